@@ -1,0 +1,309 @@
+"""The configuration: one TOML file, one struct a section, every fault named with its key and cure.
+
+A field's description is its help, its error hint and its line in the reference page. Knows neither torch nor files
+other than the TOML itself.
+"""
+
+import difflib
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_type_hints
+
+import msgspec
+import tomli_w
+from msgspec import Meta
+
+
+class ConfigError(Exception):
+    """A user's mistake in a configuration or its data. Each fault names the file, the key and the cure."""
+
+    def __init__(self, *faults: str) -> None:
+        super().__init__("\n".join(faults))
+        self.faults = faults
+
+
+class Task(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """[task]: what is learnt."""
+
+    kind: Annotated[Literal["token-classification"], Meta(description="the kind of model to train")] = (
+        "token-classification"
+    )
+    labels: Annotated[
+        str | None, Meta(description="a labels.json with the label names in order, `O` first; else they are derived")
+    ] = None
+    class_weights: Annotated[
+        Literal["none", "inverse", "sqrt-inverse"],
+        Meta(description="weights of the loss by label frequency in the training data, scaled to mean 1"),
+    ] = "none"
+
+
+class Data(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """[data]: what it is learnt from."""
+
+    train: Annotated[str, Meta(min_length=1, description="sample:propaganda, or a .jsonl, .json or .conll file")]
+    eval: Annotated[
+        str | None, Meta(description="a file of the same formats; without it `eval_fraction` is split off")
+    ] = None
+    eval_fraction: Annotated[
+        float, Meta(gt=0, lt=1, description="share of the documents that is held out when there is no eval file")
+    ] = 0.1
+    max_length: Annotated[int, Meta(ge=8, description="tokens a window, special tokens included")] = 128
+    stride: Annotated[int, Meta(ge=0, description="tokens that neighbouring windows of a long text share")] = 32
+    num_workers: Annotated[int, Meta(ge=0, le=64, description="loader processes; 0 loads in the trainer")] = 0
+
+
+class Model(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """[model]: what learns."""
+
+    pretrained: Annotated[str | None, Meta(description="a model name on the hub, or a checkpoint directory")] = None
+    init: Annotated[
+        Literal["scratch"] | None,
+        Meta(description='"scratch": random weights of the sizes below, tokenizer trained on the data'),
+    ] = None
+    dim: Annotated[int, Meta(ge=8, description="hidden size (scratch)")] = 128
+    n_layers: Annotated[int, Meta(ge=1, description="transformer layers (scratch)")] = 2
+    n_heads: Annotated[int, Meta(ge=1, description="attention heads (scratch)")] = 4
+    hidden_dim: Annotated[int, Meta(ge=8, description="feed-forward size (scratch)")] = 512
+    vocab_size: Annotated[int, Meta(ge=64, description="tokens of the trained tokenizer (scratch)")] = 4000
+    dropout: Annotated[
+        float | None, Meta(ge=0, lt=1, description="hidden and attention dropout; absent: the model's own")
+    ] = None
+    head_dropout: Annotated[float | None, Meta(ge=0, lt=1, description="dropout before the classifier")] = None
+
+
+class Train(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """[train]: how it learns."""
+
+    epochs: Annotated[float, Meta(gt=0, description="passes over the training data")] = 3.0
+    max_steps: Annotated[int | None, Meta(ge=1, description="optimizer steps; overrides epochs")] = None
+    batch_size: Annotated[int, Meta(ge=1, description="windows a micro-batch")] = 16
+    accumulation: Annotated[int, Meta(ge=1, description="micro-batches an optimizer step")] = 1
+    lr: Annotated[float, Meta(gt=0, description="peak learning rate")] = 5e-5
+    weight_decay: Annotated[float, Meta(ge=0, description="AdamW decay; not applied to biases and norms")] = 0.01
+    betas: Annotated[tuple[float, float], Meta(description="AdamW betas")] = (0.9, 0.999)
+    eps: Annotated[float, Meta(gt=0, description="AdamW epsilon")] = 1e-8
+    schedule: Annotated[
+        Literal["linear", "cosine", "constant"], Meta(description="learning rate after the warm-up")
+    ] = "linear"
+    warmup_ratio: Annotated[float, Meta(ge=0, lt=1, description="share of all steps with rising learning rate")] = 0.1
+    clip_norm: Annotated[
+        float, Meta(ge=0, description="global gradient norm above which it is scaled down; 0: never")
+    ] = 1.0
+    device: Annotated[
+        str, Meta(pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="auto, cpu, cuda or cuda:N; never a silent fallback")
+    ] = "auto"
+    precision: Annotated[
+        Literal["auto", "fp32", "bf16", "fp16"],
+        Meta(description="auto: bf16 where the GPU has it, else fp16 with a loss scaler; fp32 on the CPU"),
+    ] = "auto"
+    threads: Annotated[
+        int | None, Meta(ge=1, description="CPU threads of torch; absent: torch's own choice, then kept")
+    ] = None
+    deterministic: Annotated[
+        bool, Meta(description="deterministic algorithms; needed for an exact resume on a GPU")
+    ] = False
+
+
+class Eval(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """[eval]: how it is judged."""
+
+    every: Annotated[int | Literal["epoch"], Meta(description='optimizer steps between evaluations, or "epoch"')] = (
+        "epoch"
+    )
+    batch_size: Annotated[int, Meta(ge=1, description="windows an evaluation batch")] = 32
+    metric: Annotated[str, Meta(description="what chooses the best checkpoint: f1, precision, recall, … or loss")] = (
+        "f1"
+    )
+    patience: Annotated[
+        int | None, Meta(ge=1, description="end the run after so many evaluations without a new best; absent: never")
+    ] = None
+
+
+class Checkpoint(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """[checkpoint]: what is kept."""
+
+    every: Annotated[int | Literal["epoch"], Meta(description='optimizer steps between checkpoints, or "epoch"')] = (
+        "epoch"
+    )
+    keep_last: Annotated[int, Meta(ge=1, description="newest ones kept beside the best and those asked for")] = 2
+
+
+class Log(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """[log]: what is written down."""
+
+    every: Annotated[int, Meta(ge=1, description="optimizer steps between step records")] = 1
+    system_every_s: Annotated[float, Meta(gt=0, description="seconds between samples of GPU and host")] = 2.0
+
+
+class Policy(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """[policy]: what the supervisor does by itself."""
+
+    max_restarts: Annotated[
+        int, Meta(ge=0, description="restarts within `restart_window_s` before the run is failed")
+    ] = 3
+    restart_window_s: Annotated[float, Meta(gt=0, description="see max_restarts")] = 600.0
+    grace_s: Annotated[float, Meta(gt=0, description="seconds a trainer is given to checkpoint and leave")] = 60.0
+
+
+class Alerts(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """[alerts]: which rules run."""
+
+    non_finite: Annotated[bool, Meta(description="loss or gradient norm that is NaN or infinite")] = True
+    overfitting: Annotated[bool, Meta(description="eval loss rising over its best while train loss falls")] = True
+
+
+class Config(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """A whole configuration."""
+
+    data: Data
+    name: Annotated[str, Meta(min_length=1, max_length=80, description="goes into the run's directory name")] = "run"
+    seed: Annotated[int, Meta(ge=0, lt=2**63, description="of weights, order, dropout and splits")] = 42
+    task: Task = msgspec.field(default_factory=Task)
+    model: Model = msgspec.field(default_factory=Model)
+    train: Train = msgspec.field(default_factory=Train)
+    eval: Eval = msgspec.field(default_factory=Eval)
+    checkpoint: Checkpoint = msgspec.field(default_factory=Checkpoint)
+    log: Log = msgspec.field(default_factory=Log)
+    policy: Policy = msgspec.field(default_factory=Policy)
+    alerts: Alerts = msgspec.field(default_factory=Alerts)
+
+
+SECTIONS: dict[str, type[msgspec.Struct]] = {
+    f.name: f.type
+    for f in msgspec.structs.fields(Config)
+    if isinstance(f.type, type) and issubclass(f.type, msgspec.Struct)
+}
+
+
+def load(path: Path, overrides: Sequence[str] = ()) -> Config:
+    """Read a TOML file, apply `section.key=value` overrides, check it all, make its paths absolute.
+
+    Relative data and model paths are taken from the configuration's own directory when they exist there, else from
+    the working directory. Raises ConfigError with every fault found.
+    """
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: no such file; give the path of a configuration, e.g. configs/ner.toml") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read: {error}") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}: not valid TOML: {error}") from None
+    for override in overrides:
+        _apply_override(raw, override)
+    return anchor(check(raw, str(path)), path.parent)
+
+
+def _apply_override(raw: dict[str, Any], override: str) -> None:
+    key, equals, text = override.partition("=")
+    if not equals or not key.strip():
+        raise ConfigError(f"--set {override}: write it as KEY=VALUE, e.g. --set train.lr=1e-5")
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text
+    *sections, last = key.strip().split(".")
+    place = raw
+    for section in sections:
+        place = place.setdefault(section, {})
+        if not isinstance(place, dict):
+            raise ConfigError(f"--set {override}: {section} is no section")
+    place[last] = value
+
+
+def check(raw: dict[str, Any], source: str) -> Config:
+    """Turn plain values into a Config. Raises ConfigError naming every key at fault in `source`."""
+    faults: list[str] = []
+    for key, value in raw.items():
+        if key in SECTIONS:
+            if isinstance(value, dict):
+                faults += _section_faults(SECTIONS[key], value, source, f"{key}.")
+            else:
+                faults.append(f"{source}: {key}: is a section; write [{key}]")
+    faults += _section_faults(Config, {k: v for k, v in raw.items() if k not in SECTIONS}, source, "")
+    if not isinstance(raw.get("data"), dict):
+        faults.append(f'{source}: data.train: missing; name the training data, e.g. train = "sample:propaganda"')
+    if faults:
+        raise ConfigError(*faults)
+    config = msgspec.convert(raw, Config)
+    faults += _cross_faults(config, source)
+    if faults:
+        raise ConfigError(*faults)
+    return config
+
+
+def _section_faults(section: type[msgspec.Struct], raw: dict[str, Any], source: str, prefix: str) -> list[str]:
+    hints = get_type_hints(section, include_extras=True)
+    required = {f.name for f in msgspec.structs.fields(section) if f.required and f.name not in SECTIONS}
+    faults = [f"{source}: {prefix}{name}: missing; {describe(section, name)}" for name in sorted(required - raw.keys())]
+    for name, value in raw.items():
+        if name not in hints:
+            near = difflib.get_close_matches(name, hints, n=1)
+            cure = f"did you mean {prefix}{near[0]}?" if near else f"known: {', '.join(hints)}"
+            faults.append(f"{source}: {prefix}{name}: unknown key; {cure}")
+            continue
+        try:
+            msgspec.convert(value, hints[name])
+        except msgspec.ValidationError as error:
+            faults.append(f"{source}: {prefix}{name} = {value!r}: {error}; it is: {describe(section, name)}")
+    return faults
+
+
+def describe(section: type[msgspec.Struct], name: str) -> str:
+    """The documentation of one key."""
+    for part in getattr(get_type_hints(section, include_extras=True)[name], "__metadata__", ()):
+        if isinstance(part, Meta) and part.description:
+            return part.description
+    return ""
+
+
+def _cross_faults(config: Config, source: str) -> list[str]:
+    faults = []
+    if (config.model.pretrained is None) == (config.model.init is None):
+        faults.append(f'{source}: model: give either pretrained = "NAME or DIRECTORY" or init = "scratch", not both')
+    if config.data.stride > config.data.max_length - 4:
+        faults.append(f"{source}: data.stride = {config.data.stride}: must be smaller than data.max_length - 3")
+    if config.model.init and config.model.dim % config.model.n_heads:
+        faults.append(f"{source}: model.dim = {config.model.dim}: must be a multiple of model.n_heads")
+    for key, every in (("eval.every", config.eval.every), ("checkpoint.every", config.checkpoint.every)):
+        if isinstance(every, int) and every < 1:
+            faults.append(f'{source}: {key} = {every}: give a number of steps from 1, or "epoch"')
+    return faults
+
+
+def anchor(config: Config, base: Path) -> Config:
+    """The same configuration with the paths of files that exist made absolute."""
+
+    def absolute(value: str | None) -> str | None:
+        if value is None or value.startswith("sample:"):
+            return value
+        for candidate in (base / value, Path(value)):
+            if candidate.exists():
+                return str(candidate.resolve())
+        return value
+
+    config.data.train = absolute(config.data.train) or config.data.train
+    config.data.eval = absolute(config.data.eval)
+    config.task.labels = absolute(config.task.labels)
+    config.model.pretrained = absolute(config.model.pretrained)
+    return config
+
+
+def dump(config: Config) -> bytes:
+    """The resolved configuration as TOML, defaults included; absent values have no line."""
+    return tomli_w.dumps(_without_none(msgspec.to_builtins(config))).encode()
+
+
+def _without_none(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {k: _without_none(v) for k, v in value.items() if v is not None}
+    return list(value) if isinstance(value, tuple) else value
+
+
+def parse(data: bytes, source: str) -> Config:
+    """A configuration written by `dump`. Raises ConfigError."""
+    try:
+        return check(tomllib.loads(data.decode()), source)
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{source}: not valid TOML: {error}") from None

@@ -1,0 +1,314 @@
+"""The records of the three logs: their kinds and fields, and how they become lines and back.
+
+Guarantees: one record is one line of valid JSON (RFC 8259) ending in a newline; non-finite numbers are the strings
+"nan", "inf" and "-inf"; an absent value is a missing key, never null; unknown kinds and fields are skipped by readers.
+Knows nothing of files: `append` writes lines, `tail` finds them.
+"""
+
+import math
+from collections.abc import Iterable
+from enum import StrEnum
+from typing import Any, Literal, TypeAlias
+
+import msgspec
+
+NonFinite: TypeAlias = Literal["nan", "inf", "-inf"]
+Number: TypeAlias = float | NonFinite
+"""A number as it stands in a file. Read it with `number()`."""
+
+
+def number(value: Number | None) -> float:
+    """The float behind a value of a record: the three non-finite spellings included, absent as nan."""
+    return math.nan if value is None else float(value)
+
+
+class Severity(StrEnum):
+    """How much an alert matters: critical wastes compute now, warning asks to act soon, info marks the chart."""
+
+    CRITICAL = "critical"
+    WARNING = "warning"
+    INFO = "info"
+
+
+class Record(msgspec.Struct, omit_defaults=True, kw_only=True, gc=False, tag_field="kind"):
+    """What every line of every log carries."""
+
+    at: float
+    """UTC seconds at which the record was made."""
+    attempt: int
+    """Which start of the trainer it belongs to; counts from 1. Grows with every resume."""
+    seq: int = 0
+    """Counts the records of one writer in one attempt; a repeated (attempt, writer, seq) is a rewritten line."""
+
+
+# --- metrics.jsonl -----------------------------------------------------------------------------------------------
+
+
+class StepRecord(Record, tag="step", omit_defaults=True, kw_only=True, gc=False):
+    """One optimizer step."""
+
+    step: int
+    """Optimizer steps done, counts from 1."""
+    loss: Number
+    """Mean over the step's targets (weighted by class weight where there are any)."""
+    grad_norm: Number | None = None
+    """Global L2 norm before clipping."""
+    lr: Number | None = None
+    epoch: float | None = None
+    """Epochs done after this step, as a fraction."""
+    step_s: float | None = None
+    """Wall time of the step, waiting for data included."""
+    data_wait_s: float | None = None
+    tokens_per_s: float | None = None
+    gpu_mem_allocated_bytes: int | None = None
+    """Peak of the CUDA allocator since the last record."""
+    metrics: dict[str, Number] | None = None
+    """Anything else a task measures at a step, by name."""
+
+
+class EvalRecord(Record, tag="eval", omit_defaults=True, kw_only=True):
+    """One evaluation on the eval set."""
+
+    step: int
+    loss: Number
+    epoch: float | None = None
+    trigger: Literal["schedule", "order", "end"] = "schedule"
+    metrics: dict[str, Number] | None = None
+    """Names and values, e.g. precision, recall, f1, token_accuracy."""
+    labels: dict[str, dict[str, Number]] | None = None
+    """Per label: precision, recall, f1, support."""
+    eval_s: float | None = None
+    best: bool = False
+    """Whether this is the best value so far of the metric that chooses the best checkpoint."""
+
+
+class EpochRecord(Record, tag="epoch", omit_defaults=True, kw_only=True):
+    """One finished epoch of training."""
+
+    step: int
+    epoch: int
+    """Epochs done, counts from 1."""
+    loss: Number
+    """Mean train loss over the epoch's targets."""
+    metrics: dict[str, Number] | None = None
+    """From the logits of training, e.g. token_accuracy, f1."""
+    started_at: float | None = None
+    epoch_s: float | None = None
+
+
+class ResumeRecord(Record, tag="resume", omit_defaults=True, kw_only=True):
+    """A later attempt goes on from `step`: effective records beyond it go. Written before its first step."""
+
+    step: int
+    reason: str = ""
+    """resume, restart, rollback or extend."""
+    checkpoint: str | None = None
+    exact: bool = True
+    differences: dict[str, str] | None = None
+    """What differs from the machine that wrote the checkpoint and so makes the resume inexact."""
+    passed_over: dict[str, str] | None = None
+    """Newer checkpoints that were not taken, and why."""
+
+
+# --- events.jsonl ------------------------------------------------------------------------------------------------
+
+
+class Event(Record, omit_defaults=True, kw_only=True):
+    """What every line of events.jsonl carries besides."""
+
+    writer: Literal["supervisor", "trainer"]
+    step: int | None = None
+
+
+class LifecycleEvent(Event, tag="lifecycle", omit_defaults=True, kw_only=True):
+    """The run moved on: `what` is one of `LIFECYCLE`."""
+
+    what: str
+    message: str = ""
+    detail: dict[str, Any] | None = None
+
+
+LIFECYCLE = {
+    "supervised": "a supervisor holds the lock",
+    "spawned": "a trainer process was started",
+    "device": "the device that training uses, and why",
+    "data": "the data was read: counts, and what was lost",
+    "model": "the model was built or loaded",
+    "baseline": "what a program without a model scores on the eval set",
+    "training": "the first step of this attempt begins",
+    "paused": "the loop holds at a safe point",
+    "resumed": "the loop goes on after a pause",
+    "parked": "the trainer has left, its memory is free",
+    "checkpoint_failed": "a checkpoint could not be written; training goes on",
+    "crashed": "the trainer ended without leave: its cause",
+    "restarting": "the supervisor starts the trainer again",
+    "done": "the run reached its end",
+    "stopped": "the run was ended by order or signal",
+    "failed": "the run ended by a fault: its reason",
+}
+"""What a lifecycle event may say."""
+
+
+class CheckpointEvent(Event, tag="checkpoint", omit_defaults=True, kw_only=True):
+    """A checkpoint is on disk, whole."""
+
+    path: str
+    """Relative to the run directory."""
+    size_bytes: int
+    reason: str = "schedule"
+    """schedule, order, best, end, park, pause, stop or signal."""
+    blocked_s: float | None = None
+    """How long the training loop waited."""
+    save_s: float | None = None
+    """From the boundary to the rename."""
+    best: bool = False
+
+
+class OutcomeEvent(Event, tag="outcome", omit_defaults=True, kw_only=True):
+    """What became of an order. Written ahead of the effect; exactly one for every order."""
+
+    order: str
+    """The order's id."""
+    verb: str
+    result: Literal["applied", "refused"]
+    reason: str = ""
+    args: dict[str, Any] | None = None
+    by: str | None = None
+
+
+class AlertEvent(Event, tag="alert", omit_defaults=True, kw_only=True):
+    """An alert was raised, grew worse (updated) or was cleared."""
+
+    rule: str
+    change: Literal["raised", "updated", "cleared"]
+    severity: Severity
+    message: str
+    onset_step: int | None = None
+    evidence: dict[str, Any] | None = None
+    advice: str = ""
+
+
+class NoteEvent(Event, tag="note", omit_defaults=True, kw_only=True):
+    """A remark by a person."""
+
+    text: str
+    by: str | None = None
+
+
+class ResumeEvent(Event, tag="resume", omit_defaults=True, kw_only=True):
+    """The twin in events.jsonl of `ResumeRecord`."""
+
+    step: int | None = 0
+    reason: str = ""
+    checkpoint: str | None = None
+    exact: bool = True
+    differences: dict[str, str] | None = None
+    passed_over: dict[str, str] | None = None
+
+
+# --- system.jsonl ------------------------------------------------------------------------------------------------
+
+
+class GpuSample(msgspec.Struct, omit_defaults=True, kw_only=True):
+    """One GPU as NVML sees it; a sensor that is not there is a missing key."""
+
+    index: int
+    name: str = ""
+    mem_used_bytes: int | None = None
+    mem_total_bytes: int | None = None
+    run_mem_bytes: int | None = None
+    """What this run's own processes hold; absent where NVML's process list is hidden (containers)."""
+    util_percent: float | None = None
+    temperature_c: float | None = None
+    power_w: float | None = None
+
+
+class SystemRecord(Record, tag="system", omit_defaults=True, kw_only=True):
+    """One sample of the machine."""
+
+    gpus: list[GpuSample] = []
+    cpu_percent: float | None = None
+    """Of the whole machine, 0 to 100."""
+    mem_used_bytes: int | None = None
+    mem_total_bytes: int | None = None
+    run_rss_bytes: int | None = None
+    """Resident memory of the supervisor, the trainer and its children."""
+    run_cpu_percent: float | None = None
+    """Of one core: 200 is two cores busy."""
+    disk_free_bytes: int | None = None
+
+
+MetricsRecord: TypeAlias = StepRecord | EvalRecord | EpochRecord | ResumeRecord
+EventRecord: TypeAlias = LifecycleEvent | CheckpointEvent | OutcomeEvent | AlertEvent | NoteEvent | ResumeEvent
+AnyRecord: TypeAlias = MetricsRecord | EventRecord | SystemRecord
+
+METRICS_DECODER: msgspec.json.Decoder[MetricsRecord] = msgspec.json.Decoder(MetricsRecord)
+EVENT_DECODER: msgspec.json.Decoder[EventRecord] = msgspec.json.Decoder(EventRecord)
+SYSTEM_DECODER: msgspec.json.Decoder[SystemRecord] = msgspec.json.Decoder(SystemRecord)
+
+_ENCODER = msgspec.json.Encoder()
+
+
+def encode(record: msgspec.Struct | dict[str, Any]) -> bytes:
+    """One line of JSON with its newline. Never raises on a float, however odd, nor on a lone surrogate in a text.
+
+    The fast path costs one encode: msgspec writes non-finite floats as null, and as absent values have no key, a
+    null in the line means that one of them (or the word itself) is there and the slow path is taken.
+    """
+    try:
+        line = _ENCODER.encode(record)
+    except UnicodeEncodeError:
+        return _ENCODER.encode(_plain(record)) + b"\n"
+    if b"null" in line:
+        line = _ENCODER.encode(_plain(record))
+    return line + b"\n"
+
+
+def _plain(value: Any) -> Any:
+    """The same value in builtins, with non-finite floats spelled out, None-valued keys dropped, surrogates replaced."""
+    if isinstance(value, msgspec.Struct):
+        plain = {f: getattr(value, f) for f in value.__struct_fields__}
+        config = value.__struct_config__
+        if config.omit_defaults:
+            defaults = dict(zip(value.__struct_fields__[::-1], value.__struct_defaults__[::-1], strict=False))
+            plain = {k: v for k, v in plain.items() if not (k in defaults and defaults[k] is v)}
+        tag = {} if config.tag_field is None else {config.tag_field: config.tag}
+        return _plain({**tag, **plain})
+    if isinstance(value, dict):
+        return {_plain(str(k)): _plain(v) for k, v in value.items() if v is not None}
+    if isinstance(value, list | tuple):
+        return [_plain(v) for v in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return "nan" if math.isnan(value) else ("inf" if value > 0 else "-inf")
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
+    return value
+
+
+class Decoded(msgspec.Struct):
+    """What became of a chunk of lines."""
+
+    records: list[Any]
+    skipped: int
+    """Lines that were no record of this format: fragments, unknown kinds, garbage. Blank lines are not counted."""
+
+
+def decode_lines(lines: bytes, decoder: msgspec.json.Decoder[Any]) -> Decoded:
+    """Decode whole lines. A bad line costs itself only: the chunk then goes line by line."""
+    try:
+        return Decoded(decoder.decode_lines(lines), 0)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return _decode_singly(lines.split(b"\n"), decoder)
+
+
+def _decode_singly(lines: Iterable[bytes], decoder: msgspec.json.Decoder[Any]) -> Decoded:
+    records: list[Any] = []
+    skipped = 0
+    for line in lines:
+        if not line.strip():
+            continue
+        try:
+            records.append(decoder.decode(line))
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            skipped += 1
+    return Decoded(records, skipped)

@@ -1,0 +1,239 @@
+"""`status.json`: what the supervisor says of the run, and the one function that judges whether it lives.
+
+Guarantees: the file is replaced atomically, so that it is always whole; `judge` is pure, a table of its inputs.
+"""
+
+import os
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from rundir import FORMAT, process
+from rundir.atomic import write_atomic
+from rundir.control import ControlPosition
+from rundir.process import ProcessId
+from rundir.records import encode
+
+HEARTBEAT_S = 1.0
+"""The supervisor beats at least this often."""
+PRESUMED_DEAD_S = 15.0
+"""Without a beat for so long, on a machine whose processes cannot be looked at, a run is presumed dead."""
+SILENT_TRAINER_S = 60.0
+"""A trainer whose safe points stand still for so long is called silent."""
+
+
+class State(StrEnum):
+    """Where the run is."""
+
+    STARTING = "starting"
+    RUNNING = "running"
+    PAUSED = "paused"
+    PARKED = "parked"
+    RESTARTING = "restarting"
+    STOPPING = "stopping"
+    DONE = "done"
+    STOPPED = "stopped"
+    FAILED = "failed"
+
+    @property
+    def has_ended(self) -> bool:
+        return self in (State.DONE, State.STOPPED, State.FAILED)
+
+
+class Intent(StrEnum):
+    """What the run was last told to be; survives crashes and reboots."""
+
+    RUN = "run"
+    PAUSED = "paused"
+    PARKED = "parked"
+    STOPPED = "stopped"
+
+
+class Phase(StrEnum):
+    """What the trainer is doing."""
+
+    LOADING = "loading"
+    TOKENIZING = "tokenizing"
+    TRAIN = "train"
+    EVAL = "eval"
+    SAVE = "save"
+    PAUSED = "paused"
+    LEAVING = "leaving"
+
+
+class Heart(msgspec.Struct, omit_defaults=True, kw_only=True):
+    """One process and when it last gave a sign of life."""
+
+    process: ProcessId
+    beat_at: float
+    """UTC seconds of its last beat. A trainer beats at safe points: its beat says that work moves on."""
+    safe_points: int = 0
+
+
+class Status(msgspec.Struct, omit_defaults=True, kw_only=True):
+    """The content of status.json."""
+
+    format: int = FORMAT
+    run: str
+    state: State
+    intent: Intent = Intent.RUN
+    attempt: int = 0
+    step: int = 0
+    total_steps: int | None = None
+    epoch: float | None = None
+    total_epochs: float | None = None
+    phase: Phase | None = None
+    device: str | None = None
+    supervisor: Heart | None = None
+    trainer: Heart | None = None
+    host: str = ""
+    boot_id: str = ""
+    updated_at: float = 0.0
+    started_at: float | None = None
+    """When the first attempt began."""
+    active_s: float = 0.0
+    """Seconds spent with a trainer alive, over all attempts."""
+    ended_at: float | None = None
+    last_error: str | None = None
+    checkpoint: str | None = None
+    """The newest whole checkpoint, relative to the run directory."""
+    control: ControlPosition | None = None
+    """How far the supervisor has read control.jsonl."""
+
+
+class Liveness(StrEnum):
+    """The verdict on a run."""
+
+    LIVE = "live"
+    SILENT = "silent"
+    """The supervisor beats, the trainer has reached no safe point for long."""
+    ORPHANED = "orphaned"
+    """The supervisor is gone, its trainer still runs (it will checkpoint and leave)."""
+    UNATTENDED = "unattended"
+    """Paused or parked on purpose, and no supervisor: `traind resume` goes on from the checkpoint."""
+    DEAD = "dead"
+    """Neither ended nor alive: `traind resume` goes on from the newest checkpoint."""
+    REBOOTED = "rebooted"
+    """The machine was started anew since: dead, and the cause is known."""
+    ENDED = "ended"
+    UNKNOWN = "unknown"
+    """Another machine's run whose last beat is not old enough to say."""
+
+
+class Vitals(msgspec.Struct, frozen=True, kw_only=True):
+    """What can be observed from outside about a run's processes, at one moment."""
+
+    same_host: bool
+    same_boot: bool
+    supervisor_alive: bool
+    trainer_alive: bool
+    supervisor_beat_age_s: float | None
+    trainer_beat_age_s: float | None
+
+
+def judge(state: State, intent: Intent, vitals: Vitals) -> Liveness:
+    """Whether a run lives. Pure; a run presumed dead revives as soon as it beats again."""
+    if state.has_ended:
+        return Liveness.ENDED
+    age_s = vitals.supervisor_beat_age_s
+    if not vitals.same_host:
+        if age_s is None:
+            return Liveness.UNKNOWN
+        if age_s > PRESUMED_DEAD_S:
+            return _without_supervisor(intent)
+        return _with_supervisor(state, vitals)
+    if not vitals.same_boot:
+        return Liveness.UNATTENDED if intent in (Intent.PARKED, Intent.PAUSED) else Liveness.REBOOTED
+    if vitals.supervisor_alive:
+        return _with_supervisor(state, vitals)
+    return Liveness.ORPHANED if vitals.trainer_alive else _without_supervisor(intent)
+
+
+def _with_supervisor(state: State, vitals: Vitals) -> Liveness:
+    age_s = vitals.trainer_beat_age_s
+    waits = state in (State.PARKED, State.RESTARTING)
+    return Liveness.SILENT if age_s is not None and age_s > SILENT_TRAINER_S and not waits else Liveness.LIVE
+
+
+def _without_supervisor(intent: Intent) -> Liveness:
+    return Liveness.UNATTENDED if intent in (Intent.PARKED, Intent.PAUSED) else Liveness.DEAD
+
+
+def observe(status: Status, now: float) -> Vitals:
+    """Look at this machine's processes for the ones a status names."""
+    same_host = status.host in ("", process.host())
+    same_boot = status.boot_id in ("", process.boot_id())
+
+    def alive(heart: Heart | None) -> bool:
+        return same_host and same_boot and heart is not None and process.is_alive(heart.process)
+
+    def age_s(heart: Heart | None) -> float | None:
+        return None if heart is None else max(0.0, now - heart.beat_at)
+
+    return Vitals(
+        same_host=same_host,
+        same_boot=same_boot,
+        supervisor_alive=alive(status.supervisor),
+        trainer_alive=alive(status.trainer),
+        supervisor_beat_age_s=age_s(status.supervisor),
+        trainer_beat_age_s=age_s(status.trainer),
+    )
+
+
+def liveness(status: Status, now: float) -> Liveness:
+    """`judge` of what `observe` finds now."""
+    return judge(status.state, status.intent, observe(status, now))
+
+
+_DECODER = msgspec.json.Decoder(Status)
+
+
+def read_status(path: Path) -> Status | None:
+    """The status in a file; None when there is none yet. Raises msgspec.DecodeError when it is not ours."""
+    try:
+        return _DECODER.decode(path.read_bytes())
+    except FileNotFoundError:
+        return None
+
+
+def write_status(path: Path, status: Status, *, durable: bool = False) -> None:
+    """Replace the file. `durable` where what follows relies on it (an intent, a new attempt). Raises OSError."""
+    write_atomic(path, encode(status), durable=durable)
+
+
+class RunInfo(msgspec.Struct, omit_defaults=True, kw_only=True):
+    """The content of run.json: written once, by the supervisor, when the run is made."""
+
+    format: int = FORMAT
+    id: str
+    name: str
+    task: str
+    created_at: float
+    argv: list[str] = []
+    host: str = ""
+    user: str = ""
+    git_commit: str | None = None
+    git_dirty: bool | None = None
+    versions: dict[str, str] = {}
+    seed: int | None = None
+    planned_steps: int | None = None
+    threads: int | None = None
+    cpu_capability: str | None = None
+    hashes: dict[str, str] = {}
+    """sha256 of the data files and the tokenizer."""
+    tags: dict[str, Any] = {}
+
+
+def read_run_info(path: Path) -> RunInfo | None:
+    """The content of run.json; None when it is missing. Raises msgspec.DecodeError when it is not ours."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=RunInfo)
+    except FileNotFoundError:
+        return None
+
+
+def umask_private() -> None:
+    """Files made from here on are for their owner alone."""
+    os.umask(0o077)

@@ -1,0 +1,87 @@
+"""Following a growing log: whole lines only, a chunk at a time, asked for by the reader.
+
+Guarantees: any split of the bytes over writes and polls gives the same lines; a torn last line is not shown until its
+newline is there; a file that was replaced or cut is read again from its start, and said so; a missing file is empty.
+"""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+CHUNK_BYTES = 256 * 1024
+MAX_CHUNK_BYTES = 8 * 1024 * 1024
+MAX_LINE_BYTES = 64 * 1024 * 1024
+"""A line longer than this is passed over: nothing of ours writes one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """What one poll found."""
+
+    lines: bytes
+    """Whole lines, each with its newline; empty when there was nothing new."""
+    start: int
+    """Offset in the file of the first byte of `lines`."""
+    at_end: bool
+    """Whether the reader stood at the end of the file after this poll."""
+    restarted: bool
+    """Whether the file was replaced or cut, and reading began anew: earlier lines no longer hold."""
+
+
+class Tail:
+    """Owns a position in one file. Opens it for each poll, so that a replaced file is noticed and none is held."""
+
+    def __init__(self, path: Path, *, offset: int = 0, chunk_bytes: int = CHUNK_BYTES) -> None:
+        self.path = path
+        self.offset = offset
+        self._chunk_bytes = chunk_bytes
+        self._least_bytes = chunk_bytes
+        self._identity: tuple[int, int] | None = None
+        self._skipping = False
+
+    def poll(self) -> Chunk:
+        """Read at most one chunk of whole lines. Raises OSError other than a missing file."""
+        try:
+            fd = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return Chunk(b"", self.offset, at_end=True, restarted=False)
+        try:
+            return self._poll(fd)
+        finally:
+            os.close(fd)
+
+    def _poll(self, fd: int) -> Chunk:
+        stat = os.fstat(fd)
+        identity = (stat.st_dev, stat.st_ino)
+        restarted = stat.st_size < self.offset or (self._identity is not None and identity != self._identity)
+        self._identity = identity
+        if restarted:
+            self.offset = 0
+            self._skipping = False
+        start = self.offset
+        if stat.st_size == start:
+            return Chunk(b"", start, at_end=True, restarted=restarted)
+        data = os.pread(fd, self._chunk_bytes, start)
+        end = data.rfind(b"\n") + 1
+        at_end = start + len(data) >= stat.st_size
+        if end == 0:
+            return self._no_newline(data, start, at_end=at_end, restarted=restarted)
+        self.offset = start + end
+        self._adapt(behind=not at_end)
+        lines = data[:end]
+        if self._skipping:
+            first = lines.index(b"\n") + 1
+            lines, start, self._skipping = lines[first:], start + first, False
+        return Chunk(lines, start, at_end=at_end, restarted=restarted)
+
+    def _no_newline(self, data: bytes, start: int, *, at_end: bool, restarted: bool) -> Chunk:
+        if len(data) >= MAX_LINE_BYTES or (self._skipping and data):
+            self.offset += len(data)
+            self._skipping = True
+        elif not at_end:
+            self._chunk_bytes = min(self._chunk_bytes * 8, MAX_LINE_BYTES)
+        return Chunk(b"", start, at_end=at_end, restarted=restarted)
+
+    def _adapt(self, *, behind: bool) -> None:
+        """Larger chunks while there is a backlog, small ones at the live end."""
+        self._chunk_bytes = min(self._chunk_bytes * 2, MAX_CHUNK_BYTES) if behind else self._least_bytes
