@@ -67,16 +67,21 @@ class Model(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     hidden_dim: Annotated[int, Meta(ge=8, description="feed-forward size (scratch)")] = 512
     vocab_size: Annotated[int, Meta(ge=64, description="tokens of the trained tokenizer (scratch)")] = 4000
     dropout: Annotated[
-        float | None, Meta(ge=0, lt=1, description="hidden and attention dropout; absent: the model's own")
+        Annotated[float, Meta(ge=0, lt=1)] | None,
+        Meta(description="hidden and attention dropout; absent: the model's own"),
     ] = None
-    head_dropout: Annotated[float | None, Meta(ge=0, lt=1, description="dropout before the classifier")] = None
+    head_dropout: Annotated[
+        Annotated[float, Meta(ge=0, lt=1)] | None, Meta(description="dropout before the classifier")
+    ] = None
 
 
 class Train(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """[train]: how it learns."""
 
     epochs: Annotated[float, Meta(gt=0, description="passes over the training data")] = 3.0
-    max_steps: Annotated[int | None, Meta(ge=1, description="optimizer steps; overrides epochs")] = None
+    max_steps: Annotated[Annotated[int, Meta(ge=1)] | None, Meta(description="optimizer steps; overrides epochs")] = (
+        None
+    )
     batch_size: Annotated[int, Meta(ge=1, description="windows a micro-batch")] = 16
     accumulation: Annotated[int, Meta(ge=1, description="micro-batches an optimizer step")] = 1
     lr: Annotated[float, Meta(gt=0, description="peak learning rate")] = 5e-5
@@ -98,7 +103,8 @@ class Train(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         Meta(description="auto: bf16 where the GPU has it, else fp16 with a loss scaler; fp32 on the CPU"),
     ] = "auto"
     threads: Annotated[
-        int | None, Meta(ge=1, description="CPU threads of torch; absent: torch's own choice, then kept")
+        Annotated[int, Meta(ge=1)] | None,
+        Meta(description="CPU threads of torch; absent: torch's own choice, then kept"),
     ] = None
     deterministic: Annotated[
         bool, Meta(description="deterministic algorithms; needed for an exact resume on a GPU")
@@ -116,7 +122,8 @@ class Eval(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         "f1"
     )
     patience: Annotated[
-        int | None, Meta(ge=1, description="end the run after so many evaluations without a new best; absent: never")
+        Annotated[int, Meta(ge=1)] | None,
+        Meta(description="end the run after so many evaluations without a new best; absent: never"),
     ] = None
 
 
@@ -158,7 +165,7 @@ class Config(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
     data: Data
     name: Annotated[str, Meta(min_length=1, max_length=80, description="goes into the run's directory name")] = "run"
-    seed: Annotated[int, Meta(ge=0, lt=2**63, description="of weights, order, dropout and splits")] = 42
+    seed: Annotated[int, Meta(ge=0, le=2**63 - 1, description="of weights, order, dropout and splits")] = 42
     task: Task = msgspec.field(default_factory=Task)
     model: Model = msgspec.field(default_factory=Model)
     train: Train = msgspec.field(default_factory=Train)

@@ -1,0 +1,111 @@
+"""Reading the supported files into documents, every fault with its file and line."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+from traind.config import ConfigError
+from traind.data.document import Document
+from traind.data.labels import LabelSet
+from traind.data.record import RecordError, conll_document, parse_record
+
+COLUMN_SUFFIXES = (".conll", ".txt", ".bio")
+_MAX_FAULTS = 10
+"""Of one file that are shown; the rest is counted."""
+
+
+def read_documents(path: Path, key: str, labels: LabelSet | None) -> tuple[list[Document], bytes]:
+    """The documents of a file, in its order, and its bytes. Raises ConfigError naming `key`, file and line."""
+    try:
+        data = path.read_bytes()
+        text = data.decode("utf-8-sig")
+    except FileNotFoundError:
+        cure = "correct the path, or take sample:propaganda"
+        raise ConfigError(f"{key}: {path}: no such file; {cure}") from None
+    except OSError as error:
+        raise ConfigError(f"{key}: {path}: cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{key}: {path}: not UTF-8 at byte {error.start}; convert it") from None
+    if path.suffix == ".jsonl":
+        parsed = _jsonl(text, path, labels)
+    elif path.suffix == ".json":
+        parsed = _json_list(text, path, key, labels)
+    elif path.suffix in COLUMN_SUFFIXES:
+        parsed = _columns(text, path)
+    else:
+        known = ", ".join((".jsonl", ".json", *COLUMN_SUFFIXES))
+        raise ConfigError(f"{key}: {path}: unknown format {path.suffix!r}; give one of {known}, or sample:propaganda")
+    return _collect(parsed, key), data
+
+
+def _collect(parsed: Iterator[Document | str], key: str) -> list[Document]:
+    documents: list[Document] = []
+    faults: list[str] = []
+    for item in parsed:
+        if isinstance(item, str):
+            faults.append(f"{key}: {item}")
+        else:
+            documents.append(item)
+    if len(faults) > _MAX_FAULTS:
+        faults = [*faults[:_MAX_FAULTS], f"{key}: and {len(faults) - _MAX_FAULTS} more faults of this kind"]
+    if faults:
+        raise ConfigError(*faults)
+    return documents
+
+
+def _jsonl(text: str, path: Path, labels: LabelSet | None) -> Iterator[Document | str]:
+    """Split at newlines alone: JSON strings may hold U+2028, which `splitlines` would take for one."""
+    for number, line in enumerate(text.split("\n"), start=1):
+        if not line.strip():
+            continue
+        try:
+            yield parse_record(json.loads(line), f"{path.name}:{number}", labels)
+        except RecordError as error:
+            yield f"{path}:{number}: {error}"
+        except (ValueError, RecursionError) as error:
+            yield f"{path}:{number}: not JSON: {error}"
+
+
+def _json_list(text: str, path: Path, key: str, labels: LabelSet | None) -> Iterator[Document | str]:
+    try:
+        records = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise ConfigError(f"{key}: {path}:{error.lineno}: not JSON: {error.msg}; mend it, or name it .jsonl") from None
+    except RecursionError:
+        raise ConfigError(f"{key}: {path}: nested too deeply; give a list of objects") from None
+    if not isinstance(records, list):
+        raise ConfigError(f"{key}: {path}: is no list; give a list of objects, or name it .jsonl")
+    for index, record in enumerate(records):
+        try:
+            yield parse_record(record, f"{path.name}[{index}]", labels)
+        except RecordError as error:
+            yield f"{path}: item {index}: {error}"
+
+
+def _columns(text: str, path: Path) -> Iterator[Document | str]:
+    """CoNLL: first column the token, last one its tag, blank line between sentences, `-DOCSTART-` lines skipped."""
+    rows: list[tuple[str, str]] = []
+    first = 1
+    faulty = False
+    for number, line in enumerate([*text.split("\n"), ""], start=1):
+        columns = line.split()
+        if columns and columns[0] != "-DOCSTART-":
+            first = first if rows else number
+            if len(columns) == 1:
+                faulty = True
+                yield f"{path}:{number}: {line.strip()!r} is one column; write the token, then its tag"
+            else:
+                rows.append((columns[0], columns[-1]))
+        elif rows or faulty:
+            if rows and not faulty:
+                yield _sentence(rows, path, first)
+            rows, faulty = [], False
+
+
+def _sentence(rows: list[tuple[str, str]], path: Path, first: int) -> Document | str:
+    for offset, row in enumerate(rows):
+        try:
+            conll_document([row], "")
+        except RecordError as error:
+            return f"{path}:{first + offset}: {error}"
+    return conll_document(rows, f"{path.name}:{first}")

@@ -1,0 +1,1 @@
+"""Bundled data: corpora that are generated, so that a first run needs no download. Knows nothing of models."""
