@@ -91,13 +91,14 @@ def _source(
 
 def _sample(split: str) -> tuple[list[Document], LabelSet]:
     from traind.samples import propaganda
+    from traind.samples.sentences import TECHNIQUES
 
     articles = propaganda.train_articles() if split == "train" else propaganda.eval_articles()
     documents: list[Document] = [
         TextDocument(f"{split}-{index}", article.text, tuple(Span(*span) for span in article.spans))
         for index, article in enumerate(articles)
     ]
-    return documents, LabelSet.of_types(propaganda.TECHNIQUES)
+    return documents, LabelSet.of_types(TECHNIQUES)
 
 
 def _split(documents: list[Document], config: Config) -> tuple[list[Document], list[Document]]:

@@ -1,4 +1,4 @@
-"""The BIO labels and their ids: `O` is 0, and every type has its B- and its I- label. Written once, then frozen."""
+"""The BIO labels and their ids: `O` is 0, the k-th type has 2k−1 for B- and 2k for I-. Written once, then frozen."""
 
 import json
 from collections.abc import Iterable
@@ -31,6 +31,8 @@ class LabelSet:
         if begins != insides:
             alone = sorted(begins ^ insides)[0]
             raise ValueError(f"{alone!r} needs both B-{alone} and I-{alone}")
+        if any(self.names[i + 1] != "I-" + self.names[i][2:] for i in range(1, len(self.names), 2)):
+            raise ValueError("the labels are out of order; put each I- right after its B-: O, B-X, I-X, B-Y, I-Y")
         self.ids = {name: index for index, name in enumerate(self.names)}
         self.types = tuple(name[2:] for name in self.names if name.startswith("B-"))
         """Entity types in the order of their B- labels."""

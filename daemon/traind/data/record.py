@@ -1,7 +1,7 @@
 """One JSON object as a document: `text` + spans, `tokens` + tags, or `input_ids` + labels. Knows no file format."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeGuard
 
 from traind.data.document import Document, EncodedDocument, Span, TextDocument, TokenDocument
 from traind.data.labels import IGNORED, LabelSet
@@ -73,7 +73,8 @@ def _tag(tag: Any, labels: LabelSet | None) -> str:
         return numbered(tag)
     if tag >= len(labels):
         raise RecordError(f"the tag {tag} is not among the {len(labels)} labels; correct task.labels")
-    return labels.names[tag]
+    name: str = labels.names[tag]
+    return name
 
 
 def check_tag(tag: str) -> str:
@@ -104,7 +105,7 @@ def _encoded(record: dict[str, Any], name: str) -> EncodedDocument:
     return EncodedDocument(name, tuple(input_ids), tuple(label_ids))
 
 
-def _is_int(value: Any) -> bool:
+def _is_int(value: Any) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool)
 
 

@@ -1,0 +1,53 @@
+"""What goes wrong on the way to a pretrained model, as one line with the cure. Knows no model and no tokenizer."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
+
+from traind.config import ConfigError
+
+
+@contextmanager
+def explained(name: str) -> Iterator[None]:
+    """Turn the errors of loading `model.pretrained = name` into a ConfigError."""
+    _check_directory(name)
+    try:
+        yield
+    except (OSError, ValueError, ImportError) as error:
+        raise ConfigError(f"model.pretrained: {name}: {_reason(name, error)}") from error
+
+
+def _check_directory(name: str) -> None:
+    path = Path(name)
+    if path.is_dir():
+        if not (path / "config.json").is_file():
+            raise ConfigError(f"model.pretrained: {name}: no config.json there; give a directory of save_pretrained")
+    elif path.is_file() or path.is_absolute() or name.startswith((".", "~")) or name.count("/") > 1:
+        raise ConfigError(f"model.pretrained: {name}: no such directory; correct the path, or give a name on the hub")
+
+
+def _reason(name: str, error: BaseException) -> str:
+    causes = list(_chain(error))
+    if Path(name).is_dir():
+        return f"cannot be loaded: {_first_line(error)}; give a whole directory of save_pretrained"
+    if any(isinstance(cause, GatedRepoError) for cause in causes):
+        return "the model is gated; accept its terms on huggingface.co, then set HF_TOKEN"
+    if any(isinstance(cause, RepositoryNotFoundError) for cause in causes):
+        return "no such model on the hub; correct the name, or set HF_TOKEN if it is private"
+    text = " ".join(str(cause) for cause in causes)
+    if any(word in text for word in ("couldn't connect", "offline", "onnection", "outgoing traffic", "resolve")):
+        return "the hub cannot be reached and the model is not cached; download it elsewhere and give its directory"
+    return f"cannot be loaded: {_first_line(error)}; give another name or a directory"
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _first_line(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0][:300] if lines else type(error).__name__

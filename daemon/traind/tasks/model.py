@@ -1,0 +1,128 @@
+"""The model of a token classification: from scratch, pretrained, or from a checkpoint. Knows no data.
+
+Leaves the global random generator as it found it: weights are a function of the seed alone.
+"""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from transformers import (
+    AutoConfig,
+    AutoModelForTokenClassification,
+    DistilBertConfig,
+    DistilBertForTokenClassification,
+    PreTrainedConfig,
+    PreTrainedModel,
+)
+from transformers.utils import logging as transformers_logging
+
+from traind.config import Config, ConfigError
+from traind.data import LabelSet
+from traind.tasks.hub import explained
+
+MIN_POSITIONS = 512
+"""Of a scratch model: it stays usable on texts longer than the windows it was trained on."""
+
+_DROPOUT_KEYS = ("dropout", "attention_dropout", "hidden_dropout_prob", "attention_probs_dropout_prob")
+_log = logging.getLogger(__name__)
+
+
+def pretrained_config(name: str, max_length: int) -> PreTrainedConfig:
+    """The configuration of a pretrained model. Raises ConfigError: not to be had, or windows longer than it takes."""
+    with explained(name):
+        config: PreTrainedConfig = AutoConfig.from_pretrained(name)
+    limit = getattr(config, "max_position_embeddings", None)
+    if isinstance(limit, int) and limit < max_length:
+        raise ConfigError(f"data.max_length = {max_length}: {name} takes {limit} tokens at most; lower it")
+    return config
+
+
+def build(config: Config, labels: LabelSet, *, num_tokens: int, pad_token_id: int) -> PreTrainedModel:
+    """A new model; the same configuration gives the same weights. Raises ConfigError."""
+    with _seeded(config.seed), _quiet():
+        if config.model.pretrained is not None:
+            return _with_dropout(_pretrained(config, labels), config)
+        sizes = config.model
+        scratch = DistilBertConfig(
+            vocab_size=num_tokens,
+            dim=sizes.dim,
+            n_layers=sizes.n_layers,
+            n_heads=sizes.n_heads,
+            hidden_dim=sizes.hidden_dim,
+            max_position_embeddings=max(MIN_POSITIONS, config.data.max_length),
+            pad_token_id=pad_token_id,
+            **_names(labels),
+        )
+        if sizes.dropout is not None:
+            scratch.dropout = scratch.attention_dropout = sizes.dropout
+        return _with_dropout(DistilBertForTokenClassification(scratch), config)
+
+
+def load(config: Config, directory: Path) -> PreTrainedModel:
+    """The model of a checkpoint directory, with this configuration's dropout."""
+    with _seeded(config.seed), _quiet():
+        model: PreTrainedModel = AutoModelForTokenClassification.from_pretrained(
+            directory, **_dropout(config, AutoConfig.from_pretrained(directory))
+        )
+    return _with_dropout(model, config)
+
+
+def _pretrained(config: Config, labels: LabelSet) -> PreTrainedModel:
+    name = config.model.pretrained or ""
+    known = pretrained_config(name, config.data.max_length)
+    with explained(name):
+        model, report = AutoModelForTokenClassification.from_pretrained(
+            name,
+            **_names(labels),
+            **_dropout(config, known),
+            ignore_mismatched_sizes=True,  # a head of another label set is replaced, as a missing one is made
+            output_loading_info=True,
+        )
+    fresh = [key for key in report["missing_keys"] if not key.startswith(("classifier.", "score."))]
+    if fresh:
+        _log.warning("%s: %d tensors are not in its file and start at random: %s", name, len(fresh), sorted(fresh)[:5])
+    result: PreTrainedModel = model
+    return result
+
+
+def _names(labels: LabelSet) -> dict[str, Any]:
+    return {"id2label": dict(enumerate(labels.names)), "label2id": dict(labels.ids)}
+
+
+def _dropout(config: Config, known: PreTrainedConfig) -> dict[str, float]:
+    if config.model.dropout is None:
+        return {}
+    return {key: config.model.dropout for key in _DROPOUT_KEYS if hasattr(known, key)}
+
+
+def _with_dropout(model: PreTrainedModel, config: Config) -> PreTrainedModel:
+    """Set the dropout before the classifier, for which each architecture has a key of its own, or none."""
+    head = getattr(model, "dropout", None)
+    if config.model.head_dropout is not None and isinstance(head, nn.Dropout):
+        head.p = config.model.head_dropout
+    return model
+
+
+@contextmanager
+def _seeded(seed: int) -> Iterator[None]:
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)
+        yield
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without the progress bar and the table of a head newly made; what matters of it is said by `_pretrained`."""
+    library: Any = transformers_logging
+    verbosity = library.get_verbosity()
+    library.set_verbosity_error()
+    library.disable_progress_bar()
+    try:
+        yield
+    finally:
+        library.set_verbosity(verbosity)
