@@ -11,6 +11,8 @@ from pathlib import Path
 
 PENDING_LIMIT = 100_000
 """Lines kept while the disk is full; beyond it the oldest are dropped and counted."""
+PENDING_BYTES = 64 * 1024 * 1024
+"""The same for their bytes; a single line beyond it is kept."""
 
 
 class Appender:
@@ -21,10 +23,10 @@ class Appender:
         self.dropped = 0
         self._reserve = reserve
         self._pending: deque[bytes] = deque()
-        self._fragment = False
+        self._pending_bytes = 0
         self._fd = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        if _ends_inside_line(self._fd):
-            self._fragment = True
+        self._end = 0
+        """The file's size after our last write: another one means that another writer was there, or a fragment."""
 
     @property
     def pending(self) -> int:
@@ -33,33 +35,36 @@ class Appender:
 
     def append(self, line: bytes) -> bool:
         """Write one line (ending in a newline). False when it waits in the buffer instead; never raises OSError."""
-        if not self._pending and not self._fragment:
-            try:
-                if os.write(self._fd, line) == len(line):
-                    return True
-                self._fragment = True
-            except OSError:
-                pass  # a full disk or a quota: the line waits, and `pending` says so
+        if not self._pending and self._write(line):
+            return True
         self._pending.append(line)
-        if len(self._pending) > PENDING_LIMIT:
-            self._pending.popleft()
+        self._pending_bytes += len(line)
+        while len(self._pending) > 1 and (len(self._pending) > PENDING_LIMIT or self._pending_bytes > PENDING_BYTES):
+            self._pending_bytes -= len(self._pending.popleft())
             self.dropped += 1
         return self.flush()
 
     def flush(self) -> bool:
         """Try to write what waits. True when nothing is left."""
+        while self._pending:
+            if not self._write(self._pending[0]):
+                return False
+            self._pending_bytes -= len(self._pending.popleft())
+        return True
+
+    def _write(self, line: bytes) -> bool:
+        """Write one line whole, after a newline if the file ends inside a line (ours or another writer's fragment)."""
         try:
-            while self._pending:
-                prefix = b"\n" if self._fragment else b""
-                data = prefix + self._pending[0]
-                written = os.write(self._fd, data)
-                if written < len(data):
-                    self._fragment = written > 0 or self._fragment
-                    return False
-                self._fragment = False
-                self._pending.popleft()
+            end = os.lseek(self._fd, 0, os.SEEK_END)
+            if end != self._end and end > 0 and os.pread(self._fd, 1, end - 1) != b"\n":
+                line = b"\n" + line
+            written = os.write(self._fd, line)
         except OSError:
+            return False  # a full disk or a quota: the line waits, and `pending` says so
+        if written < len(line):
+            self._end = 0  # a fragment: look before the next write
             return False
+        self._end = end + written
         return True
 
     def free_reserve(self) -> None:
@@ -75,9 +80,3 @@ class Appender:
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
-
-
-def _ends_inside_line(fd: int) -> bool:
-    """Whether the file's last byte is not a newline: a writer died in a short write, the next line must not join it."""
-    size = os.fstat(fd).st_size
-    return size > 0 and os.pread(fd, 1, size - 1) != b"\n"

@@ -1,6 +1,7 @@
 """Small files replaced whole: a reader sees the old content or the new, never a mixture, whatever dies in between."""
 
 import os
+import threading
 from pathlib import Path
 
 
@@ -10,7 +11,7 @@ def write_atomic(path: Path, data: bytes, *, durable: bool = True, mode: int = 0
     With `durable` the data and the rename are on disk on return; without, a power loss may show the old file.
     Raises OSError (disk full, permission), the old file then untouched and the temporary one removed.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}.tmp")
     fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode)
     try:
         try:

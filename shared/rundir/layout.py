@@ -13,6 +13,8 @@ from pathlib import Path
 LATEST = "latest"
 RUN_JSON = "run.json"
 
+_NAME_LENGTH = 100
+"""Of a run's own name: file systems end at 255 bytes, and terminals long before."""
 _NAME = re.compile(r"[^A-Za-z0-9._-]+")
 
 
@@ -59,6 +61,11 @@ class RunDir:
         return self.path / "status.json"
 
     @property
+    def alerts_json(self) -> Path:
+        """The supervisor's own memory of the alert rules."""
+        return self.path / "alerts.json"
+
+    @property
     def control(self) -> Path:
         return self.path / "control.jsonl"
 
@@ -100,7 +107,7 @@ class RunDir:
 
 def checkpoint_step(path: Path) -> int | None:
     """The step a checkpoint directory's name states; None for any other name."""
-    match = re.fullmatch(r"step-(\d{8,})", path.name)
+    match = re.fullmatch(r"step-([0-9]{8}|[1-9][0-9]{8,})", path.name)
     return int(match.group(1)) if match else None
 
 
@@ -110,7 +117,11 @@ def create(runs_dir: Path, name: str, now: float) -> RunDir:
     Raises OSError where the directory cannot be made.
     """
     runs_dir.mkdir(parents=True, exist_ok=True)
-    stem = time.strftime("%Y%m%d-%H%M%S", time.localtime(now)) + "-" + (_NAME.sub("-", name).strip("-.") or "run")
+    stem = (
+        time.strftime("%Y%m%d-%H%M%S", time.localtime(now))
+        + "-"
+        + (_NAME.sub("-", name)[:_NAME_LENGTH].strip("-.") or "run")
+    )
     for attempt in range(1, 1000):
         path = runs_dir / (stem if attempt == 1 else f"{stem}-{attempt}")
         try:
@@ -135,7 +146,8 @@ def point_latest(run: RunDir) -> None:
 
 def is_run(path: Path) -> bool:
     """Whether a directory is a run: it has its run.json, or the files a copy under way starts with."""
-    return any((path / name).is_file() for name in (RUN_JSON, "status.json", "metrics.jsonl"))
+    # os.path, as Path.is_file raises on a directory that we may not enter: somebody else's run among ours.
+    return any(os.path.isfile(path / name) for name in (RUN_JSON, "status.json", "metrics.jsonl"))  # noqa: PTH113
 
 
 def find_runs(runs_dir: Path) -> list[RunDir]:
@@ -154,7 +166,7 @@ def resolve(reference: str, runs_dir: Path) -> RunDir:
     Raises RunNotFoundError with a text that names what was looked for and the runs there are.
     """
     for candidate in (Path(reference), runs_dir / reference):
-        if candidate.is_dir() and is_run(candidate):
+        if os.path.isdir(candidate) and is_run(candidate):  # noqa: PTH112 - a text of any length may be asked for
             return RunDir(candidate.resolve())
     near = [run.id for run in find_runs(runs_dir)][:3]
     hint = f"newest there: {', '.join(near)}" if near else f"there are no runs in {runs_dir}/"

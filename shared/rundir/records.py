@@ -6,9 +6,9 @@ Knows nothing of files: `append` writes lines, `tail` finds them.
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from enum import StrEnum
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, get_args, get_origin
 
 import msgspec
 
@@ -252,6 +252,8 @@ _ENCODER = msgspec.json.Encoder()
 def encode(record: msgspec.Struct | dict[str, Any]) -> bytes:
     """One line of JSON with its newline. Never raises on a float, however odd, nor on a lone surrogate in a text.
 
+    A number field spells a non-finite value out; any other optional field leaves it out, as readers expect a number
+    there. Lone surrogates become "?". In a list, where a place cannot be missing, an absent value is "nan".
     The fast path costs one encode: msgspec writes non-finite floats as null, and as absent values have no key, a
     null in the line means that one of them (or the word itself) is there and the slow path is taken.
     """
@@ -267,22 +269,37 @@ def encode(record: msgspec.Struct | dict[str, Any]) -> bytes:
 def _plain(value: Any) -> Any:
     """The same value in builtins, with non-finite floats spelled out, None-valued keys dropped, surrogates replaced."""
     if isinstance(value, msgspec.Struct):
-        plain = {f: getattr(value, f) for f in value.__struct_fields__}
-        config = value.__struct_config__
-        if config.omit_defaults:
-            defaults = dict(zip(value.__struct_fields__[::-1], value.__struct_defaults__[::-1], strict=False))
-            plain = {k: v for k, v in plain.items() if not (k in defaults and defaults[k] is v)}
-        tag = {} if config.tag_field is None else {config.tag_field: config.tag}
-        return _plain({**tag, **plain})
+        tag = {} if value.__struct_config__.tag_field is None else {"kind": value.__struct_config__.tag}
+        return _plain({**tag, **dict(_plain_fields(value))})
     if isinstance(value, dict):
         return {_plain(str(k)): _plain(v) for k, v in value.items() if v is not None}
     if isinstance(value, list | tuple):
-        return [_plain(v) for v in value]
+        return ["nan" if v is None else _plain(v) for v in value]
     if isinstance(value, float) and not math.isfinite(value):
         return "nan" if math.isnan(value) else ("inf" if value > 0 else "-inf")
     if isinstance(value, str):
         return value.encode("utf-8", "replace").decode()
     return value
+
+
+def _plain_fields(struct: msgspec.Struct) -> Iterator[tuple[str, Any]]:
+    """The fields that are written: those that differ from their default, and whose type can carry what they hold."""
+    for field in msgspec.structs.fields(struct):
+        value = getattr(struct, field.name)
+        if not field.required:
+            is_default = value is field.default or (field.default_factory in (list, dict) and not value)
+            if struct.__struct_config__.omit_defaults and is_default:
+                continue
+            if isinstance(value, float) and not math.isfinite(value) and "nan" not in _literals(field.type):
+                continue
+        yield field.encode_name, value
+
+
+def _literals(annotation: Any) -> set[Any]:
+    """The literal values that an annotation allows, those inside unions included."""
+    if get_origin(annotation) is Literal:
+        return set(get_args(annotation))
+    return {literal for inner in get_args(annotation) for literal in _literals(inner)}
 
 
 class Decoded(msgspec.Struct):
@@ -294,11 +311,18 @@ class Decoded(msgspec.Struct):
 
 
 def decode_lines(lines: bytes, decoder: msgspec.json.Decoder[Any]) -> Decoded:
-    """Decode whole lines. A bad line costs itself only: the chunk then goes line by line."""
+    """Decode whole lines. A bad line costs itself only: the chunk then goes line by line.
+
+    What a line means does not depend on its neighbours: an object spread over several lines is no record, nor are two
+    on one line, though msgspec would take both. Hence the count of lines.
+    """
     try:
-        return Decoded(decoder.decode_lines(lines), 0)
+        records = decoder.decode_lines(lines)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return _decode_singly(lines.split(b"\n"), decoder)
+    if len(records) != lines.count(b"\n"):
+        return _decode_singly(lines.split(b"\n"), decoder)
+    return Decoded(records, 0)
 
 
 def _decode_singly(lines: Iterable[bytes], decoder: msgspec.json.Decoder[Any]) -> Decoded:

@@ -97,6 +97,8 @@ class Status(msgspec.Struct, omit_defaults=True, kw_only=True):
     """Seconds spent with a trainer alive, over all attempts."""
     ended_at: float | None = None
     last_error: str | None = None
+    is_mistake: bool = False
+    """The run failed by its configuration or data, not by a fault: starting it again as it is would be of no use."""
     checkpoint: str | None = None
     """The newest whole checkpoint, relative to the run directory."""
     control: ControlPosition | None = None
@@ -108,7 +110,7 @@ class Liveness(StrEnum):
 
     LIVE = "live"
     SILENT = "silent"
-    """The supervisor beats, the trainer has reached no safe point for long."""
+    """Its processes are there, yet the trainer has reached no safe point for long, or the supervisor does not beat."""
     ORPHANED = "orphaned"
     """The supervisor is gone, its trainer still runs (it will checkpoint and leave)."""
     UNATTENDED = "unattended"
@@ -152,6 +154,9 @@ def judge(state: State, intent: Intent, vitals: Vitals) -> Liveness:
 
 
 def _with_supervisor(state: State, vitals: Vitals) -> Liveness:
+    beat_age_s = vitals.supervisor_beat_age_s
+    if beat_age_s is not None and beat_age_s > PRESUMED_DEAD_S:
+        return Liveness.SILENT  # stopped by SIGSTOP, or held up by its disk
     age_s = vitals.trainer_beat_age_s
     waits = state in (State.PARKED, State.RESTARTING)
     return Liveness.SILENT if age_s is not None and age_s > SILENT_TRAINER_S and not waits else Liveness.LIVE
@@ -196,6 +201,8 @@ def read_status(path: Path) -> Status | None:
         return _DECODER.decode(path.read_bytes())
     except FileNotFoundError:
         return None
+    except (UnicodeDecodeError, RecursionError) as error:
+        raise msgspec.DecodeError(str(error)) from error
 
 
 def write_status(path: Path, status: Status, *, durable: bool = False) -> None:
@@ -232,6 +239,8 @@ def read_run_info(path: Path) -> RunInfo | None:
         return msgspec.json.decode(path.read_bytes(), type=RunInfo)
     except FileNotFoundError:
         return None
+    except (UnicodeDecodeError, RecursionError) as error:
+        raise msgspec.DecodeError(str(error)) from error
 
 
 def umask_private() -> None:

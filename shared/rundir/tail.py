@@ -1,7 +1,8 @@
 """Following a growing log: whole lines only, a chunk at a time, asked for by the reader.
 
 Guarantees: any split of the bytes over writes and polls gives the same lines; a torn last line is not shown until its
-newline is there; a file that was replaced or cut is read again from its start, and said so; a missing file is empty.
+newline is there; reading from the middle of a line begins with the next; a file that was replaced, cut or written anew
+is read again from its start, and said so; a missing file is empty.
 """
 
 import os
@@ -12,6 +13,8 @@ CHUNK_BYTES = 256 * 1024
 MAX_CHUNK_BYTES = 8 * 1024 * 1024
 MAX_LINE_BYTES = 64 * 1024 * 1024
 """A line longer than this is passed over: nothing of ours writes one."""
+_KNOWN_BYTES = 64
+"""Bytes before the position by which a file is known again: the end of a record, with its own figures."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +40,8 @@ class Tail:
         self._chunk_bytes = chunk_bytes
         self._least_bytes = chunk_bytes
         self._identity: tuple[int, int] | None = None
+        self._before: bytes | None = None
+        """The last bytes before `offset`, to know the file again; None before the first poll."""
         self._skipping = False
 
     def poll(self) -> Chunk:
@@ -52,18 +57,37 @@ class Tail:
 
     def _poll(self, fd: int) -> Chunk:
         stat = os.fstat(fd)
-        identity = (stat.st_dev, stat.st_ino)
-        restarted = stat.st_size < self.offset or (self._identity is not None and identity != self._identity)
-        self._identity = identity
+        restarted = self._is_another_file(fd, stat)
+        self._identity = (stat.st_dev, stat.st_ino)
         if restarted:
             self.offset = 0
             self._skipping = False
+            self._chunk_bytes = self._least_bytes
+        elif self._before is None and self.offset > 0:
+            self._skipping = os.pread(fd, 1, self.offset - 1) != b"\n"  # opened in the middle of a line
+        chunk = self._read(fd, stat.st_size, restarted=restarted)
+        self._before = self._bytes_before(fd)
+        return chunk
+
+    def _is_another_file(self, fd: int, stat: os.stat_result) -> bool:
+        """Whether the file was replaced, cut, or cut and written anew (whose size alone may not tell)."""
+        if stat.st_size < self.offset:
+            return True
+        if self._identity is None or self._before is None:
+            return False
+        return (stat.st_dev, stat.st_ino) != self._identity or self._bytes_before(fd) != self._before
+
+    def _bytes_before(self, fd: int) -> bytes:
+        start = max(0, self.offset - _KNOWN_BYTES)
+        return os.pread(fd, self.offset - start, start)
+
+    def _read(self, fd: int, size: int, *, restarted: bool) -> Chunk:
         start = self.offset
-        if stat.st_size == start:
+        if size == start:
             return Chunk(b"", start, at_end=True, restarted=restarted)
         data = os.pread(fd, self._chunk_bytes, start)
         end = data.rfind(b"\n") + 1
-        at_end = start + len(data) >= stat.st_size
+        at_end = start + len(data) >= size
         if end == 0:
             return self._no_newline(data, start, at_end=at_end, restarted=restarted)
         self.offset = start + end
@@ -78,6 +102,7 @@ class Tail:
         if len(data) >= MAX_LINE_BYTES or (self._skipping and data):
             self.offset += len(data)
             self._skipping = True
+            self._chunk_bytes = MAX_CHUNK_BYTES
         elif not at_end:
             self._chunk_bytes = min(self._chunk_bytes * 8, MAX_LINE_BYTES)
         return Chunk(b"", start, at_end=at_end, restarted=restarted)
