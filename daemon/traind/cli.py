@@ -1,0 +1,149 @@
+"""The command line of `traind`: what each verb takes, and which module does it. Never imports torch.
+
+Exit codes: 0 done or applied, 1 the run failed, 2 a mistake in the command or configuration, 3 order refused,
+4 no answer, 5 the run was stopped by order, 130 interrupted.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from rundir.control import SETTABLE
+from rundir.layout import LATEST, RunNotFoundError
+from traind import exit_code
+from traind.config import ConfigError
+
+ORDER_VERBS = {
+    "resume": "go on: after a pause at once, else from the newest checkpoint",
+    "pause": "hold at the next safe point; memory is kept",
+    "park": "checkpoint and let the trainer leave: the GPU is free, `resume` goes on exactly",
+    "stop": "checkpoint, then end the run",
+    "kill": "end the run at once, without a checkpoint",
+    "checkpoint": "save now, and keep it for good",
+    "eval": "evaluate now; the course of training does not change",
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry of `traind`. Returns the exit code."""
+    given = list(sys.argv[1:] if argv is None else argv)
+    args = _parser().parse_args(given)
+    try:
+        return int(args.act(args, ["traind", *given]))
+    except (ConfigError, RunNotFoundError) as error:
+        print(f"traind: {error}", file=sys.stderr)
+        return exit_code.MISTAKE
+    except BrokenPipeError:  # `traind list | head`
+        sys.stderr.close()
+        return 0
+    except KeyboardInterrupt:
+        return exit_code.INTERRUPTED
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="traind", description="Train in a daemon that outlives the terminal, and steer it.", allow_abbrev=False
+    )
+    verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
+    runs_dir = argparse.ArgumentParser(add_help=False)
+    runs_dir.add_argument("--runs-dir", type=Path, default=Path("runs"), help="where runs live (default: runs)")
+
+    start = verbs.add_parser("start", parents=[runs_dir], help="start a run and return when it trains")
+    start.add_argument("config", type=Path, help="a TOML file, e.g. configs/ner.toml")
+    start.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="e.g. --set train.lr=1e-5")
+    start.add_argument("--name", help="goes into the run's directory name")
+    start.add_argument("--resume", choices=["auto"], help="continue the newest unfinished run of this configuration")
+    start.add_argument(
+        "--watch", action="store_true", help="then open the dashboard; a line per step without a terminal"
+    )
+    start.add_argument("--foreground", action="store_true", help="supervise in this process; end with the run's result")
+    start.set_defaults(act=_start)
+
+    for verb, text in ORDER_VERBS.items():
+        order = _run_verb(verbs, verb, text, runs_dir)
+        order.set_defaults(act=_order, verb=verb)
+    turn = _run_verb(verbs, "set", "turn a dial of a run: " + ", ".join(SETTABLE), runs_dir, optional=False)
+    turn.add_argument("values", nargs="+", metavar="KEY=VALUE", help="e.g. lr=1e-5; replan=true stretches the schedule")
+    turn.set_defaults(act=_order, verb="set")
+    note = _run_verb(verbs, "note", "write a remark into the run's events", runs_dir, optional=False)
+    note.add_argument("text", nargs="+")
+    note.set_defaults(act=_order, verb="note")
+
+    listing = verbs.add_parser("list", parents=[runs_dir], help="all runs, newest first")
+    listing.add_argument("--json", action="store_true")
+    listing.set_defaults(act=_list)
+    status = _run_verb(verbs, "status", "how a run is", runs_dir)
+    status.add_argument("--json", action="store_true")
+    status.set_defaults(act=_status)
+    logs = _run_verb(verbs, "logs", "what the trainer's libraries printed", runs_dir)
+    logs.add_argument("-f", "--follow", action="store_true", help="go on until the run ends")
+    logs.set_defaults(act=_logs)
+    wait = _run_verb(verbs, "wait", "return when the run has ended, with its result", runs_dir)
+    wait.set_defaults(act=_wait)
+    return parser
+
+
+def _run_verb(
+    verbs: "argparse._SubParsersAction[argparse.ArgumentParser]",
+    name: str,
+    text: str,
+    runs_dir: argparse.ArgumentParser,
+    *,
+    optional: bool = True,
+) -> argparse.ArgumentParser:
+    parser = verbs.add_parser(name, parents=[runs_dir], help=text, description=text)
+    if optional:
+        parser.add_argument("run", nargs="?", default=LATEST, help="a path or id (default: latest)")
+    else:
+        parser.add_argument("run", help="a path or id, e.g. latest")
+    return parser
+
+
+def _start(args: argparse.Namespace, argv: list[str]) -> int:
+    from traind.command_start import start
+
+    overrides = list(args.set) + ([f"name={args.name}"] if args.name else [])
+    return start(
+        args.config,
+        overrides,
+        args.runs_dir,
+        argv,
+        resume_auto=args.resume == "auto",
+        watch=args.watch,
+        foreground=args.foreground,
+    )
+
+
+def _order(args: argparse.Namespace, argv: list[str]) -> int:
+    from traind.command_order import order
+
+    return order(args.run, args.runs_dir, args.verb, getattr(args, "values", None) or getattr(args, "text", []), argv)
+
+
+def _list(args: argparse.Namespace, argv: list[str]) -> int:  # noqa: ARG001
+    from traind.command_show import list_runs
+
+    return list_runs(args.runs_dir, as_json=args.json)
+
+
+def _status(args: argparse.Namespace, argv: list[str]) -> int:  # noqa: ARG001
+    from traind.command_show import show_status
+
+    return show_status(args.run, args.runs_dir, as_json=args.json)
+
+
+def _logs(args: argparse.Namespace, argv: list[str]) -> int:  # noqa: ARG001
+    from traind.command_show import show_logs
+
+    return show_logs(args.run, args.runs_dir, follow=args.follow)
+
+
+def _wait(args: argparse.Namespace, argv: list[str]) -> int:  # noqa: ARG001
+    from traind.command_show import wait
+
+    return wait(args.run, args.runs_dir)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,60 @@
+"""`traind pause|park|resume|checkpoint|eval|set|stop|kill|note`: write the order, wait for its outcome, say it."""
+
+import sys
+import time
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from rundir import layout
+from rundir.control import Verb
+from rundir.status import liveness, read_status, umask_private
+from traind import dial, exit_code, launch
+from traind.config import ConfigError
+
+
+def order(reference: str, runs_dir: Path, verb: str, words: list[str], argv: list[str]) -> int:
+    """Returns the exit code. Raises RunNotFoundError, ConfigError."""
+    umask_private()
+    run = layout.resolve(reference, runs_dir)
+    args = _args(Verb(verb), words)
+    try:
+        outcome = launch.give_order(run, Verb(verb), args, argv)
+    except (launch.LaunchError, OSError) as error:
+        raise ConfigError(str(error)) from None
+    if outcome is None:
+        status = read_status(run.status_json)
+        verdict = "unknown" if status is None else liveness(status, time.time())
+        print(
+            f"traind: no answer from {run.id} ({verdict}); the order stays written and may yet be taken",
+            file=sys.stderr,
+        )
+        return exit_code.NO_ANSWER
+    at_step = "" if outcome.step is None else f" at step {outcome.step}"
+    if outcome.result == "refused":
+        print(f"traind: {verb} refused{at_step}: {outcome.reason}", file=sys.stderr)
+        return exit_code.REFUSED
+    print(f"{verb} applied{at_step}")
+    return exit_code.OK
+
+
+def _args(verb: Verb, words: list[str]) -> dict[str, Any]:
+    if verb is Verb.NOTE:
+        return {"text": " ".join(words)}
+    if verb is not Verb.SET:
+        return {}
+    args = dict(_setting(word) for word in words)
+    fault = dial.check_args(args)
+    if fault:
+        raise ConfigError(f"set: {fault}")
+    return args
+
+
+def _setting(word: str) -> tuple[str, Any]:
+    key, equals, text = word.partition("=")
+    if not equals:
+        raise ConfigError(f"set {word}: write it as KEY=VALUE, e.g. lr=1e-5")
+    try:
+        return key, tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        raise ConfigError(f"set {word}: {text!r} is no number, true or false") from None

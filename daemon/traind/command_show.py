@@ -1,0 +1,137 @@
+"""`traind list`, `status`, `logs` and `wait`: what a person or a script wants to know without the dashboard."""
+
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from rundir import layout
+from rundir.layout import RunDir
+from rundir.status import Liveness, State, Status, liveness, read_status
+from rundir.tail import Tail
+from traind import exit_code
+from traind.launch import poll_until
+
+
+def _look(run: RunDir) -> tuple[Status | None, str]:
+    """A run's status and the verdict on it; a status that is not ours is no status."""
+    try:
+        status = read_status(run.status_json)
+    except (OSError, msgspec.DecodeError):
+        status = None
+    return status, "unknown" if status is None else str(liveness(status, time.time()))
+
+
+def _plain(run: RunDir) -> dict[str, Any]:
+    """One run as `--json` shows it: status.json and the verdict."""
+    status, verdict = _look(run)
+    fields = {} if status is None else msgspec.to_builtins(status)
+    return {"id": run.id, "path": str(run.path), "liveness": verdict, **fields}
+
+
+def list_runs(runs_dir: Path, *, as_json: bool) -> int:
+    """All runs under a directory, newest first."""
+    runs = layout.find_runs(runs_dir)
+    if as_json:
+        print(json.dumps([_plain(run) for run in runs], indent=1))
+        return 0
+    if not runs:
+        print(f"no runs in {runs_dir}/; start one with: traind start configs/ner.toml", file=sys.stderr)
+        return 0
+    width = max(len(run.id) for run in runs)
+    print(f"{'RUN':{width}}  {'STATE':11}{'LIVENESS':12}{'STEP':>16}  {'EPOCH':>7}  ERROR")
+    for run in runs:
+        status, verdict = _look(run)
+        if status is None:
+            print(f"{run.id:{width}}  {'?':11}{verdict}")
+            continue
+        epoch = "" if status.epoch is None else f"{status.epoch:.2f}"
+        error = next(iter((status.last_error or "").splitlines()), "")
+        print(f"{run.id:{width}}  {status.state:11}{verdict:12}{_steps(status):>16}  {epoch:>7}  {error}")
+    return 0
+
+
+def _steps(status: Status) -> str:
+    return f"{status.step:,}" + (f" / {status.total_steps:,}" if status.total_steps else "")
+
+
+def show_status(reference: str, runs_dir: Path, *, as_json: bool) -> int:
+    """One run. Raises RunNotFoundError."""
+    run = layout.resolve(reference, runs_dir)
+    if as_json:
+        print(json.dumps(_plain(run), indent=1))
+        return 0
+    status, verdict = _look(run)
+    print(f"{'run':12}{run.path}")
+    if status is None:
+        print(f"{'state':12}unknown: no readable status.json")
+        return 0
+    rows = {
+        "state": f"{status.state} ({verdict})",
+        "intent": status.intent,
+        "step": _steps(status),
+        "epoch": None if status.epoch is None else f"{status.epoch:.2f} / {status.total_epochs or 0:g}",
+        "phase": status.phase,
+        "attempt": status.attempt,
+        "device": status.device,
+        "host": status.host,
+        "supervisor": None if status.supervisor is None else f"process {status.supervisor.process.pid}",
+        "trainer": None if status.trainer is None else f"process {status.trainer.process.pid}",
+        "checkpoint": status.checkpoint,
+        "error": status.last_error,
+    }
+    for name, value in rows.items():
+        if value is not None:
+            print(f"{name:12}{value}")
+    if cure := _CURES.get(Liveness(verdict)):
+        print(f"{'next':12}{cure.format(run=run.id)}")
+    return 0
+
+
+_CURES = {
+    Liveness.DEAD: "traind resume {run}   goes on from the newest checkpoint",
+    Liveness.REBOOTED: "traind resume {run}   goes on from the newest checkpoint",
+    Liveness.UNATTENDED: "traind resume {run}   goes on from the newest checkpoint",
+}
+
+
+def show_logs(reference: str, runs_dir: Path, *, follow: bool) -> int:
+    """console.log as it is; with `follow` until the run ends. Raises RunNotFoundError."""
+    run = layout.resolve(reference, runs_dir)
+    tail = Tail(run.console)
+
+    def pump() -> bool | None:
+        ended = read_status(run.status_json)
+        is_over = ended is None or ended.state.has_ended
+        while True:
+            chunk = tail.poll()
+            sys.stdout.write(chunk.lines.decode("utf-8", "replace"))
+            if chunk.at_end:
+                break
+        sys.stdout.flush()
+        return True if is_over or not follow else None
+
+    poll_until(pump, None)
+    return 0
+
+
+def wait(reference: str, runs_dir: Path) -> int:
+    """The run's own result, once it has one. A run that nobody attends has none: 1, and the cure."""
+    run = layout.resolve(reference, runs_dir)
+
+    def look() -> tuple[Status | None, str] | None:
+        status, verdict = _look(run)
+        over = status is None or status.state.has_ended or verdict in (Liveness.DEAD, Liveness.REBOOTED)
+        return (status, verdict) if over else None
+
+    found = poll_until(look, None)
+    status, verdict = found if found is not None else (None, "unknown")
+    if status is None or not status.state.has_ended:
+        print(f"traind: {run.id} is {verdict}; `traind resume {run.id}` goes on", file=sys.stderr)
+        return 1
+    if status.state is State.FAILED:
+        print(f"traind: {run.id} failed: {status.last_error}", file=sys.stderr)
+    return exit_code.OF_STATE[status.state]

@@ -1,0 +1,153 @@
+"""Starting a supervisor that outlives the terminal, and waiting for what one does. Torch-free."""
+
+import json
+import os
+import select
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from rundir import layout, process
+from rundir.atomic import write_atomic
+from rundir.control import Order, Verb, new_order_id, send
+from rundir.layout import RunDir
+from rundir.records import EVENT_DECODER, OutcomeEvent, decode_lines
+from rundir.status import HEARTBEAT_S, Liveness, State, Status, liveness, read_status, write_status
+from rundir.tail import Tail
+from traind import config
+from traind.config import Config, ConfigError
+
+T = TypeVar("T")
+
+RESERVE_BYTES = 64 * 1024
+NO_ANSWER_S = 3 * HEARTBEAT_S
+
+
+class LaunchError(Exception):
+    """The supervisor could not take up the run; the text is its own."""
+
+
+def create_run(settings: Config, runs_dir: Path) -> RunDir:
+    """Make a run directory with its configuration. Raises ConfigError where it cannot be made; nothing is left then."""
+    try:
+        run = layout.create(runs_dir, settings.name, time.time())
+    except OSError as error:
+        raise ConfigError(
+            f"{runs_dir}: a run directory cannot be made there: {error.strerror}; use --runs-dir"
+        ) from None
+    try:
+        run.checkpoints.mkdir(mode=0o700)
+        write_atomic(run.config_toml, config.dump(settings))
+        write_atomic(run.reserve, bytes(RESERVE_BYTES))
+        write_status(run.status_json, Status(run=run.id, state=State.STARTING, updated_at=time.time()))
+        layout.point_latest(run)
+    except OSError as error:
+        shutil.rmtree(run.path, ignore_errors=True)
+        raise ConfigError(f"{run.path}: cannot be written: {error.strerror}") from None
+    return run
+
+
+def discard(run: RunDir) -> None:
+    """Take back a run that never began, and point `latest` at the newest one left."""
+    shutil.rmtree(run.path, ignore_errors=True)
+    rest = layout.find_runs(run.path.parent)
+    if rest:
+        layout.point_latest(rest[0])
+    else:
+        (run.path.parent / layout.LATEST).unlink(missing_ok=True)
+
+
+def spawn_supervisor(run: RunDir, *, reason: str, order_id: str | None, argv: list[str]) -> None:
+    """Start a supervisor in a session of its own. Returns when it holds the lock. Raises LaunchError."""
+    ready_read, ready_write = os.pipe()
+    command = [sys.executable, "-m", "traind.supervise", str(run.path), "--reason", reason]
+    command += ["--ready-fd", str(ready_write)] + (["--order", order_id] if order_id else [])
+    with open(run.supervisor_log, "ab") as log:
+        supervisor = subprocess.Popen(
+            [*command, "--argv", json.dumps(argv)],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            pass_fds=(ready_write,),
+            start_new_session=True,
+            env=os.environ | {"PYTHONUNBUFFERED": "1"},
+        )
+    os.close(ready_write)
+    with os.fdopen(ready_read) as ready:
+        answer = ready.readline().strip()
+    if answer != "ok":
+        supervisor.wait()
+        last_words = run.supervisor_log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1:]
+        raise LaunchError(answer or f"the supervisor ended at once: {' '.join(last_words)}")
+
+
+def is_supervised(run: RunDir) -> bool:
+    """Whether a supervisor lives that reads the run's orders."""
+    status = read_status(run.status_json)
+    return status is not None and liveness(status, time.time()) in (Liveness.LIVE, Liveness.SILENT)
+
+
+def is_supervisor_alive(run: RunDir) -> bool:
+    """Whether the supervisor process itself still runs, be the run ended or not."""
+    status = read_status(run.status_json)
+    return status is not None and status.supervisor is not None and process.is_alive(status.supervisor.process)
+
+
+def give_order(run: RunDir, verb: Verb, args: dict[str, object], argv: list[str]) -> OutcomeEvent | None:
+    """Write an order, with a supervisor called for it if none lives, and wait for its outcome.
+
+    None when there was no answer within three heartbeats. Raises LaunchError, OSError.
+    """
+    events = Tail(run.events)
+    while not events.poll().at_end:
+        pass
+    attended = is_supervised(run)
+    order = write_order(run, verb, args)
+    if not attended:
+        spawn_supervisor(run, reason="order", order_id=order.id, argv=argv)
+    return await_outcome(events, order.id, NO_ANSWER_S)
+
+
+def write_order(run: RunDir, verb: Verb, args: dict[str, object]) -> Order:
+    """Append an order of this command line. Raises OSError."""
+    order = Order(verb=verb, id=new_order_id(), args=args, at=time.time(), by="traind")
+    send(run, order)
+    return order
+
+
+def await_outcome(events: Tail, order_id: str, timeout_s: float) -> OutcomeEvent | None:
+    """The outcome of an order, as soon as it is written."""
+
+    def look() -> OutcomeEvent | None:
+        while True:
+            chunk = events.poll()
+            for record in decode_lines(chunk.lines, EVENT_DECODER).records:
+                if isinstance(record, OutcomeEvent) and record.order == order_id:
+                    return record
+            if chunk.at_end:
+                return None
+
+    return poll_until(look, timeout_s)
+
+
+def poll_until(look: Callable[[], T | None], timeout_s: float | None) -> T | None:
+    """What `look` gives once it gives something; None after the time."""
+    give_up_at = None if timeout_s is None else time.monotonic() + timeout_s
+    while (found := look()) is None:
+        if give_up_at is not None and time.monotonic() > give_up_at:
+            return None
+        select.select([], [], [], 0.03)
+    return found
+
+
+def first_step_or_end(run: RunDir) -> Status | None:
+    """The status once the trainer has reached its first step of this attempt, or the run has ended."""
+    status = read_status(run.status_json)
+    if status is None:
+        return None
+    has_begun = status.state in (State.RUNNING, State.PAUSED) and status.step > 0
+    return status if has_begun or status.state.has_ended else None

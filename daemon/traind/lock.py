@@ -1,0 +1,77 @@
+"""One supervisor a run, and never two trainers: the lock file, and waiting for what an earlier supervisor left behind.
+
+The lock is a flock on an open file description that the trainer inherits (its loader workers do not), so that it is
+held as long as any of them lives.
+"""
+
+import fcntl
+import os
+import signal
+import time
+from pathlib import Path
+
+import msgspec
+
+from rundir import process
+from rundir.layout import RunDir
+from rundir.process import ProcessId
+from rundir.status import Status, read_status
+
+
+class RunBusyError(Exception):
+    """Another supervisor holds the run; the text names it."""
+
+
+def acquire(run: RunDir, grace_s: float) -> int:
+    """Take the run's lock; returns the descriptor that holds it.
+
+    A trainer that outlived its supervisor is given `grace_s` to checkpoint and leave, then it is ended. Raises
+    RunBusyError while a supervisor lives, OSError where the file cannot be opened.
+    """
+    fd = os.open(run.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    give_up_at = time.monotonic() + grace_s
+    while not _try_lock(fd):
+        status = _status(run.status_json)
+        holder = None if status is None else status.supervisor
+        if holder is not None and process.is_alive(holder.process):
+            os.close(fd)
+            raise RunBusyError(f"{run.path}: already supervised by process {holder.process.pid}")
+        if time.monotonic() > give_up_at:
+            if status is None or status.trainer is None:
+                os.close(fd)
+                raise RunBusyError(f"{run.lock}: held by a process that the run's status does not name")
+            end(status.trainer.process)
+        time.sleep(0.05)
+    return fd
+
+
+def _try_lock(fd: int) -> bool:
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _status(path: Path) -> Status | None:
+    try:
+        return read_status(path)
+    except (OSError, msgspec.DecodeError):
+        return None
+
+
+def end(leader: ProcessId) -> None:
+    """SIGKILL a process and its group, if it still is that very process and not a later one with its pid."""
+    try:
+        pidfd = os.pidfd_open(leader.pid)
+    except ProcessLookupError:
+        return
+    try:
+        # With the pidfd open, a matching start time now proves that the group id is still its own.
+        if process.is_alive(leader):
+            os.killpg(leader.pid, signal.SIGKILL)
+            signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+    except (ProcessLookupError, PermissionError):
+        return
+    finally:
+        os.close(pidfd)

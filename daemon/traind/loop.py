@@ -1,0 +1,335 @@
+"""The course of a run: steps to epochs, and at each step boundary record, evaluation, checkpoint, in this order.
+
+    for each epoch:
+        for each optimizer step:
+            for each micro-batch: safe point · forward · backward           (stepper)
+            clip · learning rate · update                                   ← boundary: the state is whole
+            step record · epoch record · evaluation if due · checkpoint if due
+
+All that must survive a crash is in `state` and in the tensors of model and optimizer, and changes at a boundary only;
+what an unfinished step has added up is thrown away and computed again.
+"""
+
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+import torch
+
+from rundir.records import EpochRecord, EvalRecord, StepRecord, encode, number
+from rundir.status import Phase
+from traind import dial, optimizer
+from traind.batch_order import BatchOrder
+from traind.checkpoint import EpochTally, Snapshot, TrainingState
+from traind.config import Config
+from traind.loader import WorkerStart, epoch_steps
+from traind.recorder import Recorder, is_better
+from traind.saver import Saver
+from traind.steering import Steering
+from traind.stepper import Batch, Stepper, StepResult, timed
+from traind.task import EvalResult, Task
+from traind.wire import Leave, Pulse
+
+Trigger = Literal["schedule", "order", "end"]
+Journal = Mapping[int, list[tuple[str, dict[str, Any]]]]
+"""Applied `set` orders of earlier attempts: step → (order id, arguments)."""
+
+_SAVE_REASON = {Leave.PARKED: "park", Leave.STOPPED: "stop"}
+
+
+class Loop:
+    """Owns the training state between two boundaries."""
+
+    def __init__(
+        self,
+        *,
+        config: Config,
+        task: Task,
+        stepper: Stepper,
+        order: BatchOrder,
+        state: TrainingState,
+        journal: Journal,
+        pulse: Pulse,
+        steering: Steering,
+        recorder: Recorder,
+        saver: Saver,
+        worker_start: WorkerStart,
+        device: torch.device,
+    ) -> None:
+        self.config, self.task, self.stepper, self.order = config, task, stepper, order
+        self.state, self.journal, self.device = state, journal, device
+        self.pulse, self.steering, self.recorder, self.saver = pulse, steering, recorder, saver
+        self.worker_start = worker_start
+        self._loss_sum = torch.tensor(number(state.tally.loss_sum), dtype=torch.float64, device=device)
+        self._counts: torch.Tensor | int = torch.tensor(state.tally.counts, device=device) if state.tally.counts else 0
+        self._logged_at = self._epoch_began = time.monotonic()
+        self._logged_step = state.step
+        self._num_tokens = 0
+        self._data_wait_s = 0.0
+        self._aside_s = 0.0
+        self._is_evaluating = False
+        self._plan()
+        self._say_position()
+
+    def run(self) -> Leave:
+        """Train from the state as it is to the end. Raises Leaving at an order, a signal or a lost supervisor."""
+        self.pulse.enter(Phase.TRAIN)
+        self.stepper.model.train()
+        self._evaluate_and_save_if_due()
+        self._replay_sets()
+        self.steering.attach(self)
+        while not self._is_over():
+            for batches in self._rest_of_epoch():
+                self._step(batches)
+                self._evaluate_and_save_if_due()
+                self._replay_sets()
+                if self._is_over():
+                    break
+        if self.state.evaluated_step != self.state.step:
+            self._evaluate("end")
+        self.save("end")
+        self.saver.join()
+        return Leave.DONE
+
+    def leave(self, reason: Leave) -> None:
+        """Checkpoint at the last boundary, and wait until it is on disk."""
+        self.save(_SAVE_REASON.get(reason, "signal"))
+        self.saver.join()
+
+    def _is_over(self) -> bool:
+        return self.state.step >= self.total_steps or self.state.early_stopped
+
+    def _rest_of_epoch(self) -> Iterator[list[Batch]]:
+        epoch, position = divmod(self.state.step, self.order.steps_per_epoch)
+        tally = self.state.tally
+        tally.started_at = tally.started_at or time.time()
+        self._epoch_began = time.monotonic() - tally.active_s
+        steps = epoch_steps(
+            self.task,
+            self.order,
+            epoch=epoch,
+            position=position,
+            num_workers=self.config.data.num_workers,
+            pin_memory=self.device.type == "cuda",
+            worker_start=self.worker_start,
+        )
+        return timed(steps, time.monotonic, self._add_wait_s)
+
+    def _add_wait_s(self, seconds: float) -> None:
+        self._data_wait_s += seconds
+
+    # --- at a boundary -------------------------------------------------------------------------------------------
+
+    def _step(self, batches: list[Batch]) -> None:
+        result = self.stepper.train(
+            batches, step=self.state.step, lr=lambda: self.lr, clip=lambda: self.dials.clip_norm
+        )
+        self._loss_sum = self._loss_sum + result.loss_sum
+        self._counts = self._counts + result.counts
+        self._num_tokens += result.num_tokens
+        self.state.tally.target_weight += result.weight
+        lr = self.lr
+        self.state.step += 1
+        self._say_position()
+        self.recorder.watch(result.loss, self.state.step)
+        if self.state.step % self.dials.log_every == 0 or self._is_over():
+            self._record_step(result, lr)
+        if self.state.step % self.order.steps_per_epoch == 0:
+            self._record_epoch()
+
+    @property
+    def dials(self) -> dial.Dials:
+        return self.state.dials
+
+    @property
+    def lr(self) -> float:
+        """The learning rate of the next update."""
+        return self.dials.lr * self._shape(self.state.step)
+
+    def _say_position(self) -> None:
+        self.pulse.step = self.state.step
+        self.pulse.epoch = self.state.step / self.order.steps_per_epoch
+
+    def _record_step(self, result: StepResult, lr: float) -> None:
+        now = time.monotonic()
+        elapsed_s = max(now - self._logged_at - self._take_aside_s(), 1e-9)
+        num_steps = self.state.step - self._logged_step
+        record = StepRecord(
+            at=time.time(),
+            attempt=0,
+            step=self.state.step,
+            loss=0.0,
+            lr=lr,
+            epoch=self.state.step / self.order.steps_per_epoch,
+            step_s=elapsed_s / num_steps,
+            data_wait_s=self._data_wait_s / num_steps,
+            tokens_per_s=self._num_tokens / elapsed_s,
+        )
+        if self.device.type == "cuda":
+            record.gpu_mem_allocated_bytes = torch.cuda.max_memory_allocated(self.device)
+            torch.cuda.reset_peak_memory_stats(self.device)
+        if self.stepper.scaler.is_enabled():
+            record.metrics = {"loss_scale": self.stepper.scaler.get_scale()}
+        self.recorder.log_step(record, result.loss, result.grad_norm)
+        self._logged_at, self._logged_step, self._num_tokens, self._data_wait_s = now, self.state.step, 0, 0.0
+
+    def _take_aside_s(self) -> float:
+        """Seconds since the last record that were no training: holds, evaluations, copies for a checkpoint."""
+        aside_s = self._aside_s + self.steering.held_s
+        self._aside_s = -self.steering.held_s
+        return aside_s
+
+    def _record_epoch(self) -> None:
+        self.recorder.drain()
+        tally = self._host_tally()
+        self.recorder.write(
+            EpochRecord(
+                at=time.time(),
+                attempt=0,
+                step=self.state.step,
+                epoch=self.state.step // self.order.steps_per_epoch,
+                loss=number(tally.loss_sum) / (tally.target_weight or 1.0),
+                metrics=dict(self.task.train_metrics(tally.counts)),
+                started_at=tally.started_at,
+                epoch_s=tally.active_s,
+            )
+        )
+        self._loss_sum = torch.zeros_like(self._loss_sum)
+        self._counts = 0
+        self._epoch_began = time.monotonic()
+        self.state.tally = EpochTally()
+
+    def _host_tally(self) -> EpochTally:
+        counts = self._counts.tolist() if isinstance(self._counts, torch.Tensor) else []
+        return EpochTally(
+            loss_sum=self._loss_sum.item(),
+            target_weight=self.state.tally.target_weight,
+            counts=counts,
+            started_at=self.state.tally.started_at,
+            active_s=time.monotonic() - self._epoch_began,
+        )
+
+    def _evaluate_and_save_if_due(self) -> None:
+        step = self.state.step
+        if step == 0:
+            return
+        is_best = False
+        if step % (self.dials.eval_every or self.order.steps_per_epoch) == 0 and self.state.evaluated_step != step:
+            is_best = self._evaluate("schedule")
+        if step % (self.dials.save_every or self.order.steps_per_epoch) == 0:
+            self.save("schedule")
+        elif is_best:
+            self.save("best")
+
+    def _evaluate(self, trigger: Trigger) -> bool:
+        """Evaluate, record, and tell whether it is the best so far. An ordered one changes nothing of the course."""
+        self.recorder.drain()
+        began, held_s = time.monotonic(), self.steering.held_s
+        phase = self.pulse.phase
+        self.pulse.enter(Phase.EVAL)
+        self._is_evaluating = True
+        try:
+            result = self.stepper.evaluate(self.config.eval.batch_size)
+        finally:
+            self._is_evaluating = False
+        eval_s = time.monotonic() - began - (self.steering.held_s - held_s)
+        is_best = trigger != "order" and self._note_result(result)
+        self.recorder.write(
+            EvalRecord(
+                at=time.time(),
+                attempt=0,
+                step=self.state.step,
+                loss=result.loss,
+                epoch=self.state.step / self.order.steps_per_epoch,
+                trigger=trigger,
+                metrics=dict(result.metrics),
+                labels={name: dict(values) for name, values in result.labels.items()},
+                eval_s=eval_s,
+                best=is_best,
+            )
+        )
+        self._aside_s += eval_s
+        self.pulse.enter(phase)
+        return is_best
+
+    def _note_result(self, result: EvalResult) -> bool:
+        state, name = self.state, self.config.eval.metric
+        state.evaluated_step = state.step
+        value = result.loss if name == "loss" else result.metrics[name]
+        if is_better(value, state.best_metric, name):
+            state.best_metric, state.best_step, state.evals_since_best = value, state.step, 0
+            return True
+        state.evals_since_best += 1
+        patience = self.config.eval.patience
+        state.early_stopped = patience is not None and state.evals_since_best >= patience
+        return False
+
+    def save(self, reason: str) -> None:
+        """Copy the state of the last boundary and have it written; the loop waits for the copy alone."""
+        self.recorder.drain()
+        self.state.reason = reason
+        if self.saver.has(self.state):
+            return
+        began = time.monotonic()
+        phase = self.pulse.phase
+        self.pulse.enter(Phase.SAVE)
+        self.state.tally = self._host_tally()
+        self.state.scaler = self.stepper.scaler_state()
+        snapshot = Snapshot(
+            state=msgspec.json.decode(encode(self.state), type=TrainingState),
+            optimizer=self.stepper.copy_optimizer(),
+            model=self.stepper.copy_model(),
+        )
+        self.saver.submit(snapshot, self._write_model, began=began)
+        self._aside_s += time.monotonic() - began
+        self.pulse.enter(phase)
+
+    def _write_model(self, weights: dict[str, torch.Tensor], directory: Path) -> None:
+        """model.safetensors, config.json and tokenizer files as `save_pretrained` lays them. Called by the saver."""
+        self.stepper.model.save_pretrained(directory, state_dict=weights)
+        self.task.save_extras(directory)
+
+    # --- what orders do (steering.Steered) -----------------------------------------------------------------------
+
+    def settle(self) -> None:
+        self.recorder.drain()
+
+    def save_for_order(self) -> None:
+        self.save("order")
+
+    def refuse_eval(self) -> str | None:
+        return "an evaluation is running" if self._is_evaluating else None
+
+    def eval_for_order(self) -> None:
+        self._evaluate("order")
+
+    def refuse_set(self, args: dict[str, Any]) -> str | None:
+        fault = dial.check_args(args)
+        if fault:
+            return fault
+        turned = dial.turn(self.dials, args, self.order.steps_per_epoch)
+        if dial.total_steps(turned, self.order.steps_per_epoch) < self.state.step:
+            return f"{self.state.step} steps are already done; `stop` ends the run"
+        return None
+
+    def apply_set(self, order_id: str, args: dict[str, Any]) -> None:
+        """Turn the dials. They act on the update and what follows it, so that any safe point of a step will do."""
+        self.state.dials = dial.turn(self.dials, args, self.order.steps_per_epoch)
+        self.state.applied_sets.append(order_id)
+        if "epochs" in args or "max_steps" in args:
+            self.state.early_stopped = False
+        self._plan()
+
+    def _replay_sets(self) -> None:
+        """Orders applied in an earlier attempt take effect again at their recorded step."""
+        for order_id, args in self.journal.get(self.state.step, ()):
+            if order_id not in self.state.applied_sets:
+                self.apply_set(order_id, args)
+
+    def _plan(self) -> None:
+        self.total_steps = dial.total_steps(self.dials, self.order.steps_per_epoch)
+        self._shape = optimizer.schedule_shape(self.config.train, self.dials.schedule_steps or self.total_steps)
+        self.pulse.total_steps = self.total_steps
+        self.pulse.total_epochs = self.total_steps / self.order.steps_per_epoch

@@ -1,0 +1,104 @@
+"""Orders between the control files and the trainer: each is taken up once, and gets exactly one outcome.
+
+Owns the control reader, the ids that were answered, and the orders that a trainer was handed and has not answered.
+"""
+
+from rundir.control import ControlPosition, ControlReader, Malformed, Order, Verb
+from rundir.layout import RunDir
+from rundir.records import EventRecord, LifecycleEvent, OutcomeEvent
+from rundir.status import State
+from traind import dial
+
+WITH_TRAINER = (State.STARTING, State.RUNNING, State.PAUSED)
+
+
+class OrderDesk:
+    """Reads and sorts orders; what they do is the supervisor's business."""
+
+    def __init__(self, run: RunDir, position: ControlPosition | None) -> None:
+        # Read on from where the last supervisor stood, to notice a rewritten file; then anew from the start, as an
+        # order that it handed to a trainer may still be without its outcome.
+        onward = ControlReader(run, position)
+        onward.poll()
+        self._reader = ControlReader(run, ControlPosition(generation=onward.position.generation))
+        self._answered: set[str] = set()
+        self.in_flight: dict[str, Order] = {}
+        self.has_extension = False
+        """Whether a `set` has given the run more steps since it was last done."""
+
+    @property
+    def position(self) -> ControlPosition:
+        return self._reader.position
+
+    def note_outcomes(self, events: list[EventRecord]) -> None:
+        """Learn from events.jsonl what has been answered, and whether a run that was done has been extended."""
+        for event in events:
+            if isinstance(event, OutcomeEvent):
+                self.note_answered(event.order)
+                extends = event.result == "applied" and {"epochs", "max_steps"} & (event.args or {}).keys()
+                self.has_extension = self.has_extension or bool(extends)
+            elif isinstance(event, LifecycleEvent) and event.what == "done":
+                self.has_extension = False
+
+    def note_answered(self, order_id: str) -> None:
+        self._answered.add(order_id)
+        self.in_flight.pop(order_id, None)
+
+    def arrivals(self) -> list[Order | Malformed]:
+        """Orders that came and were neither answered nor handed on."""
+        fresh: dict[str, Order | Malformed] = {}
+        for order in self._reader.poll():
+            if order.id not in self._answered and order.id not in self.in_flight:
+                fresh.setdefault(order.id, order)
+        return list(fresh.values())
+
+
+def refusal(
+    order: Order, state: State, step: int, total_steps: int | None, steps_per_epoch: float | None
+) -> str | None:
+    """Why an order cannot be taken in this state; None when it can. Pure."""
+    fault = _argument_fault(order)
+    if fault:
+        return fault
+    if order.verb in (Verb.NOTE, Verb.SET):
+        return _set_refusal(order, state, step, steps_per_epoch) if order.verb is Verb.SET else None
+    if state is State.STOPPING:
+        return None if order.verb is Verb.KILL else "the run is stopping"
+    if order.verb is Verb.RESUME:
+        return _resume_refusal(state, step, total_steps)
+    if state.has_ended:
+        return f"the run is {state}"
+    if order.verb in (Verb.STOP, Verb.KILL):
+        return None
+    if state is State.PARKED:
+        return "the run is parked"
+    if order.verb is Verb.PAUSE and state is State.PAUSED:
+        return "the run is already paused"
+    return None
+
+
+def _argument_fault(order: Order) -> str | None:
+    if order.verb is Verb.SET:
+        return dial.check_args(order.args)
+    if order.verb is Verb.NOTE:
+        text = order.args.get("text")
+        return None if isinstance(text, str) and text.strip() else "a note needs a text"
+    return f"{order.verb} takes no arguments" if order.args else None
+
+
+def _set_refusal(order: Order, state: State, step: int, steps_per_epoch: float | None) -> str | None:
+    """With a trainer alive, the trainer judges: it knows the step."""
+    if state in WITH_TRAINER or not steps_per_epoch:
+        return None
+    wanted = order.args.get("max_steps", order.args["epochs"] * steps_per_epoch if "epochs" in order.args else None)
+    if wanted is not None and wanted <= step and state.has_ended:
+        return f"{step} steps are already done"
+    return None
+
+
+def _resume_refusal(state: State, step: int, total_steps: int | None) -> str | None:
+    if state in (State.RUNNING, State.STARTING, State.RESTARTING):
+        return "the run is not paused"
+    if state is State.DONE and total_steps is not None and step >= total_steps:
+        return "the run is done; `traind set RUN epochs=N` extends it"
+    return None

@@ -1,0 +1,142 @@
+"""Orders at safe points: hears them, answers each ahead of its effect, and holds, leaves or hands them to the loop.
+
+Safe points are everywhere in the trainer: while tokenising, between micro-batches and between evaluation batches.
+"""
+
+import signal
+import time
+from typing import Any, Protocol
+
+from rundir.control import Order, Verb
+from rundir.status import Phase
+from traind.eventlog import EventLog
+from traind.wire import Leave, Pipe, Pulse
+
+
+class Leaving(Exception):  # noqa: N818
+    """Unwinds the trainer to its last step boundary, from where it checkpoints and leaves."""
+
+    def __init__(self, reason: Leave) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class Steered(Protocol):
+    """What the loop lets orders do. Every method is called at a safe point."""
+
+    def settle(self) -> None:
+        """Write what is on its way from the device."""
+
+    def refuse_set(self, args: dict[str, Any]) -> str | None: ...
+
+    def apply_set(self, order_id: str, args: dict[str, Any]) -> None: ...
+
+    def save_for_order(self) -> None: ...
+
+    def refuse_eval(self) -> str | None: ...
+
+    def eval_for_order(self) -> None: ...
+
+
+class Steering:
+    """Owns the trainer's end of the order pipe, the hold, and the orders that wait for the loop to begin."""
+
+    def __init__(self, pipe: Pipe, pulse: Pulse, events: EventLog, *, paused: bool) -> None:
+        self._pipe = pipe
+        self._pulse = pulse
+        self._events = events
+        self._loop: Steered | None = None
+        self._early: list[Order] = []
+        self._signalled: str | None = None
+        self.hold_at_start = paused
+        self.is_holding = False
+        self.held_s = 0.0
+        """Seconds spent holding, ever: they are no part of a step's time."""
+
+    def hear_signals(self) -> None:
+        """SIGTERM, SIGINT and SIGUSR1 (Slurm's warning) mean: checkpoint and leave. SIGHUP means nothing."""
+        for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1):
+            signal.signal(signum, self._on_signal)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+    def _on_signal(self, signum: int, frame: object) -> None:  # noqa: ARG002
+        self._signalled = signal.Signals(signum).name
+
+    def attach(self, loop: Steered) -> None:
+        """The loop is about to begin: hold if the run was paused, then obey what waited for it."""
+        self._loop = loop
+        early, self._early = self._early, []
+        for order in early:
+            self._obey(order)
+        if self.hold_at_start:
+            self.is_holding = True
+        self.safe_point()
+
+    def safe_point(self) -> None:
+        """Beat, and act on every order that has come. Raises Leaving. Costs one read of a pipe when there is none."""
+        self._pulse.safe_point()
+        self._hear()
+        if self.is_holding:
+            self._hold()
+
+    def _hear(self) -> None:
+        for order in self._pipe.orders():
+            self._obey(order)
+        if self._signalled is not None:
+            raise Leaving(Leave.SIGNALLED)
+        if self._pipe.ended:
+            raise Leaving(Leave.ORPHANED)
+
+    def _hold(self) -> None:
+        began = time.monotonic()
+        phase = self._pulse.phase
+        if self._loop is not None:
+            self._loop.settle()
+        self._events.lifecycle("paused", step=self._pulse.step)
+        self._pulse.enter(Phase.PAUSED)
+        try:
+            while self.is_holding:
+                self._pipe.wait(0.2)
+                self._pulse.safe_point()
+                self._hear()
+        finally:
+            self.held_s += time.monotonic() - began
+        self._events.lifecycle("resumed", step=self._pulse.step, message=f"after {time.monotonic() - began:.1f} s")
+        self._pulse.enter(phase)
+
+    def _obey(self, order: Order) -> None:
+        match order.verb:
+            case Verb.PAUSE:
+                self._answer(order, "already paused" if self.is_holding else None)
+                self.is_holding = True
+            case Verb.RESUME:
+                self._answer(order, None if self.is_holding else "the run is not paused")
+                self.is_holding = self.hold_at_start = False
+            case Verb.PARK | Verb.STOP:
+                self._answer(order, None)
+                raise Leaving(Leave.PARKED if order.verb is Verb.PARK else Leave.STOPPED)
+            case Verb.CHECKPOINT | Verb.EVAL | Verb.SET:
+                if self._loop is None:
+                    self._early.append(order)
+                else:
+                    self._steer(order, self._loop)
+            case _:
+                self._answer(order, f"{order.verb} is the supervisor's to answer")
+
+    def _steer(self, order: Order, loop: Steered) -> None:
+        if order.verb is Verb.SET:
+            refused = loop.refuse_set(order.args)
+            self._answer(order, refused)
+            if refused is None:
+                loop.apply_set(order.id, order.args)
+        elif order.verb is Verb.EVAL:
+            refused = loop.refuse_eval()
+            self._answer(order, refused)
+            if refused is None:
+                loop.eval_for_order()
+        else:
+            self._answer(order, None)
+            loop.save_for_order()
+
+    def _answer(self, order: Order, refused: str | None) -> None:
+        self._events.outcome(order, step=self._pulse.step, refused=refused)

@@ -1,0 +1,151 @@
+"""One optimizer step: forward and backward over the micro-batches, clip, update. Owns model, optimizer and scaler.
+
+Loss = Σ over micro-batches ÷ total target weight of the step, so that accumulation and any split of it compute
+the same.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from traind import optimizer
+from traind.batch_order import dropout_seed
+from traind.checkpoint import host_copy
+from traind.config import Config
+from traind.device import Placement
+from traind.task import EvalResult, Task
+
+Batch = dict[str, Tensor]
+
+
+@dataclass(frozen=True, slots=True)
+class StepResult:
+    """What a step gave; tensors are on the device and not yet waited for."""
+
+    loss_sum: Tensor
+    """float64, un-normalised."""
+    weight: float
+    """Total target weight: loss = loss_sum / weight."""
+    counts: Tensor
+    grad_norm: Tensor
+    """Before clipping."""
+    num_tokens: int
+
+    @property
+    def loss(self) -> Tensor:
+        return self.loss_sum / (self.weight or 1.0)
+
+
+class Stepper:
+    """Computes. Knows nothing of records, checkpoints on disk, or orders; calls `safe_point` where one may act."""
+
+    def __init__(
+        self, config: Config, task: Task, model: PreTrainedModel, placement: Placement, safe_point: Callable[[], None]
+    ) -> None:
+        self.model = model
+        self.adamw = optimizer.build(model, config.train)
+        self.scaler = torch.amp.GradScaler(placement.device.type, enabled=placement.needs_scaler)
+        self._config = config
+        self._task = task
+        self._placement = placement
+        self._safe_point = safe_point
+        self._parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+
+    def train(
+        self, batches: list[Batch], *, step: int, lr: Callable[[], float], clip: Callable[[], float]
+    ) -> StepResult:
+        """One step on micro-batches in host memory. `step` counts the steps done before; `lr` and `clip` are asked
+        when the update is made, so that an order during the step still acts on it.
+        """
+        weight = sum(self._task.target_weight(batch["labels"]) for batch in batches)
+        loss_sum = torch.zeros((), dtype=torch.float64, device=self._placement.device)
+        counts: Tensor | int = 0
+        for micro_step, batch in enumerate(batches):
+            self._safe_point()
+            self._seed_dropout(step, micro_step)
+            labels = batch["labels"].to(self._placement.device, non_blocking=True)
+            with self._autocast():
+                logits = self._logits(batch)
+            micro_loss = self._task.loss_sum(logits, labels)
+            self.scaler.scale(micro_loss / (weight or 1.0)).backward()  # type: ignore[no-untyped-call]
+            loss_sum = loss_sum + micro_loss.detach().double()
+            counts = counts + self._task.count(logits.detach(), labels)
+        grad_norm = self._update(lr(), clip())
+        num_tokens = sum(int(batch["attention_mask"].sum()) for batch in batches)
+        return StepResult(loss_sum, weight, torch.as_tensor(counts), grad_norm, num_tokens)
+
+    def evaluate(self, batch_size: int) -> EvalResult:
+        """One pass over the eval set; draws no random number, touches no gradient."""
+        self.model.train(mode=False)
+        tally = self._task.start_eval()
+        try:
+            with torch.inference_mode(), self._autocast():
+                for batch in self._task.eval_batches(batch_size):
+                    self._safe_point()
+                    tally.add(batch, self._logits(batch).float())
+        finally:
+            self.model.train()
+        return tally.result()
+
+    def _logits(self, batch: Batch) -> Tensor:
+        inputs = {
+            name: batch[name].to(self._placement.device, non_blocking=True) for name in ("input_ids", "attention_mask")
+        }
+        logits: Tensor = self.model(**inputs).logits
+        return logits
+
+    def _update(self, lr: float, clip_norm: float) -> Tensor:
+        self.scaler.unscale_(self.adamw)
+        grad_norm = torch.nn.utils.clip_grad_norm_(self._parameters, clip_norm or float("inf"))
+        for group in self.adamw.param_groups:
+            group["lr"] = lr
+        self.scaler.step(self.adamw)
+        self.scaler.update()
+        self.adamw.zero_grad(set_to_none=True)
+        return grad_norm
+
+    def _seed_dropout(self, step: int, micro_step: int) -> None:
+        seed = dropout_seed(self._config.seed, step, micro_step)
+        torch.default_generator.manual_seed(seed)
+        if self._placement.device.type == "cuda":
+            torch.cuda.manual_seed(seed)
+
+    def _autocast(self) -> AbstractContextManager[object]:
+        if self._placement.autocast is None:
+            return nullcontext()
+        return torch.autocast(self._placement.device.type, dtype=self._placement.autocast)
+
+    # --- the state that a checkpoint holds -----------------------------------------------------------------------
+
+    def copy_model(self) -> dict[str, Tensor]:
+        return host_copy(self.model.state_dict())
+
+    def copy_optimizer(self) -> dict[str, Tensor]:
+        return host_copy(optimizer.state_tensors(self.model, self.adamw))
+
+    def scaler_state(self) -> dict[str, float | int] | None:
+        return self.scaler.state_dict() if self.scaler.is_enabled() else None
+
+    def restore(self, optimizer_tensors: Mapping[str, Tensor], scaler: dict[str, Any] | None) -> None:
+        """Put optimizer and scaler back; the model came with its weights."""
+        optimizer.load_state_tensors(self.model, self.adamw, optimizer_tensors)
+        if scaler and self.scaler.is_enabled():
+            self.scaler.load_state_dict(scaler)
+
+
+def timed(
+    steps: Iterator[list[Batch]], clock: Callable[[], float], add_wait_s: Callable[[float], None]
+) -> Iterator[list[Batch]]:
+    """The same steps, with the seconds spent waiting for each handed to `add_wait_s`."""
+    while True:
+        began = clock()
+        batches = next(steps, None)
+        add_wait_s(clock() - began)
+        if batches is None:
+            return
+        yield batches

@@ -1,0 +1,405 @@
+"""The supervisor process: holds the run's lock, keeps a trainer alive as intended, answers orders, and says how it is.
+
+Small on purpose: it outlives what kills training. Never imports torch. Sole writer of status.json, run.json and
+system.jsonl.
+"""
+
+import logging
+import os
+import select
+import signal
+import time
+from typing import assert_never
+
+from rundir import process
+from rundir.append import Appender
+from rundir.control import Malformed, Order, Verb
+from rundir.layout import RunDir
+from rundir.records import CheckpointEvent, EventRecord, NoteEvent, encode
+from rundir.status import HEARTBEAT_S, Heart, Intent, Phase, State, Status, read_status, write_status
+from traind import identity, policy
+from traind.config import Config
+from traind.eventlog import EventLog
+from traind.machine import Machine
+from traind.order_desk import OrderDesk, refusal
+from traind.trainer_process import Ending, TrainerProcess
+from traind.watch import RecordWatch
+from traind.wire import Beat, Facts, Leave
+
+TICK_S = 0.05
+WATCH_S = 0.25
+KEEP_S = 5.0
+
+log = logging.getLogger(__name__)
+
+
+class Supervisor:
+    """Owns the status of one run from taking its lock to leaving it."""
+
+    def __init__(self, run: RunDir, config: Config, lock_fd: int, argv: list[str]) -> None:
+        self.run = run
+        self.config = config
+        self._lock_fd = lock_fd
+        self._argv = argv
+        previous = read_status(run.status_json)
+        self.status = previous or Status(run=run.id, state=State.STARTING)
+        self.status.host, self.status.boot_id = process.host(), process.boot_id()
+        self.status.supervisor = Heart(process=process.this_process(), beat_at=time.time())
+        self.status.trainer = None
+        self._events = EventLog(run.events, "supervisor", self.status.attempt, run.reserve)
+        self._system = Appender(run.system)
+        self._machine = Machine(run.path)
+        self._watch = RecordWatch(
+            run, {"non_finite": config.alerts.non_finite, "overfitting": config.alerts.overfitting}
+        )
+        self._desk = OrderDesk(run, self.status.control)
+        self._trainer: TrainerProcess | None = None
+        self._crashes: list[policy.Crash] = []
+        self._restart_at: float | None = None
+        self._leave_by: float | None = None
+        self._signals = 0
+        self._due = dict.fromkeys(("watch", "keep", "system", "status"), 0.0)
+        self._spawned_at = 0.0
+        self._active_before_s = self.status.active_s
+
+    # --- its course ----------------------------------------------------------------------------------------------
+
+    def supervise(self, reason: str, order_id: str | None) -> State:
+        """Until the run has ended, or needs no supervisor. `order_id`: the one old order that is not expired."""
+        for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1):
+            signal.signal(signum, self._on_signal)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        history = self._watch.events()
+        self._desk.note_outcomes(history)
+        self._note_events(history)
+        if reason == "start":
+            self._events.lifecycle("supervised", f"process {os.getpid()} on {process.host()}")
+            self._spawn("start")
+        self._take_up_old_orders(order_id)
+        self._write_status(durable=True)
+        while self._has_work():
+            self._tick()
+        self._close()
+        return self.status.state
+
+    def _has_work(self) -> bool:
+        waits = self._restart_at is not None or (self.status.state is State.PARKED and self._was_started)
+        return self._trainer is not None or (waits and not self.status.state.has_ended)
+
+    @property
+    def _was_started(self) -> bool:
+        """Whether this supervisor ever had a trainer; one called for a single order leaves after it."""
+        return self._spawned_at > 0
+
+    def _tick(self) -> None:
+        self._wait()
+        now = time.monotonic()
+        self._hear_trainer()
+        if self._is_due("watch", WATCH_S, now):
+            self._read_records()
+        for order in self._desk.arrivals():
+            self._take(order)
+        if self._trainer is not None and (ending := self._trainer.ended()) is not None:
+            self._on_ending(self._trainer, ending)
+        if self._restart_at is not None and now >= self._restart_at:
+            self._restart_at = None
+            self._spawn("restart")
+        if self._leave_by is not None and now >= self._leave_by and self._trainer is not None:
+            log.warning("the trainer did not leave within %.0f s; ending it", self.config.policy.grace_s)
+            self._trainer.kill()
+            self._leave_by = None
+        if self._is_due("system", self.config.log.system_every_s, now):
+            self._sample()
+        if self._is_due("keep", KEEP_S, now):
+            self._watch.keep()
+        if self._is_due("status", HEARTBEAT_S, now):
+            self._write_status()
+
+    def _wait(self) -> None:
+        fds = [self._trainer.report_fd] if self._trainer is not None else []
+        select.select(fds, [], [], TICK_S)
+
+    def _is_due(self, what: str, every_s: float, now: float) -> bool:
+        if now < self._due[what]:
+            return False
+        self._due[what] = now + every_s
+        return True
+
+    def _on_signal(self, signum: int, frame: object) -> None:  # noqa: ARG002
+        """Checkpoint and leave; a second one: leave now. The intent stays, so that the run can be taken up again."""
+        self._signals += 1
+        self.status.last_error = f"ended by {signal.Signals(signum).name}"
+        if self._trainer is None:
+            self.status.state = State.STOPPED
+        elif self._signals == 1:
+            self._trainer.terminate()
+            self._leave_by = time.monotonic() + self.config.policy.grace_s
+        else:
+            self._trainer.kill()
+
+    # --- the trainer ---------------------------------------------------------------------------------------------
+
+    def _spawn(self, reason: str) -> None:
+        self.status.attempt += 1
+        self._events.attempt = self.status.attempt
+        self.status.state, self.status.phase = State.STARTING, None
+        self.status.last_error, self.status.ended_at, self.status.is_mistake = None, None, False
+        self._active_before_s = self.status.active_s
+        self._write_status(durable=True)  # an attempt's number is never given twice
+        paused = self.status.intent is Intent.PAUSED
+        self._trainer = TrainerProcess(
+            self.run, attempt=self.status.attempt, reason=reason, paused=paused, lock_fd=self._lock_fd
+        )
+        self._spawned_at = time.monotonic()
+        self.status.started_at = self.status.started_at or time.time()
+        self.status.trainer = Heart(process=self._trainer.id, beat_at=time.time())
+        self._events.lifecycle("spawned", f"attempt {self.status.attempt}, process {self._trainer.id.pid}: {reason}")
+        for order in self._desk.in_flight.values():
+            self._trainer.order(order)
+        self._write_status(durable=True)
+
+    def _hear_trainer(self) -> None:
+        if self._trainer is None:
+            return
+        for report in self._trainer.reports():
+            match report:
+                case Beat():
+                    self._note_beat(report)
+                case Facts():
+                    self.status.device = report.device
+                    identity.write_run_json(self.run, self.config, self._argv, self.status.started_at, report)
+                case _:
+                    pass  # the farewell is read with the ending
+
+    def _note_beat(self, beat: Beat) -> None:
+        status = self.status
+        if status.trainer is not None:
+            status.trainer.beat_at, status.trainer.safe_points = time.time(), beat.safe_points
+        first_step = status.step < beat.step
+        status.step, status.epoch = beat.step, beat.epoch if beat.epoch is not None else status.epoch
+        status.total_steps = beat.total_steps or status.total_steps
+        status.total_epochs = beat.total_epochs or status.total_epochs
+        changed = status.phase is not beat.phase
+        status.phase = beat.phase
+        state = _state_in(beat.phase, status.state)
+        if state is not status.state or changed or (first_step and status.step == 1):
+            status.state = state
+            self._write_status()
+
+    def _on_ending(self, trainer: TrainerProcess, ending: Ending) -> None:
+        self._hear_trainer()
+        trainer.close()
+        self._trainer, self._leave_by = None, None
+        self.status.trainer, self.status.phase = None, None
+        self._active_before_s = self.status.active_s
+        self._read_records()
+        match ending.farewell.reason if ending.farewell else None:
+            case Leave.DONE:
+                self._end(State.DONE)
+            case Leave.PARKED:
+                self._park()
+            case Leave.STOPPED:
+                self._end(State.STOPPED)
+            case Leave.SIGNALLED:
+                self._end(State.STOPPED, self.status.last_error or "the trainer was told to leave by a signal")
+            case Leave.MISTAKE:
+                self.status.is_mistake = True
+                self._end(State.FAILED, ending.cause)
+            case Leave.CRASHED | Leave.ORPHANED | None:
+                self._after_crash(ending)
+            case other:
+                assert_never(other)
+        self._write_status(durable=True)
+
+    def _after_crash(self, ending: Ending) -> None:
+        """What was intended decides; else the restart policy."""
+        if self.status.intent is Intent.STOPPED or self._signals:
+            self._end(State.STOPPED, self.status.last_error)
+            return
+        step = self.status.step
+        self._events.lifecycle("crashed", ending.cause, step=step, detail={"console": _last_lines(self.run)})
+        if self.status.intent is Intent.PARKED:
+            self._park()
+            return
+        self._crashes.append(
+            policy.Crash(time.monotonic(), step, ending.cause, is_exception=ending.farewell is not None)
+        )
+        verdict = policy.after_crash(
+            self._crashes, self.config.policy.max_restarts, self.config.policy.restart_window_s
+        )
+        if verdict.give_up is not None:
+            self._end(State.FAILED, verdict.give_up)
+            return
+        self.status.state, self.status.last_error = State.RESTARTING, ending.cause
+        self._restart_at = time.monotonic() + verdict.delay_s
+        self._events.lifecycle("restarting", f"in {verdict.delay_s:.1f} s", step=step)
+
+    def _park(self) -> None:
+        self.status.state = State.PARKED
+        self._events.lifecycle("parked", step=self.status.step)
+        self._refuse_in_flight("the run was parked first")
+
+    def _end(self, state: State, error: str | None = None) -> None:
+        self.status.state, self.status.last_error, self.status.ended_at = state, error, time.time()
+        self._restart_at = None
+        self._refuse_in_flight(f"the run ended first: {state}")
+        self._events.lifecycle(str(state), error or "", step=self.status.step)
+
+    # --- orders --------------------------------------------------------------------------------------------------
+
+    def _take_up_old_orders(self, order_id: str | None) -> None:
+        for order in self._desk.arrivals():
+            if order.id == order_id:
+                self._take(order)
+            else:
+                self._answer(order, "expired: given before this supervisor started")
+
+    def _take(self, order: Order | Malformed) -> None:
+        if isinstance(order, Malformed):
+            self._answer(order, order.reason)
+            return
+        status = self.status
+        per_epoch = status.total_steps / status.total_epochs if status.total_steps and status.total_epochs else None
+        is_dead = self._trainer is None and self._restart_at is None and not status.state.has_ended
+        state = State.PARKED if is_dead else status.state
+        refused = refusal(order, state, status.step, self._planned_steps(), per_epoch)
+        if refused is not None:
+            self._answer(order, refused)
+        elif self._trainer is not None and order.verb not in (Verb.NOTE, Verb.KILL):
+            self._hand_on(order, self._trainer)
+        else:
+            self._obey(order)
+
+    def _planned_steps(self) -> int | None:
+        """Steps the run is planned for; unknown once a `set` has extended a run that had ended."""
+        return None if self._desk.has_extension else self.status.total_steps
+
+    def _hand_on(self, order: Order, trainer: TrainerProcess) -> None:
+        """The intent is on disk before the trainer can answer."""
+        intent = {
+            Verb.PAUSE: Intent.PAUSED,
+            Verb.PARK: Intent.PARKED,
+            Verb.RESUME: Intent.RUN,
+            Verb.STOP: Intent.STOPPED,
+        }.get(order.verb)
+        if intent is not None and intent is not self.status.intent:
+            self.status.intent = intent
+            self._write_status(durable=True)
+        if order.verb in (Verb.PARK, Verb.STOP):
+            self._leave_by = time.monotonic() + self.config.policy.grace_s
+        self._desk.in_flight[order.id] = order
+        trainer.order(order)
+
+    def _obey(self, order: Order) -> None:
+        """Orders that need no trainer, or of which there is none."""
+        match order.verb:
+            case Verb.NOTE:
+                self._answer(order, None)
+                text = str(order.args["text"])[:2000]
+                self._events.write(
+                    NoteEvent(at=0, attempt=0, writer="supervisor", text=text, by=order.by, step=self.status.step)
+                )
+            case Verb.RESUME:
+                self.status.intent = Intent.RUN
+                self._write_status(durable=True)
+                self._answer(order, None)
+                reason = "extend" if self.status.state is State.DONE else "resume"
+                if not self._was_started:
+                    self._events.lifecycle("supervised", f"process {os.getpid()} on {process.host()}")
+                self._spawn(reason)
+            case Verb.STOP | Verb.KILL:
+                self.status.intent = Intent.STOPPED
+                self._write_status(durable=True)
+                self._answer(order, None)
+                if self._trainer is None:
+                    self._end(State.STOPPED)
+                else:
+                    self._trainer.kill()
+            case Verb.PARK:  # between a crash and its restart: there is nothing left to leave
+                self.status.intent = Intent.PARKED
+                self._write_status(durable=True)
+                self._answer(order, None)
+                self._restart_at = None
+                self._park()
+            case Verb.SET:
+                self._answer(order, None)
+            case Verb.PAUSE | Verb.CHECKPOINT | Verb.EVAL:
+                self._desk.in_flight[order.id] = order  # the next trainer gets it
+            case other:
+                assert_never(other)
+
+    def _answer(self, order: Order | Malformed, refused: str | None) -> None:
+        self._events.outcome(order, step=self.status.step, refused=refused)
+        self._desk.note_answered(order.id)
+
+    def _refuse_in_flight(self, why: str) -> None:
+        for order in list(self._desk.in_flight.values()):
+            # What was ordered has come about, though the trainer could not say so.
+            came_about = order.verb is Verb.STOP and self.status.state is State.STOPPED
+            came_about = came_about or (order.verb is Verb.PARK and self.status.state is State.PARKED)
+            self._answer(order, None if came_about else why)
+
+    # --- what it writes ------------------------------------------------------------------------------------------
+
+    def _read_records(self) -> None:
+        events = self._watch.events()
+        self._desk.note_outcomes(events)
+        self._note_events(events)
+        for change in self._watch.alert_changes():
+            self._events.write(change.as_event(at=0, attempt=0))
+
+    def _note_events(self, events: list[EventRecord]) -> None:
+        for event in events:
+            if isinstance(event, CheckpointEvent):
+                self.status.checkpoint = event.path
+
+    def _sample(self) -> None:
+        pids = [os.getpid()] + ([self._trainer.id.pid] if self._trainer is not None else [])
+        record = self._machine.sample(pids)
+        record.at, record.attempt = time.time(), self.status.attempt
+        self._system.append(encode(record))
+
+    def _write_status(self, *, durable: bool = False) -> None:
+        now = time.time()
+        if self.status.supervisor is not None:
+            self.status.supervisor.beat_at = now
+        if self._trainer is not None:
+            self.status.active_s = self._active_before_s + time.monotonic() - self._spawned_at
+        self.status.updated_at = now
+        self.status.control = self._desk.position
+        try:
+            write_status(self.run.status_json, self.status, durable=durable)
+        except OSError as error:
+            log.error("status.json could not be written: %s", error)
+
+    def _close(self) -> None:
+        self._read_records()
+        self._watch.keep()
+        self._write_status(durable=True)
+        self._events.sync()
+        self._events.close()
+
+
+def _state_in(phase: Phase, before: State) -> State:
+    """The run's state as its trainer's phase shows it."""
+    match phase:
+        case Phase.PAUSED:
+            return State.PAUSED
+        case Phase.LEAVING:
+            return State.STOPPING
+        case Phase.LOADING | Phase.TOKENIZING:
+            return before
+        case Phase.TRAIN | Phase.EVAL | Phase.SAVE:
+            return State.STOPPING if before is State.STOPPING else State.RUNNING
+        case other:
+            assert_never(other)
+
+
+def _last_lines(run: RunDir, num_bytes: int = 2000) -> str:
+    """The end of console.log, for the event of a crash."""
+    try:
+        with open(run.console, "rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - num_bytes))
+            return file.read().decode("utf-8", "replace")
+    except OSError:
+        return ""

@@ -1,0 +1,236 @@
+"""The trainer process: sets everything up, resumes where there is something to resume from, runs the loop, and says
+why it leaves. torch lives here and nowhere else.
+"""
+
+import argparse
+import hashlib
+import logging
+import os
+import sys
+import traceback
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from rundir.layout import RunDir
+from rundir.records import EVENT_DECODER, OutcomeEvent, ResumeEvent, ResumeRecord, decode_lines
+from rundir.status import Phase, umask_private
+from traind import checkpoint, config, device
+from traind.batch_order import BatchOrder
+from traind.checkpoint import EpochTally, Loaded, TrainingState
+from traind.config import Config, ConfigError
+from traind.dial import initial_dials
+from traind.eventlog import EventLog
+from traind.loader import WorkerStart
+from traind.loop import Journal, Loop
+from traind.recorder import Recorder
+from traind.saver import Saver
+from traind.steering import Leaving, Steering
+from traind.stepper import Stepper
+from traind.task import Task
+from traind.tasks.token_classification import TokenClassification
+from traind.wire import Facts, Leave, Pipe, Pulse
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """Where this trainer stands: its run, its number, and the descriptors its supervisor gave it."""
+
+    run: RunDir
+    attempt: int
+    reason: str
+    """Why it was started: start, resume, restart or extend."""
+    paused: bool
+    order_fd: int
+    report_fd: int
+    lock_fd: int
+
+
+def main() -> int:
+    """Entry of `python -m traind.trainer`. Exit status 0 whenever it could say why it leaves."""
+    post = _parse(sys.argv[1:])
+    umask_private()
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(name)s: %(message)s")
+    pulse = Pulse(post.report_fd)
+    events = EventLog(post.run.events, "trainer", post.attempt, post.run.reserve)
+    steering = Steering(Pipe(post.order_fd), pulse, events, paused=post.paused)
+    steering.hear_signals()
+    try:
+        reason = _train(post, pulse, events, steering)
+    except Leaving as leaving:
+        pulse.farewell(leaving.reason)
+    except ConfigError as error:
+        pulse.farewell(Leave.MISTAKE, str(error))
+    except Exception as error:  # noqa: BLE001 — the last resort of the process: the whole of it goes to console.log
+        traceback.print_exc()
+        pulse.farewell(Leave.CRASHED, f"{type(error).__name__}: {error}")
+        return 1
+    else:
+        pulse.farewell(reason)
+    finally:
+        events.close()
+    return 0
+
+
+def _parse(argv: list[str]) -> Post:
+    parser = argparse.ArgumentParser(prog="traind.trainer", description="started by the supervisor, never by hand")
+    parser.add_argument("run", type=Path)
+    parser.add_argument("--attempt", type=int, required=True)
+    parser.add_argument("--reason", required=True)
+    parser.add_argument("--paused", action="store_true")
+    for name in ("order", "report", "lock"):
+        parser.add_argument(f"--{name}-fd", type=int, required=True)
+    args = parser.parse_args(argv)
+    return Post(RunDir(args.run), args.attempt, args.reason, args.paused, args.order_fd, args.report_fd, args.lock_fd)
+
+
+def _train(post: Post, pulse: Pulse, events: EventLog, steering: Steering) -> Leave:
+    pulse.enter(Phase.LOADING)
+    settings = config.parse(post.run.config_toml.read_bytes(), str(post.run.config_toml))
+    loaded, passed_over = checkpoint.newest_valid(post.run)
+    placement = _place(settings, loaded, events)
+    pulse.enter(Phase.TOKENIZING)
+    task = TokenClassification(settings, post.run, alive=steering.safe_point)
+    events.lifecycle("data", detail=task.summary)
+    _check_metric(settings, task)
+    order = BatchOrder(task.num_train, settings.train.batch_size, settings.train.accumulation, settings.seed)
+    pulse.enter(Phase.LOADING)
+    model = task.build_model() if loaded is None else task.load_model(loaded.path)
+    model.to(placement.device)  # type: ignore[arg-type]  # transformers' stub knows strings only
+    stepper = Stepper(settings, task, model, placement, steering.safe_point)
+    environment = device.environment(placement)
+    state = _fresh_state(post, settings, order, environment) if loaded is None else loaded.state
+    recorder = Recorder(post.run.metrics, post.attempt, placement.device, post.run.reserve)
+    saver = Saver(post.run, events, settings.checkpoint.keep_last, recorder.sync)
+    if loaded is not None:
+        stepper.restore(loaded.optimizer, loaded.state.scaler)
+        saver.note_loaded(loaded.state)
+    if post.attempt > 1:
+        _mark_resume(post, loaded, passed_over, environment, order, recorder, events)
+    else:
+        num_parameters = sum(parameter.numel() for parameter in model.parameters())
+        events.lifecycle(
+            "model", f"{type(model).__name__}, {num_parameters:,} parameters", detail={"num_parameters": num_parameters}
+        )
+        events.lifecycle("baseline", "longest match of spans seen in training", detail=dict(task.baseline()))
+    state.attempt, state.environment = post.attempt, environment
+    loop = Loop(
+        config=settings,
+        task=task,
+        stepper=stepper,
+        order=order,
+        state=state,
+        journal=_journal(post.run),
+        pulse=pulse,
+        steering=steering,
+        recorder=recorder,
+        saver=saver,
+        worker_start=WorkerStart([post.order_fd, post.report_fd, post.lock_fd]),
+        device=placement.device,
+    )
+    pulse.facts(
+        Facts(
+            planned_steps=loop.total_steps,
+            threads=torch.get_num_threads(),
+            cpu_capability=environment["cpu_capability"],
+            device=placement.name,
+            hashes=task.hashes,
+        )
+    )
+    events.lifecycle("training", step=state.step)
+    try:
+        return loop.run()
+    except Leaving as leaving:
+        pulse.enter(Phase.LEAVING)
+        loop.leave(leaving.reason)
+        raise
+    finally:
+        saver.join()
+        recorder.close()
+
+
+def _place(settings: Config, loaded: Loaded | None, events: EventLog) -> device.Placement:
+    placement = device.place(settings.train)
+    began_with = None if loaded is None else int(loaded.state.environment["threads"])
+    device.set_threads(began_with or settings.train.threads)
+    if settings.train.deterministic:
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        torch.use_deterministic_algorithms(True)
+    events.lifecycle("device", placement.reason, detail=device.environment(placement))
+    return placement
+
+
+def _check_metric(settings: Config, task: Task) -> None:
+    known = ("loss", *task.metric_names)
+    if settings.eval.metric not in known:
+        raise ConfigError(
+            f"eval.metric = {settings.eval.metric!r}: not measured by this task; known: {', '.join(known)}"
+        )
+
+
+def _fresh_state(post: Post, settings: Config, order: BatchOrder, environment: dict[str, str]) -> TrainingState:
+    return TrainingState(
+        step=0,
+        attempt=post.attempt,
+        steps_per_epoch=order.steps_per_epoch,
+        dials=initial_dials(settings),
+        applied_sets=[],
+        tally=EpochTally(),
+        environment=environment,
+        config_sha256=_config_sha256(post.run),
+        reason="",
+    )
+
+
+def _config_sha256(run: RunDir) -> str:
+    return hashlib.sha256(run.config_toml.read_bytes()).hexdigest()
+
+
+def _mark_resume(
+    post: Post,
+    loaded: Loaded | None,
+    passed_over: dict[str, str],
+    environment: dict[str, str],
+    order: BatchOrder,
+    recorder: Recorder,
+    events: EventLog,
+) -> None:
+    """Say in both logs where this attempt goes on, and put aside the checkpoints beyond."""
+    step = 0 if loaded is None else loaded.state.step
+    differences = {}
+    if loaded is not None:
+        before = {
+            **loaded.state.environment,
+            "config": loaded.state.config_sha256[:12],
+            "steps_per_epoch": str(loaded.state.steps_per_epoch),
+        }
+        now = {**environment, "config": _config_sha256(post.run)[:12], "steps_per_epoch": str(order.steps_per_epoch)}
+        differences = {key: f"{before.get(key)} → {now[key]}" for key in now if before.get(key) != now[key]}
+    record = ResumeRecord(
+        at=0,
+        attempt=0,
+        step=step,
+        reason=post.reason,
+        checkpoint=None if loaded is None else loaded.path.name,
+        exact=not differences,
+        differences=differences or None,
+        passed_over=passed_over or None,
+    )
+    checkpoint.supersede_beyond(post.run, step, post.attempt)
+    recorder.write(record)
+    fields = {name: getattr(record, name) for name in ResumeEvent.__struct_fields__ if hasattr(record, name)}
+    events.write(ResumeEvent(**fields, writer="trainer"))
+
+
+def _journal(run: RunDir) -> Journal:
+    """The applied `set` orders of all attempts, by the step at which each took effect."""
+    journal: dict[int, list[tuple[str, dict[str, object]]]] = {}
+    for record in decode_lines(run.events.read_bytes(), EVENT_DECODER).records:
+        if isinstance(record, OutcomeEvent) and record.verb == "set" and record.result == "applied":
+            journal.setdefault(record.step or 0, []).append((record.order, dict(record.args or {})))
+    return journal
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,106 @@
+"""The supervisor's handle on one trainer process: starting it, its two pipes, its end and the cause of that."""
+
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass
+
+from rundir.control import Order
+from rundir.layout import RunDir
+from rundir.process import ProcessId, identify
+from traind.wire import Farewell, Pipe, Report, tell
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a trainer ended."""
+
+    farewell: Farewell | None
+    """Its last word; None when it had none."""
+    cause: str
+    """For a person: exit status, signal or exception."""
+
+
+class TrainerProcess:
+    """Owns the process, its group, and the supervisor's ends of its pipes."""
+
+    def __init__(self, run: RunDir, *, attempt: int, reason: str, paused: bool, lock_fd: int) -> None:
+        order_read, self._order_fd = os.pipe()
+        report_read, report_write = os.pipe()
+        # The lock's open file description is inherited: a second trainer cannot start while this one lives.
+        inherited = (order_read, report_write, lock_fd)
+        command = [sys.executable, "-m", "traind.trainer", str(run.path), "--attempt", str(attempt), "--reason", reason]
+        for name, fd in zip(("order", "report", "lock"), inherited, strict=True):
+            command += [f"--{name}-fd", str(fd)]
+        with open(run.console, "ab") as console:
+            self._process = subprocess.Popen(
+                command + (["--paused"] if paused else []),
+                stdin=subprocess.DEVNULL,
+                stdout=console,
+                stderr=console,
+                pass_fds=inherited,
+                start_new_session=True,
+                env=_environment(),
+            )
+        os.close(order_read)
+        os.close(report_write)
+        os.set_blocking(self._order_fd, False)
+        self._reports = Pipe(report_read)
+        self._farewell: Farewell | None = None
+        self.id = identify(self._process.pid) or ProcessId(self._process.pid)
+
+    @property
+    def report_fd(self) -> int:
+        return self._reports.fd
+
+    def reports(self) -> list[Report]:
+        """What it said since the last call."""
+        reports = self._reports.reports()
+        for report in reports:
+            if isinstance(report, Farewell):
+                self._farewell = report
+        return reports
+
+    def order(self, order: Order) -> bool:
+        """Hand over an order. False when it is gone, or has not read its orders for long."""
+        return tell(self._order_fd, order)
+
+    def terminate(self) -> None:
+        """Ask it to checkpoint and leave."""
+        self._process.terminate()
+
+    def kill(self) -> None:
+        """End it and all it started, now."""
+        try:
+            os.killpg(self._process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            return
+
+    def ended(self) -> Ending | None:
+        """How it ended; None while it lives. Call `reports` once more before trusting the farewell."""
+        code = self._process.poll()
+        if code is None:
+            return None
+        self.kill()  # loader workers that outlived it
+        self.reports()
+        cause = f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit status {code}"
+        if self._farewell is not None and self._farewell.error:
+            cause = self._farewell.error
+        return Ending(self._farewell, cause)
+
+    def close(self) -> None:
+        os.close(self._order_fd)
+        self._reports.close()
+
+
+def _environment() -> dict[str, str]:
+    """No progress bars in console.log, tracebacks of segfaults in it, no forked tokenizer threads."""
+    return os.environ | {
+        "PYTHONUNBUFFERED": "1",
+        "PYTHONFAULTHANDLER": "1",
+        "TOKENIZERS_PARALLELISM": "false",
+        "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+        "TQDM_DISABLE": "1",
+        "TRANSFORMERS_NO_ADVISORY_WARNINGS": "1",
+    }
