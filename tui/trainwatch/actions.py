@@ -1,0 +1,139 @@
+"""Everything a person can do here, as one table: it feeds the bindings, the key line, the help and the palette.
+
+Pure: it decides what is allowed and says why not; sending is the screen's business.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from rundir.control import Verb
+from rundir.status import Liveness, State
+
+
+class Ask(StrEnum):
+    """What is asked before an order goes out."""
+
+    NOTHING = "nothing"
+    CONFIRM = "confirm"
+    LR = "lr"
+    TEXT = "text"
+
+
+_ACTIVE = frozenset({State.STARTING, State.RUNNING, State.PAUSED, State.PARKED, State.RESTARTING})
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One row. A verb makes it an order, allowed in some states; without one it is the viewer's own."""
+
+    name: str
+    key: str
+    """Empty: in the palette only."""
+    label: str
+    help: str
+    verb: Verb | None = None
+    states: frozenset[State] = frozenset()
+    ask: Ask = Ask.NOTHING
+
+
+ACTIONS = (
+    Action(
+        "pause", "p", "pause", "hold at the next safe point; memory is kept", Verb.PAUSE,
+        frozenset({State.STARTING, State.RUNNING, State.RESTARTING}),
+    ),
+    Action(
+        "resume", "p", "resume", "go on after a pause or a park", Verb.RESUME, frozenset({State.PAUSED, State.PARKED})
+    ),
+    Action(
+        "park", "k", "park", "checkpoint, then the trainer leaves and frees its memory", Verb.PARK,
+        frozenset({State.STARTING, State.RUNNING, State.PAUSED, State.RESTARTING}),
+    ),
+    Action(
+        "checkpoint", "c", "checkpoint", "write a checkpoint now; it is kept", Verb.CHECKPOINT,
+        frozenset({State.RUNNING, State.PAUSED}),
+    ),
+    Action("eval", "e", "eval", "evaluate now", Verb.EVAL, frozenset({State.RUNNING, State.PAUSED})),
+    Action(
+        "set-lr", "l", "set lr", "set the peak learning rate; the schedule's shape goes on", Verb.SET,
+        frozenset({State.RUNNING, State.PAUSED, State.PARKED}), Ask.LR,
+    ),
+    Action("note", "n", "note", "write a remark into the run's events", Verb.NOTE, _ACTIVE, Ask.TEXT),
+    Action("stop", "s", "stop", "checkpoint, then end the run", Verb.STOP, _ACTIVE, Ask.CONFIRM),
+    Action(
+        "kill", "", "kill", "end the run at once, without a checkpoint", Verb.KILL,
+        _ACTIVE | {State.STOPPING}, Ask.CONFIRM,
+    ),
+    Action("zoom", "z", "zoom", "show the chosen pane alone, or all again"),
+    Action("next", "tab", "pane", "choose the next pane; 1 to 5 choose one"),
+    Action("help", "question_mark", "help", "what every key does"),
+    Action("quit", "q", "quit", "leave the dashboard; the run goes on"),
+)  # fmt: skip
+
+KEY_NAMES = {"question_mark": "?"}
+
+PANES = {1: "charts", 2: "evals", 3: "events", 4: "orders", 5: "console"}
+"""The panes that a number key chooses."""
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """What decides whether an order makes sense now."""
+
+    run_id: str
+    state: State | None
+    verdict: Liveness
+    read_only: bool = False
+    pending: frozenset[str] = frozenset()
+    """Verbs that wait for their outcome."""
+
+
+def refusal(action: Action, now: Situation) -> str:
+    """Why an action is not possible now; empty when it is."""
+    if action.verb is None:
+        return ""
+    if now.read_only:
+        return "read-only: nothing is written to this run"
+    if now.state is None:
+        return "the run has no status yet"
+    if unattended := attention(now):
+        return unattended
+    if now.state not in action.states:
+        return f"{action.label} is not possible while the run is {now.state}"
+    if action.verb in now.pending and action.verb is not Verb.NOTE:
+        return f"{action.label} is pending already"
+    return ""
+
+
+def attention(now: Situation) -> str:
+    """What to do outside the dashboard when nobody would answer an order; empty when a supervisor listens."""
+    match now.verdict:
+        case Liveness.UNATTENDED:
+            return f"{now.state or 'parked'}, unattended: go on with  traind resume {now.run_id}"
+        case Liveness.DEAD:
+            return f"dead (was {now.state}): go on with  traind resume {now.run_id}"
+        case Liveness.REBOOTED:
+            return f"the machine was started anew: go on with  traind resume {now.run_id}"
+        case Liveness.ORPHANED:
+            return f"the supervisor is gone, its trainer will leave: then  traind resume {now.run_id}"
+        case Liveness.ENDED:
+            return f"the run has ended ({now.state})"
+        case Liveness.LIVE | Liveness.SILENT | Liveness.UNKNOWN:
+            return ""
+
+
+def for_key(key: str, now: Situation) -> Action:
+    """The row behind a key: of several (pause, resume) the one that is possible now, else the first."""
+    rows = [action for action in ACTIONS if action.key == key]
+    possible = [a for a in rows if a.verb is None or now.state in a.states]
+    return possible[0] if possible else rows[0]
+
+
+def parse_lr(text: str) -> float:
+    """A learning rate as typed. Raises ValueError with a reason in words."""
+    try:
+        value = float(text.strip())
+    except ValueError:
+        raise ValueError(f"{text.strip()[:20]!r} is not a number; write 3e-5 or 0.00003") from None
+    if not 0 < value < 100:
+        raise ValueError("a learning rate is above 0 and below 100")
+    return value

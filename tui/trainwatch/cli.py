@@ -1,0 +1,84 @@
+"""The command line. Imports Textual only when a dashboard is to be shown: `--once` and `--json` are for scripts."""
+
+import argparse
+import gc
+import os
+import shutil
+import sys
+from pathlib import Path
+
+from rundir import layout
+from rundir.layout import RunDir, RunNotFoundError
+
+BAD_USAGE = 2
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Exit code 0, or 2 with one line on standard error."""
+    arguments = _parser().parse_args(argv)
+    try:
+        run = find(arguments.run, Path(arguments.runs_dir))
+    except RunNotFoundError as error:
+        print(f"trainwatch: {error}", file=sys.stderr)
+        return BAD_USAGE
+    # What is imported stays: not looking through it at every collection halves the time of opening a long run.
+    gc.freeze()
+    gc.disable()
+    if arguments.json or arguments.once:
+        return _print_once(run, as_json=arguments.json)
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        print("trainwatch: not on a terminal; use --once or --json", file=sys.stderr)
+        return BAD_USAGE
+    from trainwatch.app import TrainwatchApp
+
+    TrainwatchApp(run, read_only=arguments.read_only).run()
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="trainwatch", description="Watch and steer a training run. Leaving it never touches the run."
+    )
+    parser.add_argument(
+        "run", nargs="?", default=layout.LATEST, metavar="RUN | DIR",
+        help="a run's path or id, or a directory of runs, whose latest is opened (default: latest)",
+    )  # fmt: skip
+    parser.add_argument("--once", action="store_true", help="print the dashboard as text and leave")
+    parser.add_argument("--json", action="store_true", help="print the state as one JSON object and leave")
+    parser.add_argument("--read-only", action="store_true", help="never write an order")
+    parser.add_argument("--runs-dir", default="runs", metavar="D", help="where ids are looked for (default: runs)")
+    return parser
+
+
+def find(reference: str, runs_dir: Path) -> RunDir:
+    """The run behind a path or an id; of a directory of runs its latest. Raises RunNotFoundError."""
+    directory = Path(reference)
+    if directory.is_dir() and not layout.is_run(directory):
+        newest = layout.find_runs(directory)
+        if (directory / layout.LATEST).is_dir():
+            return layout.resolve(str(directory / layout.LATEST), directory)
+        if newest:
+            return RunDir(newest[0].path.resolve())
+        raise RunNotFoundError(f"no runs in {directory}/")
+    return layout.resolve(reference, runs_dir)
+
+
+def _print_once(run: RunDir, *, as_json: bool) -> int:
+    from trainwatch import snapshot
+
+    try:
+        size = shutil.get_terminal_size((120, 40))
+        text = snapshot.as_json(run) if as_json else snapshot.as_text(run, size.columns, size.lines)
+    except OSError as error:
+        print(f"trainwatch: cannot read {run.path}: {error}", file=sys.stderr)
+        return BAD_USAGE
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        # The reader (head, grep -q) left; nothing is wrong, and Python must not say so while it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

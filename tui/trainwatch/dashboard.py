@@ -1,0 +1,90 @@
+"""The dashboard as a function: a store and a view come to the rows of each pane, and of all panes together. Pure.
+
+The terminal program shows the panes one by one, `--once` prints them together; both get the same rows from here.
+"""
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from trainwatch.actions import Situation
+from trainwatch.layout import Layout, arrange
+from trainwatch.paint import Row, text_of
+from trainwatch.panes.chart import Scales, paint_chart
+from trainwatch.panes.charts import CHARTS, chart_of
+from trainwatch.panes.console import paint_console
+from trainwatch.panes.evals import paint_evals
+from trainwatch.panes.events import paint_events
+from trainwatch.panes.footer import paint_keys, paint_status
+from trainwatch.panes.header import paint_header
+from trainwatch.panes.orders import paint_orders
+from trainwatch.store import Answer, Store
+
+PANE_NAMES = ("header", *CHARTS, "evals", "events", "orders", "console", "status", "keys")
+
+
+@dataclass
+class View:
+    """What the viewer adds to the store: what is chosen, how far it is scrolled, what was last said."""
+
+    chosen: str = "charts"
+    zoomed: bool = False
+    notice: str = ""
+    read_only: bool = False
+    now: float = 0.0
+    scroll: dict[str, int] = field(default_factory=dict)
+    scales: dict[str, Scales] = field(default_factory=dict)
+
+    def layout(self, width: int, height: int) -> Layout:
+        return arrange(width, height, self.chosen, zoomed=self.zoomed)
+
+
+class _Scrolling(Protocol):
+    def __call__(self, store: Store, width: int, height: int, *, scroll: int, style: str) -> list[Row]: ...
+
+
+_SCROLLING: dict[str, _Scrolling] = {"evals": paint_evals, "events": paint_events, "console": paint_console}
+
+
+def situation(store: Store, view: View) -> Situation:
+    """What decides which actions make sense now."""
+    return Situation(
+        run_id=store.run.id,
+        state=store.status.state if store.status is not None else None,
+        verdict=store.verdict,
+        read_only=view.read_only,
+        pending=frozenset(o.verb for o in store.orders.values() if o.answer(view.now) is Answer.PENDING),
+    )
+
+
+def paint_pane(name: str, store: Store, view: View, width: int, height: int) -> list[Row]:
+    """One pane of `PANE_NAMES`: rows of exactly width × height."""
+    style = "border-chosen" if name == view.chosen else "border"
+    scroll = view.scroll.get(name, 0)
+    if name in CHARTS:
+        rows, view.scales[name] = paint_chart(chart_of(name, store), width, height, view.scales.get(name, Scales()))
+        return rows
+    if name in _SCROLLING:
+        return _SCROLLING[name](store, width, height, scroll=scroll, style=style)
+    match name:
+        case "header":
+            return paint_header(store, width, height, view.now)
+        case "orders":
+            return paint_orders(store, width, height, view.now, scroll, style)
+        case "status":
+            return paint_status(store, width, view.notice, read_only=view.read_only)
+        case "keys":
+            return paint_keys(situation(store, view), width)
+        case _:
+            raise ValueError(name)
+
+
+def paint_text(store: Store, view: View, width: int, height: int) -> str:
+    """The whole picture as plain text, without the line of keys."""
+    places = view.layout(width, height)
+    lines: list[list[tuple[int, list[Row]]]] = [[] for _ in range(height)]
+    for name, place in places.items():
+        if name != "keys":
+            for y, row in enumerate(paint_pane(name, store, view, place.width, place.height)):
+                lines[place.y + y].append((place.x, [row]))
+    rows: list[Row] = [[span for _, rows in sorted(parts, key=lambda p: p[0]) for span in rows[0]] for parts in lines]
+    return text_of(rows).rstrip("\n")

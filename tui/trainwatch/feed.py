@@ -1,0 +1,194 @@
+"""Reads a run directory, a bounded batch at a time: bytes to columns and records. Runs in a worker thread.
+
+Owns the file positions and nothing else; a batch is immutable and is asked for only when the last one was applied.
+"""
+
+import time
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+import msgspec
+import numpy as np
+
+from rundir.control import ControlReader, Malformed, Order
+from rundir.layout import RunDir
+from rundir.records import (
+    EVENT_DECODER,
+    METRICS_DECODER,
+    SYSTEM_DECODER,
+    EpochRecord,
+    EvalRecord,
+    EventRecord,
+    ResumeRecord,
+    StepRecord,
+    SystemRecord,
+    decode_lines,
+)
+from rundir.series import Block, StepBlock, step_blocks
+from rundir.status import Liveness, RunInfo, Status, liveness, read_run_info, read_status
+from rundir.tail import Chunk, Tail
+
+DRAWN_FIELDS = ("loss", "grad_norm", "lr", "epoch", "tokens_per_s", "gpu_mem_allocated_bytes")
+MetricsPiece: TypeAlias = StepBlock | EvalRecord | EpochRecord | ResumeRecord
+
+CONSOLE_BYTES = 64 * 1024
+"""How much of the end of console.log is read when a run is opened."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What one poll found, in file order."""
+
+    now: float
+    metrics: tuple[MetricsPiece, ...] = ()
+    metrics_restarted: bool = False
+    events: tuple[EventRecord, ...] = ()
+    events_restarted: bool = False
+    system: tuple[Block, ...] = ()
+    system_restarted: bool = False
+    console: str = ""
+    orders: tuple[Order | Malformed, ...] = ()
+    status: Status | None = None
+    status_fault: str = ""
+    verdict: Liveness = Liveness.UNKNOWN
+    skipped: int = 0
+    """Lines that were no record of this format."""
+    progress: float = 1.0
+    """Share of metrics.jsonl that has been read."""
+
+    @property
+    def at_end(self) -> bool:
+        return self.progress >= 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """What is read once, when a run is opened."""
+
+    info: RunInfo | None
+    lr: float | None
+    """The configured peak learning rate."""
+
+
+def read_opened(run: RunDir) -> Opened:
+    """The files that are written once. A missing or unreadable one is None: the dashboard does without."""
+    try:
+        info = read_run_info(run.run_json)
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+        info = None
+    try:
+        train = tomllib.loads(run.config_toml.read_text(encoding="utf-8")).get("train", {})
+        lr = train.get("lr") if isinstance(train, dict) else None
+    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError):
+        lr = None
+    return Opened(info, float(lr) if isinstance(lr, int | float) else None)
+
+
+class Feed:
+    """Owns the read positions in one run's files. Used by one thread at a time."""
+
+    def __init__(self, run: RunDir) -> None:
+        self.run = run
+        # The first read is small: a short or live run is on screen at once; a long one is behind, and chunks grow.
+        self._metrics = Tail(run.metrics)
+        self._events = Tail(run.events)
+        self._system = Tail(run.system)
+        self._console: Tail | None = None
+        self._control = ControlReader(run)
+
+    def poll(self) -> Batch:
+        """Read at most one chunk of each file. Raises OSError where the directory can no longer be read."""
+        now = time.time()
+        status, fault, verdict = self._status(now)
+        metrics, metrics_chunk, bad_metrics = self._read_metrics()
+        events_chunk = self._events.poll()
+        events = decode_lines(events_chunk.lines, EVENT_DECODER)
+        system_chunk = self._system.poll()
+        system = decode_lines(system_chunk.lines, SYSTEM_DECODER)
+        ends = (metrics_chunk.at_end, events_chunk.at_end, system_chunk.at_end)
+        progress = 1.0 if all(ends) else min(0.999, _share(self._metrics, self.run.metrics))
+        return Batch(
+            now=now,
+            metrics=tuple(metrics),
+            metrics_restarted=metrics_chunk.restarted,
+            events=tuple(events.records),
+            events_restarted=events_chunk.restarted,
+            system=_system_blocks(system.records),
+            system_restarted=system_chunk.restarted,
+            console=self._read_console(),
+            orders=tuple(self._control.poll()),
+            status=status,
+            status_fault=fault,
+            verdict=verdict,
+            skipped=bad_metrics + events.skipped + system.skipped,
+            progress=progress,
+        )
+
+    def _status(self, now: float) -> tuple[Status | None, str, Liveness]:
+        try:
+            status = read_status(self.run.status_json)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            return None, f"status.json is not readable: {error}", Liveness.UNKNOWN
+        return status, "", liveness(status, now) if status is not None else Liveness.UNKNOWN
+
+    def _read_metrics(self) -> tuple[list[MetricsPiece], Chunk, int]:
+        chunk = self._metrics.poll()
+        decoded = decode_lines(chunk.lines, METRICS_DECODER)
+        pieces: list[MetricsPiece] = []
+        start = 0
+        records = decoded.records
+        # Almost all records are steps: cut the list at the few others, and make columns of the stretches between.
+        others = [i for i, kind in enumerate(map(type, records)) if kind is not StepRecord]
+        for i in others:
+            pieces += step_blocks(records[start:i], DRAWN_FIELDS)
+            pieces.append(records[i])
+            start = i + 1
+        pieces += step_blocks(records[start:], DRAWN_FIELDS)
+        return pieces, chunk, decoded.skipped
+
+    def _read_console(self) -> str:
+        if self._console is None:
+            try:
+                size = self.run.console.stat().st_size
+            except OSError:
+                return ""
+            start = max(0, size - CONSOLE_BYTES)
+            self._console = Tail(self.run.console, offset=start)
+            text = self._console.poll().lines.decode("utf-8", "replace")
+            return text.partition("\n")[2] if start else text
+        chunk = self._console.poll()
+        while not chunk.at_end:  # a flood of output: only its end can be shown
+            chunk = self._console.poll()
+        return chunk.lines[-CONSOLE_BYTES:].decode("utf-8", "replace")
+
+
+def _share(tail: Tail, path: Path) -> float:
+    try:
+        return tail.offset / max(path.stat().st_size, 1)
+    except OSError:
+        return 1.0
+
+
+def _system_blocks(records: list[SystemRecord]) -> tuple[Block, ...]:
+    """Memory over time, in bytes: `rss`, and `gpu0`, `gpu1`, … (the run's own share where it is known)."""
+    if not records:
+        return ()
+    columns = {"rss": np.array([_number(r.run_rss_bytes) for r in records])}
+    for index in sorted({gpu.index for r in records for gpu in r.gpus}):
+        columns[f"gpu{index}"] = np.array([_gpu_bytes(r, index) for r in records])
+    at = np.array([_number(r.at) for r in records])
+    rises = np.concatenate([[True], at[1:] > np.maximum.accumulate(at)[:-1]]) & np.isfinite(at)
+    return (Block(at[rises], {name: values[rises] for name, values in columns.items()}),)
+
+
+def _gpu_bytes(record: SystemRecord, index: int) -> float:
+    for gpu in record.gpus:
+        if gpu.index == index:
+            return _number(gpu.mem_used_bytes if gpu.run_mem_bytes is None else gpu.run_mem_bytes)
+    return float("nan")
+
+
+def _number(value: float | None) -> float:
+    return float("nan") if value is None or abs(value) > 1e300 else float(value)

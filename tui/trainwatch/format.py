@@ -1,0 +1,123 @@
+"""How values and foreign text become what a terminal may show. Pure; the only door for text that a run wrote."""
+
+import math
+import re
+import unicodedata
+
+from rich.cells import cell_len, set_cell_size
+
+MISSING = "–"
+_SGR = re.compile(r"\x1b\[[0-9;:]*m")
+_MASKED_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+
+
+def plain(text: str) -> str:
+    """The text with nothing left that can steer or style a terminal: every such character is a visible stand-in.
+
+    Colour sequences, which only style, vanish; tabs become spaces; C0 controls their control picture (␛, ␀, …);
+    other controls, bidirectional and zero-width marks, surrogates and unassigned code points become �.
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(map(_visible, _SGR.sub("", text)))
+
+
+def _visible(character: str) -> str:
+    if character.isprintable() and unicodedata.category(character) not in _MASKED_CATEGORIES:
+        return character
+    code = ord(character)
+    if character == "\t":
+        return "    "
+    if code < 0x20:
+        return chr(0x2400 + code)
+    if code == 0x7F:
+        return "␡"
+    return " " if unicodedata.category(character) == "Zs" else "�"
+
+
+def clip(text: str, width: int) -> str:
+    """At most `width` terminal cells of a text, an ellipsis where something was cut."""
+    if width <= 0:
+        return ""
+    if cell_len(text) <= width:
+        return text
+    return set_cell_size(text, width - 1).rstrip() + "…"
+
+
+def fit(text: str, width: int) -> str:
+    """Exactly `width` terminal cells: clipped or padded on the right."""
+    text = clip(text, width)
+    return text + " " * (width - cell_len(text))
+
+
+def number(value: float | None) -> str:
+    """Four significant digits; small and large ones in scientific form without needless digits; missing as a dash."""
+    if value is None:
+        return MISSING
+    if not math.isfinite(value):
+        return str(value)
+    size = abs(value)
+    if size == 0:
+        return "0"
+    if size < 1e-3 or size >= 1e6:
+        mantissa, _, exponent = f"{value:.3e}".partition("e")
+        return f"{mantissa.rstrip('0').rstrip('.')}e{int(exponent)}"
+    if size >= 1000:
+        return f"{value:,.0f}"
+    return f"{value:.{3 - math.floor(math.log10(size))}f}"
+
+
+def tick(value: float, step: float) -> str:
+    """An axis label with just the decimals that the distance of the ticks needs."""
+    size = abs(value)
+    if size < step * 1e-6:
+        return "0"
+    if size < 1e-3 or size >= 1e6:
+        mantissa, _, exponent = f"{value:.2e}".partition("e")
+        return f"{mantissa.rstrip('0').rstrip('.')}e{int(exponent)}"
+    decimals = max(0, -math.floor(math.log10(step) + 1e-9)) if step > 0 else 0
+    return f"{value:.{min(decimals, 6)}f}"
+
+
+def count(value: float) -> str:
+    """A whole number with its thousands separated."""
+    return f"{int(value):,}" if math.isfinite(value) else str(value)
+
+
+def short_count(value: float) -> str:
+    """A count for an axis: 800, 25k, 1.2M."""
+    for limit, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if abs(value) >= limit:
+            return f"{value / limit:.3g}{unit}"
+    return f"{value:.4g}"
+
+
+def duration(seconds: float | None) -> str:
+    """12s, 3m 20s, 4h 05m, 2d 03h."""
+    if seconds is None or not math.isfinite(seconds):
+        return MISSING
+    whole = max(0, int(seconds))
+    if whole < 60:
+        return f"{whole}s"
+    if whole < 3600:
+        return f"{whole // 60}m {whole % 60:02d}s"
+    if whole < 86400:
+        return f"{whole // 3600}h {whole % 3600 // 60:02d}m"
+    return f"{whole // 86400}d {whole % 86400 // 3600:02d}h"
+
+
+def size(num_bytes: float | None) -> str:
+    """Bytes in binary units: 3.21 GiB."""
+    if num_bytes is None or not math.isfinite(num_bytes):
+        return MISSING
+    for unit in ("B", "KiB", "MiB"):
+        if abs(num_bytes) < 1024:
+            return f"{num_bytes:.3g} {unit}" if unit != "B" else f"{num_bytes:.0f} B"
+        num_bytes /= 1024
+    return f"{num_bytes:.2f} GiB"
+
+
+def change(value: float, before: float) -> str:
+    """A signed difference: +0.012."""
+    difference = value - before
+    return f"{difference:+.3f}" if math.isfinite(difference) and abs(difference) < 1000 else ""

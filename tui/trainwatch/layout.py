@@ -1,0 +1,85 @@
+"""Where each pane is at a given size. Pure; the dashboard and `--once` share it."""
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+
+@dataclass(frozen=True, slots=True)
+class Rect:
+    x: int
+    y: int
+    width: int
+    height: int
+
+
+Layout: TypeAlias = dict[str, Rect]
+"""Pane name to place. A pane that is not in it is not shown."""
+
+SMALL_CHARTS = ("grad_norm", "lr", "memory")
+WIDE, TALL = 110, 30
+
+
+def arrange(width: int, height: int, chosen: str = "charts", *, zoomed: bool = False) -> Layout:
+    """Rectangles that cover the screen without overlapping, at any size down to nothing.
+
+    `chosen` is the pane that a small screen shows beside the loss, and that `zoomed` shows alone.
+    """
+    if width < 1 or height < 1:
+        return {}
+    is_wide = width >= WIDE and height >= TALL
+    head = 3 if height >= TALL else min(2, height // 4)
+    foot = 2 if height >= 14 else (1 if height >= 3 else 0)
+    places: Layout = {}
+    if head:
+        places["header"] = Rect(0, 0, width, head)
+    if foot:
+        places["status"] = Rect(0, height - foot, width, 1)
+    if foot == 2:
+        places["keys"] = Rect(0, height - 1, width, 1)
+    body = Rect(0, head, width, height - head - foot)
+    if zoomed or (height < 14 and chosen != "charts"):
+        places |= _charts(body) if chosen == "charts" else {chosen: body}
+    elif is_wide:
+        places |= _wide(body)
+    elif height < 14:
+        places["loss"] = body
+    else:
+        places |= _compact(body, chosen)
+    return places
+
+
+def _wide(body: Rect) -> Layout:
+    left = body.width * 16 // 25
+    right = body.width - left
+    console = max(5, body.height // 4)
+    evals = max(6, body.height * 9 // 20)
+    orders = max(5, body.height // 6)
+    events = body.height - evals - orders
+    x = body.x + left
+    return {
+        **_charts(Rect(body.x, body.y, left, body.height - console)),
+        "console": Rect(body.x, body.y + body.height - console, left, console),
+        "evals": Rect(x, body.y, right, evals),
+        "events": Rect(x, body.y + evals, right, events),
+        "orders": Rect(x, body.y + evals + events, right, orders),
+    }
+
+
+def _compact(body: Rect, chosen: str) -> Layout:
+    if chosen == "charts":
+        return _charts(body)
+    loss = body.height // 2
+    below = Rect(body.x, body.y + loss, body.width, body.height - loss)
+    return {"loss": Rect(body.x, body.y, body.width, loss), chosen: below}
+
+
+def _charts(area: Rect) -> Layout:
+    """The loss above, the three small charts side by side below it where there is room."""
+    small = max(6, area.height * 2 // 5) if area.height >= 12 else 0
+    places: Layout = {"loss": Rect(area.x, area.y, area.width, area.height - small)}
+    if small:
+        shown = SMALL_CHARTS[: max(1, min(3, area.width // 24))]
+        edges = [area.x + area.width * i // len(shown) for i in range(len(shown) + 1)]
+        for name, start, end in zip(shown, edges, edges[1:], strict=False):
+            places[name] = Rect(start, area.y + area.height - small, end - start, small)
+    return places

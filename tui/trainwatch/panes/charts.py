@@ -1,0 +1,59 @@
+"""Which charts there are and what each takes from the store. Pure."""
+
+import numpy as np
+
+from trainwatch import format as fmt
+from trainwatch.panes.chart import Chart
+from trainwatch.store import Store
+
+GIB = 2.0**30
+CHARTS = ("loss", "grad_norm", "lr", "memory")
+
+
+def chart_of(name: str, store: Store) -> Chart:
+    """One of `CHARTS` as it stands now."""
+    if name == "memory":
+        return _memory(store)
+    points_x, points_y = store.eval_points() if name == "loss" else (np.empty(0), np.empty(0))
+    total = store.total_steps
+    return Chart(
+        title={"grad_norm": "grad norm"}.get(name, name),
+        x=store.steps.x,
+        column=store.steps.column(name),
+        value=store.steps.last(name),
+        x_total=float(total) if total is not None else None,
+        ended=store.has_ended,
+        smoothed=name == "loss",
+        from_zero=name == "lr",
+        points_x=points_x,
+        points_y=points_y,
+        seams=[float(seam.step) for seam in store.seams if seam.step < 2**53],
+        empty="no values yet" if store.caught_up else "reading …",
+    )
+
+
+def _memory(store: Store) -> Chart:
+    title, name = store.memory()
+    x = store.system.x
+    return Chart(
+        title=title,
+        x=x,
+        column=store.system.column(name),
+        value=store.system.last(name),
+        value_format=fmt.size,
+        unit=GIB,
+        x_format=_elapsed,
+        x_start=float(x[0]) if len(x) else 0.0,
+        ended=store.has_ended,
+        from_zero=True,
+    )
+
+
+def _elapsed(seconds: float) -> str:
+    if seconds >= 86400:
+        return f"{seconds / 86400:.3g}d"
+    if seconds >= 3600:
+        return f"{seconds / 3600:.3g}h"
+    if seconds >= 60:
+        return f"{seconds / 60:.3g}m"
+    return f"{seconds:.3g}s"

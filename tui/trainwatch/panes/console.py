@@ -1,0 +1,19 @@
+"""The end of console.log. Pure; every line passes `format.plain`."""
+
+from itertools import islice
+
+from trainwatch import format as fmt
+from trainwatch.paint import Row, box
+from trainwatch.store import Store
+
+
+def paint_console(store: Store, width: int, height: int, scroll: int = 0, style: str = "border") -> list[Row]:
+    """Rows of exactly width × height; `scroll` lines up from the end."""
+    room = max(0, height - 2)
+    hidden = min(scroll, max(0, len(store.console) - room))
+    newest_first = islice(reversed(store.console), hidden, hidden + room)
+    lines: list[Row] = [[(" " + fmt.plain(line), "console")] for line in newest_first]
+    if not store.console:
+        lines = [[(" nothing printed yet", "dim")]]
+    note: Row = [(f"↓ {hidden} more", "dim")] if hidden else []
+    return box([("console", "title")], lines[::-1], width, height, note=note, style=style)

@@ -1,0 +1,116 @@
+"""The latest evaluation: overall metrics with their best and last change, then labels as room allows. Pure."""
+
+import math
+from collections.abc import Sequence
+
+from rundir.records import EvalRecord
+from trainwatch import format as fmt
+from trainwatch.paint import Row, box
+from trainwatch.store import Store, numeric
+
+_FIRST = ("loss", "f1", "precision", "recall", "token_accuracy")
+_LABEL_COLUMNS = ("precision", "recall", "f1", "support")
+_SHORT = {"precision": "prec", "support": "n"}
+_CELL = 7
+
+
+def paint_evals(store: Store, width: int, height: int, scroll: int = 0, style: str = "border") -> list[Row]:
+    """Rows of exactly width × height."""
+    if not store.evals:
+        body: list[Row] = [[(" no evaluation yet", "dim")]]
+        body += [_baseline_only(store)] if store.baseline else []
+        return box([("eval", "title")], body, width, height, style=style)
+    latest = store.evals[-1]
+    title: Row = [("eval", "title"), (f" @ {fmt.count(latest.step)}", "value")]
+    if len(store.evals) > 1:
+        title.append((f"  {len(store.evals)} so far", "dim"))
+    inner = width - 2
+    lines = _overall(store, latest, inner)
+    labels = _labels(latest, inner)
+    if labels:
+        lines += [[("", "")], *labels]
+    shown = _window(lines, height - 2, scroll)
+    return box(title, shown, width, height, style=style)
+
+
+def _window(lines: list[Row], height: int, scroll: int) -> list[Row]:
+    if len(lines) <= height or height < 1:
+        return lines
+    start = min(scroll, len(lines) - height)
+    shown = lines[start : start + height]
+    hidden = len(lines) - start - height
+    if hidden > 0:
+        shown[-1] = [(f" … {hidden + 1} more", "dim")]
+    return shown
+
+
+def _values(record: EvalRecord) -> dict[str, float]:
+    values = numeric({"loss": record.loss, **(record.metrics or {})})
+    first = {name: values[name] for name in _FIRST if name in values}
+    return first | values
+
+
+def _is_lower_better(name: str) -> bool:
+    return "loss" in name or name in ("perplexity", "error")
+
+
+def _best(name: str, evals: Sequence[EvalRecord]) -> float:
+    values = [v for e in evals if math.isfinite(v := _values(e).get(name, math.nan))]
+    if not values:
+        return math.nan
+    return min(values) if _is_lower_better(name) else max(values)
+
+
+def _overall(store: Store, latest: EvalRecord, inner: int) -> list[Row]:
+    before = _values(store.evals[-2]) if len(store.evals) > 1 else {}
+    columns = ["latest", "best", "change"] + (["baseline"] if store.baseline else [])
+    cell = 10 if inner >= 20 + 10 * len(columns) else 9
+    while columns and inner < 13 + cell * len(columns):
+        columns.pop()
+    name_width = max(4, inner - 1 - cell * len(columns))
+    rows: list[Row] = [[(" " + " " * name_width, ""), ("".join(c.rjust(cell) for c in columns), "dim")]]
+    for name, value in _values(latest).items():
+        best = _best(name, store.evals)
+        is_best = value == best
+        change = fmt.change(value, before[name]) if name in before else ""
+        better = change.startswith("-") == _is_lower_better(name)
+        cells = {
+            "latest": (fmt.number(value), "value" if math.isfinite(value) else "alert"),
+            "best": (fmt.number(best) if math.isfinite(best) else fmt.MISSING, "ok" if is_best else "dim"),
+            "change": (change, "dim" if better or change.strip("+-0.") == "" else "warn"),
+            "baseline": (fmt.number(store.baseline[name]) if name in store.baseline else "", "dim"),
+        }
+        label = fmt.fit(" " + fmt.plain(name).replace("_", " "), name_width + 1)
+        rows.append([(label, ""), *((cells[c][0].rjust(cell), cells[c][1]) for c in columns)])
+    return rows
+
+
+def _labels(latest: EvalRecord, inner: int) -> list[Row]:
+    if not latest.labels:
+        return []
+    columns = [c for c in _LABEL_COLUMNS if any(c in values for values in latest.labels.values())]
+    while columns and inner < 14 + _CELL * len(columns):
+        columns.pop(0)
+    name_width = max(4, inner - 1 - _CELL * len(columns))
+    names = "".join(_SHORT.get(c, c).rjust(_CELL) for c in columns)
+    rows: list[Row] = [[(fmt.fit(" label", name_width + 1), "dim"), (names, "dim")]]
+    table = {name: numeric(dict(values)) for name, values in latest.labels.items()}
+    for name, values in sorted(table.items(), key=lambda item: (-item[1].get("support", 0.0), item[0])):
+        cells = [_label_cell(column, values.get(column)) for column in columns]
+        rows.append([(fmt.fit(" " + fmt.plain(name).replace("_", " "), name_width + 1), ""), *cells])
+    return rows
+
+
+def _label_cell(column: str, value: float | None) -> tuple[str, str]:
+    if value is None:
+        return fmt.MISSING.rjust(_CELL), "dim"
+    if not math.isfinite(value):
+        return str(value).rjust(_CELL), "alert"
+    if column == "support":
+        return fmt.count(value).rjust(_CELL), "dim"
+    return f"{value:.3f}".rjust(_CELL), "value" if column == "f1" else ""
+
+
+def _baseline_only(store: Store) -> Row:
+    shown = "  ".join(f"{fmt.plain(name)} {fmt.number(value)}" for name, value in list(store.baseline.items())[:4])
+    return [(" baseline  ", "dim"), (shown, "value")]

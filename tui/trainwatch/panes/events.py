@@ -1,0 +1,86 @@
+"""Alerts that hold now, above the time line of events, newest first. Pure."""
+
+import time
+from typing import Any
+
+from rundir.records import AlertEvent, CheckpointEvent, LifecycleEvent, NoteEvent, OutcomeEvent, ResumeEvent
+from trainwatch import format as fmt
+from trainwatch.paint import Row, Span, box
+from trainwatch.panes.words import SEVERITY_STYLES
+from trainwatch.store import EventView, Store
+
+_WHAT_STYLES = {
+    "crashed": "alert", "failed": "alert", "checkpoint_failed": "alert", "restarting": "warn", "paused": "warn",
+    "parked": "warn", "done": "ok", "training": "ok", "resumed": "ok",
+}  # fmt: skip
+
+
+def paint_events(store: Store, width: int, height: int, scroll: int = 0, style: str = "border") -> list[Row]:
+    """Rows of exactly width × height."""
+    alerts = store.active_alerts
+    title: Row = [("events", "title")]
+    if alerts:
+        title = [("alerts", "title"), (f" {len(alerts)} active", SEVERITY_STYLES[alerts[0].severity]), *_joined(title)]
+    lines = [_alert_line(alert) for alert in alerts]
+    room = max(0, height - 2 - len(lines))
+    views = list(store.events)[::-1]
+    start = min(scroll, max(0, len(views) - room))
+    lines += [_event_line(view) for view in views[start : start + room]]
+    if not lines:
+        lines = [[(" nothing happened yet", "dim")]]
+    note: Row = [(f"↑ {start} newer", "dim")] if start else []
+    return box(title, lines, width, height, note=note, style=style)
+
+
+def _joined(title: Row) -> Row:
+    return [(" · ", "dim"), *title]
+
+
+def _alert_line(alert: AlertEvent) -> Row:
+    style = SEVERITY_STYLES[alert.severity]
+    return [(" ▲ ", style), (fmt.plain(alert.rule) + " ", style), (fmt.plain(alert.message), "")]
+
+
+def _event_line(view: EventView) -> Row:
+    event = view.event
+    name, text, style = _words(event)
+    shade = "faint" if view.superseded else ""
+    row: Row = [(f" {_clock(event.at)} ", shade or "dim")]
+    step = fmt.short_count(event.step) if event.step is not None else ""
+    row.append((f"{step:>6} ", shade or "dim"))
+    spans: list[Span] = [(name, style), (" " + fmt.plain(text) if text else "", "")]
+    return row + [(text, shade or style) for text, style in spans]
+
+
+def _clock(at: float) -> str:
+    try:
+        return time.strftime("%H:%M:%S", time.localtime(at))
+    except (OverflowError, ValueError, OSError):
+        return "--:--:--"
+
+
+def _words(event: Any) -> tuple[str, str, str]:
+    """What an event is called, what it says, and in which style it is called so."""
+    match event:
+        case LifecycleEvent():
+            text = event.message
+            if event.what == "baseline" and not text:
+                text = "what a program without a model scores"
+            return fmt.plain(event.what), text, _WHAT_STYLES.get(event.what, "value")
+        case CheckpointEvent():
+            best = ", best" if event.best else ""
+            return "checkpoint", f"{fmt.size(event.size_bytes)}, {event.reason}{best}", "value"
+        case OutcomeEvent():
+            style = "ok" if event.result == "applied" else "alert"
+            reason = f": {event.reason}" if event.reason else ""
+            return fmt.plain(event.verb), f"{event.result}{reason}", style
+        case AlertEvent():
+            style = "dim" if event.change == "cleared" else SEVERITY_STYLES[event.severity]
+            return fmt.plain(event.rule), f"{event.change}: {event.message}", style
+        case NoteEvent():
+            return "note", event.text, "value"
+        case ResumeEvent():
+            exact = "" if event.exact else ", not exact"
+            return event.reason or "resume", f"from step {event.step or 0:,}{exact}", "warn"
+        case _:
+            return type(event).__name__, "", "dim"

@@ -1,0 +1,106 @@
+"""The header: what the run is, whether it lives, how far it is; and what of it needs a person. Pure."""
+
+import math
+
+from trainwatch import format as fmt
+from trainwatch.actions import Situation, attention
+from trainwatch.paint import Row, fit_row, flow, row_width, spread
+from trainwatch.panes.words import SEVERITY_STYLES, state_words
+from trainwatch.store import Store
+
+_BAR = 40
+
+
+def paint_header(store: Store, width: int, height: int, now: float) -> list[Row]:
+    """Identity and progress; then the figures, in order of weight as far as they fit; then what needs attention."""
+    rows = [_first_line(store, width)]
+    if height >= 3 and (urgent := _urgent(store)):
+        figures = flow(_figures(store, now), width)[: height - 2]
+        rows += [*figures, fit_row(urgent, width)]
+    else:
+        rows += flow(_figures(store, now), width)[: height - 1]
+    rows = rows[:height]
+    return rows + [fit_row([], width)] * (height - len(rows))
+
+
+def _first_line(store: Store, width: int) -> Row:
+    status = store.status
+    words, style = state_words(status.state if status else None, store.verdict)
+    left: Row = [(" ● ", style), (words, style)]
+    if status is not None and status.phase is not None and store.is_moving and status.phase not in ("train", "paused"):
+        left.append((f" · {status.phase}", "dim"))
+    progress = _progress(store, width)
+    name = fmt.plain(store.run.id)
+    if row_width(left) + row_width(progress) + 16 < width:
+        left += [("  ", ""), (fmt.clip(name, width - row_width(left) - row_width(progress) - 4), "title")]
+    return spread(left, [*progress, (" ", "")], width)
+
+
+def _progress(store: Store, width: int) -> Row:
+    step, total = store.last_step, store.total_steps
+    if store.status is not None:
+        step = max(step, store.status.step) if store.is_moving else step
+    if not total:
+        return [("step ", "dim"), (fmt.count(step), "value")]
+    share = min(step / total, 1.0)
+    row: Row = [("step ", "dim"), (fmt.count(step), "value"), (f" / {fmt.count(total)}", "dim")]
+    if width >= 70:
+        cells = min(_BAR, width // 4)
+        done = int(share * cells)
+        row += [("  ", ""), ("━" * done, "ok"), ("━" * (cells - done), "border")]
+    # Never rounded up to 100: that is for the last step.
+    return [*row, (f" {math.floor(share * 1000) / 10:5.1f} %", "value")]
+
+
+def _figures(store: Store, now: float) -> list[Row]:
+    status = store.status
+    figures: list[Row] = []
+
+    def add(name: str, value: str, style: str = "value") -> None:
+        figures.append([*([] if figures else [(" ", "")]), (name + " ", "dim"), (value, style)])
+
+    if status is not None and status.epoch is not None:
+        total = f" / {status.total_epochs:g}" if status.total_epochs is not None else ""
+        add("epoch", f"{status.epoch:.2f}{total}")
+    if not store.caught_up:
+        return figures
+    add("ETA", fmt.duration(store.eta_s) if _is_training(store) else fmt.MISSING)
+    # "steps/s 12.3", not "12.3 steps/s": what waits for the status line's "N steps" must not meet it here.
+    add("steps/s", fmt.number(store.rate) if math.isfinite(store.rate) else fmt.MISSING)
+    add("elapsed", fmt.duration(store.elapsed_s(now)))
+    if status is not None and status.device:
+        add("device", fmt.plain(status.device))
+    tokens = store.steps.last("tokens_per_s")
+    if math.isfinite(tokens):
+        add("tokens/s", fmt.short_count(float(f"{tokens:.3g}")))
+    if store.checkpoints:
+        add("checkpoint", fmt.count(store.checkpoints[-1].step or 0))
+    if (best := store.best_eval) is not None:
+        add("best", f"@ {fmt.count(best.step)}")
+    if status is not None and status.attempt > 1:
+        add("attempt", str(status.attempt))
+    if status is not None and status.host and not store.is_moving:
+        add("host", fmt.clip(fmt.plain(status.host), 20))
+    return figures
+
+
+def _is_training(store: Store) -> bool:
+    return store.status is not None and store.status.state in ("running", "starting", "restarting")
+
+
+def _urgent(store: Store) -> Row:
+    """The one thing to know, if there is one: a dead run, an error, the gravest alert."""
+    status = store.status
+    if store.status_fault:
+        return [(" ! ", "alert"), (fmt.plain(store.status_fault), "alert")]
+    if status is None:
+        return []
+    hint = attention(Situation(store.run.id, status.state, store.verdict))
+    if hint and not store.has_ended:
+        return [(" ! ", "warn"), (fmt.plain(hint), "warn")]
+    if status.last_error and status.state in ("failed", "restarting", "parked"):
+        return [(" ! ", "alert"), (fmt.plain(status.last_error), "alert")]
+    for alert in store.active_alerts[:1]:
+        style = SEVERITY_STYLES[alert.severity]
+        return [(" ▲ ", style), (fmt.plain(f"{alert.rule}: {alert.message}"), style)]
+    return []

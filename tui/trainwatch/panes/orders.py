@@ -1,0 +1,45 @@
+"""Orders and what became of them, newest first. An effect is claimed only when its outcome was read. Pure."""
+
+from trainwatch import format as fmt
+from trainwatch.paint import Row, box
+from trainwatch.panes.words import ANSWER_STYLES, state_words
+from trainwatch.store import Answer, OrderView, Store
+
+
+def paint_orders(
+    store: Store, width: int, height: int, now: float, scroll: int = 0, style: str = "border"
+) -> list[Row]:
+    """Rows of exactly width × height."""
+    orders = sorted(store.orders.values(), key=lambda order: order.sent_at, reverse=True)
+    pending = sum(order.answer(now) in (Answer.PENDING, Answer.NO_ANSWER) for order in orders)
+    title: Row = [("orders", "title")]
+    if pending:
+        title.append((f" {pending} open", "warn"))
+    room = max(1, height - 2)
+    start = min(scroll, max(0, len(orders) - room))
+    lines = [_line(store, order, now) for order in orders[start : start + room]]
+    return box(title, lines or [[(" none given", "dim")]], width, height, style=style)
+
+
+def _line(store: Store, order: OrderView, now: float) -> Row:
+    answer = order.answer(now)
+    words = describe(order)
+    row: Row = [(" " + fmt.fit(words, max(12, min(24, len(words)))) + " ", ""), (answer, ANSWER_STYLES[answer])]
+    outcome = order.outcome
+    if outcome is not None:
+        if outcome.result == "applied" and outcome.step is not None:
+            row.append((f" at step {fmt.count(outcome.step)}", "dim"))
+        if outcome.reason:
+            row.append((f" {fmt.plain(outcome.reason)}", "dim"))
+    elif answer is Answer.NO_ANSWER:
+        verdict, _ = state_words(store.status.state if store.status else None, store.verdict)
+        row.append((f", run is {verdict}", "dim"))
+    return row
+
+
+def describe(order: OrderView) -> str:
+    """`set lr=1e-5`, `pause`: an order in the words of the command line."""
+    parts = [order.verb]
+    for key, value in order.args.items():
+        parts.append(f"{key}={value:g}" if isinstance(value, float) else f"{key}={value}")
+    return fmt.clip(fmt.plain(" ".join(parts)), 40)

@@ -1,0 +1,65 @@
+"""Axes: ranges that move in jumps, ticks at nice numbers, so that a growing curve seldom repaints a chart. Pure."""
+
+import math
+from dataclasses import dataclass
+
+LEAST_FILLED = 0.4
+"""An axis is kept while the data lies within it and fills at least this share."""
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """A range with its tick distance."""
+
+    low: float
+    high: float
+    step: float
+
+    @property
+    def ticks(self) -> list[float]:
+        first = math.ceil(self.low / self.step - 1e-9)
+        last = math.floor(self.high / self.step + 1e-9)
+        return [k * self.step for k in range(first, min(last, first + 200) + 1)]
+
+
+def nice_step(extent: float, parts: int) -> float:
+    """The smallest of 1, 2, 2.5, 5 × 10^k that covers an extent in at most `parts` parts."""
+    raw = extent / max(parts, 1)
+    if not math.isfinite(raw) or raw <= 1e-300:
+        return 1.0
+    power = 10.0 ** math.floor(math.log10(raw))
+    return next((f * power for f in (1.0, 2.0, 2.5, 5.0) if f * power >= raw * (1 - 1e-9)), 10 * power)
+
+
+def value_axis(low: float, high: float, parts: int, previous: Axis | None = None, *, from_zero: bool = False) -> Axis:
+    """The axis of the values between `low` and `high` (nan: no value); the previous one while it still serves."""
+    if math.isnan(low) or math.isnan(high):
+        return previous or Axis(0.0, 1.0, nice_step(1.0, parts))
+    low, high = max(low, -1e300), min(high, 1e300)
+    if from_zero and low >= 0:
+        low = 0.0
+    if previous and previous.low <= low and high <= previous.high:
+        fills = (high - low) >= LEAST_FILLED * (previous.high - previous.low)
+        if (fills or low == high) and len(previous.ticks) <= parts + 1:
+            return previous
+    if high - low <= 1e-12 * max(abs(low), abs(high)):
+        room = abs(high) * 0.5 or 1.0
+        low, high = (low if from_zero and low == 0 else low - room), high + room
+    step = nice_step(high - low, parts)
+    # The rounding may add a part: then the next nicer step is taken.
+    while math.ceil(high / step - 1e-9) - math.floor(low / step + 1e-9) > parts:
+        step = nice_step(step * 1.01, 1)
+    return Axis(math.floor(low / step + 1e-9) * step, math.ceil(high / step - 1e-9) * step, step)
+
+
+def growing_end(last: float, total: float | None, *, ended: bool, previous: float = 0.0) -> float:
+    """Where an axis that grows from 0 ends: at `total` once a tenth is done, else at a nice number beyond `last`."""
+    if ended:
+        return max(last, 1.0)
+    if total is not None and total >= last >= 0.1 * total:
+        return float(total)
+    if 0 < previous >= last and (last >= 0.3 * previous or previous <= 10) and (total is None or previous != total):
+        return previous
+    power = 10.0 ** math.floor(math.log10(max(last, 10)))
+    nice = next((f * power for f in (1.0, 1.5, 2.0, 3.0, 5.0, 7.5) if f * power >= max(last, 10)), 10 * power)
+    return nice if total is None or last > total else min(nice, float(total))

@@ -1,0 +1,1 @@
+"""Screens: the run's dashboard, and the questions it asks."""

@@ -1,0 +1,90 @@
+"""The questions: confirm an order, type a value, read the help. Each returns the answer and does nothing itself."""
+
+from collections.abc import Callable
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical, VerticalScroll
+from textual.screen import ModalScreen
+from textual.widgets import Input, Static
+
+from trainwatch.actions import ACTIONS, KEY_NAMES
+
+
+class Confirm(ModalScreen[bool]):
+    """A second press of the key, or y, means yes; anything else on the list means no."""
+
+    def __init__(self, question: str, key: str) -> None:
+        super().__init__()
+        self._question = question
+        self._key = key
+        for yes in {"y", key} - {""}:
+            self._bindings.bind(yes, "answer(True)", show=False)
+        for no in ("n", "escape", "q"):
+            self._bindings.bind(no, "answer(False)", show=False)
+
+    def compose(self) -> ComposeResult:
+        again = f"{self._key} or y" if self._key else "y"
+        with Vertical(classes="dialog"):
+            yield Static(self._question, markup=False, classes="question")
+            yield Static(f"{again}: yes     n or esc: no", markup=False, classes="hint")
+
+    def action_answer(self, answer: bool) -> None:
+        self.dismiss(answer)
+
+
+class Prompt(ModalScreen[str | None]):
+    """One line of text. `check` raises ValueError with the reason why it will not do."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "cancel", show=False)]
+
+    def __init__(self, question: str, hint: str, check: Callable[[str], object], value: str = "") -> None:
+        super().__init__()
+        self._question = question
+        self._hint = hint
+        self._check = check
+        self._value = value
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="dialog"):
+            yield Static(self._question, markup=False, classes="question")
+            yield Input(self._value, compact=True, select_on_focus=True)
+            yield Static(self._hint, markup=False, classes="hint")
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        try:
+            self._check(event.value)
+        except ValueError as fault:
+            hint = self.query_one(".hint", Static)
+            hint.update(str(fault))
+            hint.add_class("fault")
+            return
+        self.dismiss(event.value)
+
+    def action_cancel(self) -> None:
+        self.dismiss(None)
+
+
+class Help(ModalScreen[None]):
+    """What every key does, from the table."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "dismiss", show=False),
+        Binding("question_mark", "dismiss", show=False),
+        Binding("q", "dismiss", show=False),
+    ]
+
+    def compose(self) -> ComposeResult:
+        lines = [f"{KEY_NAMES.get(a.key, a.key) or 'palette':>8}   {a.label:<12}{a.help}" for a in ACTIONS]
+        lines += [
+            "",
+            f"{'1 – 5':>8}   {'panes':<12}charts, evals, events, orders, console",
+            f"{'↑ ↓':>8}   {'scroll':<12}the chosen pane; PgUp, PgDn, End",
+            f"{'ctrl+p':>8}   {'palette':<12}every action by name",
+            "",
+            "An order is shown as pending until the run has answered it.",
+        ]
+        with VerticalScroll(classes="dialog wide"):
+            yield Static("keys", markup=False, classes="question")
+            yield Static("\n".join(lines), markup=False)

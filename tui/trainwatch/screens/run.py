@@ -1,0 +1,234 @@
+"""One run's dashboard: places the panes, follows the feed, turns keys into orders. Decides nothing by itself."""
+
+import asyncio
+import contextlib
+import getpass
+import time
+from functools import partial
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.screen import Screen
+
+from rundir import process
+from rundir.control import Order, Verb, new_order_id, send, send_by_rename
+from rundir.layout import RunDir
+from trainwatch import format as fmt
+from trainwatch.actions import ACTIONS, PANES, Action, Ask, for_key, parse_lr, refusal
+from trainwatch.dashboard import PANE_NAMES, View, paint_pane, situation
+from trainwatch.feed import Batch, Feed, read_opened
+from trainwatch.paint import Row
+from trainwatch.screens.ask import Confirm, Help, Prompt
+from trainwatch.store import Answer, Store
+from trainwatch.widgets.compositor import NarrowCompositor
+from trainwatch.widgets.pane import Pane
+
+FRAME_S = 0.5
+"""Between two paintings of a live run."""
+HASTY_FRAME_S = 0.1
+"""While an order waits for its outcome."""
+POLL_S = 1.0
+"""Between two looks at a run that moves, when no file event came: its heartbeats are judged by the clock."""
+BLIND_POLL_S = 3.0
+"""The same for a run that does not move, where the system gives no file events."""
+
+
+class RunScreen(Screen[None]):
+    """Owns the store of one run; all else is read from it."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *(Binding(key, f"press('{key}')", show=False) for key in sorted({a.key for a in ACTIONS if a.key})),
+        *(Binding(str(number), f"choose('{name}')", show=False) for number, name in PANES.items()),
+        *(
+            Binding(key, f"scroll_pane({lines})", show=False)
+            for key, lines in (("up", 1), ("down", -1), ("pageup", 10), ("pagedown", -10), ("end", -1_000_000))
+        ),
+    ]
+
+    def __init__(self, run: RunDir, *, read_only: bool = False) -> None:
+        super().__init__()
+        self.store = Store(run, read_opened(run))
+        self.view = View(read_only=read_only, now=time.time())
+        self._feed = Feed(run)
+        self._wake = asyncio.Event()
+        self._hurry = asyncio.Event()
+        self._painted_at = 0.0
+        self._compositor = NarrowCompositor()
+
+    def compose(self) -> ComposeResult:
+        for name in PANE_NAMES:
+            yield Pane(name, partial(self._paint_pane, name))
+
+    def _paint_pane(self, name: str, width: int, height: int) -> list[Row]:
+        return paint_pane(name, self.store, self.view, width, height)
+
+    def on_mount(self) -> None:
+        self._place_panes()
+        self.run_worker(self._follow(), name="follow", exit_on_error=True)
+
+    def on_resize(self) -> None:
+        self._place_panes()
+
+    def _place_panes(self) -> None:
+        places = self.view.layout(*self.size)
+        for pane in self.query(Pane):
+            place = places.get(pane.id or "")
+            pane.display = place is not None
+            if place is not None:
+                pane.styles.offset = (place.x, place.y)
+                pane.styles.width, pane.styles.height = place.width, place.height
+        self.call_after_refresh(self.repaint)
+
+    def repaint(self) -> None:
+        """Paint what is visible. All panes change in the same frame, the status line among them."""
+        self.view.now = time.time()
+        for pane in self.query(Pane):
+            pane.repaint()
+        self._painted_at = time.monotonic()
+
+    # --- following --------------------------------------------------------------------------------------------------
+
+    async def _follow(self) -> None:
+        """Ask for a batch, apply it, paint, wait. The next is asked for only when the last was applied."""
+        await self._read_to_end()
+        # Only now: the first picture does not wait for this import.
+        from trainwatch.wake import Watch
+
+        loop = asyncio.get_running_loop()
+        with Watch(self.store.run.path, lambda: _set_soon(loop, self._wake)) as watch:
+            while True:
+                await self._wait(has_events=watch.works)
+                await self._read_to_end()
+
+    async def _read_to_end(self) -> None:
+        while not self._apply(await asyncio.to_thread(self._poll)):
+            if time.monotonic() - self._painted_at > FRAME_S:
+                self.repaint()
+        self.repaint()
+
+    def _poll(self) -> Batch | OSError:
+        try:
+            return self._feed.poll()
+        except OSError as error:
+            return error
+
+    def _apply(self, polled: Batch | OSError) -> bool:
+        """Whether the end of the files is reached."""
+        if isinstance(polled, OSError):
+            self.view.notice = f"cannot read the run: {polled}"
+            return True
+        self.store.apply(polled)
+        return polled.at_end
+
+    async def _wait(self, *, has_events: bool) -> None:
+        """Until a file changed, or until the clock alone may have changed the picture; then for the next frame."""
+        waits = any(o.answer(time.time()) is Answer.PENDING for o in self.store.orders.values())
+        timeout_s = POLL_S if self.store.is_moving or waits else (None if has_events else BLIND_POLL_S)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._wake.wait(), timeout_s)
+        frame_s = HASTY_FRAME_S if waits else FRAME_S
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._hurry.wait(), max(0.0, self._painted_at + frame_s - time.monotonic()))
+        self._wake.clear()
+        self._hurry.clear()
+
+    # --- keys -------------------------------------------------------------------------------------------------------
+
+    def action_press(self, key: str) -> None:
+        self.act(for_key(key, situation(self.store, self.view)))
+
+    def act(self, action: Action) -> None:
+        """Do what a row of the table says, or say why not."""
+        if reason := refusal(action, situation(self.store, self.view)):
+            self._say(reason)
+            return
+        match action.name:
+            case "zoom":
+                self.view.zoomed = not self.view.zoomed
+                self._place_panes()
+            case "next":
+                names = list(PANES.values())
+                self.action_choose(names[(names.index(self.view.chosen) + 1) % len(names)])
+            case "help":
+                self.app.push_screen(Help())
+            case "quit":
+                self.app.exit()
+            case _:
+                self._ask(action)
+
+    def _ask(self, action: Action) -> None:
+        verb = action.verb
+        if verb is None:
+            return
+        match action.ask:
+            case Ask.NOTHING:
+                self._send(verb, {})
+            case Ask.CONFIRM:
+                question = f"{action.label} this run?  {action.help[0].upper()}{action.help[1:]}."
+                self.app.push_screen(Confirm(question, action.key), partial(self._confirmed, verb))
+            case Ask.LR:
+                now, peak = self.store.steps.last("lr"), self.store.peak_lr
+                hint = f"now {fmt.number(now)}, peak {fmt.number(peak)}; {action.help}"
+                value = f"{peak:g}" if peak is not None else ""
+                self.app.push_screen(Prompt("peak learning rate", hint, parse_lr, value), self._lr_typed)
+            case Ask.TEXT:
+                self.app.push_screen(Prompt("note", action.help, _some_text), self._note_typed)
+
+    def _confirmed(self, verb: Verb, answer: bool | None) -> None:
+        if answer:
+            self._send(verb, {})
+        else:
+            self._say(f"{verb}: not sent")
+
+    def _lr_typed(self, text: str | None) -> None:
+        if text is not None:
+            self._send(Verb.SET, {"lr": parse_lr(text)})
+
+    def _note_typed(self, text: str | None) -> None:
+        if text is not None:
+            self._send(Verb.NOTE, {"text": text.strip()})
+
+    def _send(self, verb: Verb, args: dict[str, object]) -> None:
+        """Write an order. It is pending until its outcome is read; a question may have taken long, so look again."""
+        action = next(a for a in ACTIONS if a.verb is verb)
+        if reason := refusal(action, situation(self.store, self.view)):
+            self._say(reason)
+            return
+        order = Order(verb=verb, id=new_order_id(), args=args, at=time.time(), by=f"trainwatch:{getpass.getuser()}")
+        status = self.store.status
+        is_remote = status is not None and status.host not in ("", process.host())
+        try:
+            (send_by_rename if is_remote else send)(self.store.run, order)
+        except OSError as error:
+            self._say(f"{verb} was not sent: {error}")
+            return
+        self.store.sent(order)
+        self._say(f"{verb} sent, pending")
+        self._wake.set()
+        self._hurry.set()
+
+    def action_choose(self, name: str) -> None:
+        self.view.chosen = name
+        self._place_panes()
+
+    def action_scroll_pane(self, lines: int) -> None:
+        lines = -lines if self.view.chosen != "console" else lines
+        chosen = self.view.chosen
+        self.view.scroll[chosen] = min(max(0, self.view.scroll.get(chosen, 0) + lines), 100_000)
+        self.repaint()
+
+    def _say(self, notice: str) -> None:
+        self.view.notice = notice
+        self.repaint()
+
+
+def _some_text(text: str) -> None:
+    if not text.strip():
+        raise ValueError("a note needs a text")
+
+
+def _set_soon(loop: asyncio.AbstractEventLoop, event: asyncio.Event) -> None:
+    """From the watch's thread; the loop may be gone when the last event comes."""
+    with contextlib.suppress(RuntimeError):
+        loop.call_soon_threadsafe(event.set)

@@ -1,0 +1,307 @@
+"""What is known of the open run: the effective records, after every cut that a resume made.
+
+Owned by the event loop, which alone applies batches; panes only read. Pure: no file, no clock, no screen.
+"""
+
+import math
+from collections import deque
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Any
+
+import numpy as np
+
+from rundir.control import Malformed, Order, Verb
+from rundir.layout import RunDir
+from rundir.records import (
+    AlertEvent,
+    CheckpointEvent,
+    EpochRecord,
+    EvalRecord,
+    EventRecord,
+    LifecycleEvent,
+    NoteEvent,
+    OutcomeEvent,
+    ResumeEvent,
+    ResumeRecord,
+    number,
+)
+from rundir.series import Floats, Series, StepBlock
+from rundir.status import HEARTBEAT_S, Liveness, Status
+from trainwatch.feed import Batch, MetricsPiece, Opened
+
+EVENTS_KEPT = 500
+CONSOLE_LINES = 1000
+ORDERS_KEPT = 200
+NO_ANSWER_S = 3 * HEARTBEAT_S
+RATE_RECORDS = 200
+"""The rate is taken over so many step records of the current attempt at most."""
+
+
+class Answer(StrEnum):
+    """Where an order stands."""
+
+    PENDING = "pending"
+    APPLIED = "applied"
+    REFUSED = "refused"
+    NO_ANSWER = "no answer"
+
+
+@dataclass(frozen=True, slots=True)
+class OrderView:
+    """One order and what became of it."""
+
+    id: str
+    verb: str
+    args: dict[str, Any]
+    sent_at: float
+    by: str = ""
+    outcome: OutcomeEvent | None = None
+
+    def answer(self, now: float) -> Answer:
+        if self.outcome is not None:
+            return Answer.APPLIED if self.outcome.result == "applied" else Answer.REFUSED
+        return Answer.PENDING if now - self.sent_at <= NO_ANSWER_S else Answer.NO_ANSWER
+
+
+@dataclass(frozen=True, slots=True)
+class EventView:
+    """One event, and whether a resume from an earlier step has overtaken it."""
+
+    event: EventRecord
+    superseded: bool = False
+
+
+class Store:
+    """The state of one run. `revision` grows with every batch that is applied."""
+
+    def __init__(self, run: RunDir, opened: Opened) -> None:
+        self.run = run
+        self.opened = opened
+        self.revision = 0
+        self.now = 0.0
+        self.status: Status | None = None
+        self.status_fault = ""
+        self.verdict = Liveness.UNKNOWN
+        self.progress = 0.0
+        self.caught_up = False
+        self.skipped = 0
+        self.system = Series()
+        self.console: deque[str] = deque(maxlen=CONSOLE_LINES)
+        self.orders: dict[str, OrderView] = {}
+        self._clear_metrics()
+        self._clear_events()
+
+    def _clear_metrics(self) -> None:
+        self.steps = Series()
+        self.attempt = 0
+        self.attempt_start = 0
+        """Index in `steps` of the current attempt's first record."""
+        self.seams: list[ResumeRecord] = []
+        self.evals: list[EvalRecord] = []
+        self.epochs: list[EpochRecord] = []
+
+    def _clear_events(self) -> None:
+        self.events: deque[EventView] = deque(maxlen=EVENTS_KEPT)
+        self.alerts: dict[str, AlertEvent] = {}
+        self.checkpoints: list[CheckpointEvent] = []
+        self.baseline: dict[str, float] = {}
+
+    # --- applying ---------------------------------------------------------------------------------------------------
+
+    def apply(self, batch: Batch) -> None:
+        """Take a batch in. Never raises on what a file may hold."""
+        self.now = batch.now
+        self.status = batch.status if batch.status is not None or batch.status_fault else self.status
+        self.status_fault, self.verdict = batch.status_fault, batch.verdict
+        self.progress, self.skipped = batch.progress, self.skipped + batch.skipped
+        if batch.metrics_restarted:
+            self._clear_metrics()
+        for piece in batch.metrics:
+            self._apply_metric(piece)
+        if batch.system_restarted:
+            self.system = Series()
+        for block in batch.system:
+            self.system.append(block)
+        for order in batch.orders:
+            self._apply_order(order)
+        if batch.events_restarted:
+            self._clear_events()
+        for event in batch.events:
+            self._apply_event(event)
+        if batch.console:
+            self.console.extend(batch.console.splitlines())
+        self.caught_up = self.caught_up or batch.at_end
+        self.revision += 1
+
+    def _apply_metric(self, piece: MetricsPiece) -> None:
+        match piece:
+            case StepBlock():
+                self._apply_steps(piece)
+            case EvalRecord():
+                if not any(e.attempt == piece.attempt and e.seq == piece.seq != 0 for e in self.evals[-8:]):
+                    self.evals.append(piece)
+            case EpochRecord():
+                self.epochs.append(piece)
+            case ResumeRecord():
+                self._cut_metrics(piece.step)
+                self.seams.append(piece)
+                self.attempt, self.attempt_start = max(self.attempt, piece.attempt), len(self.steps)
+
+    def _apply_steps(self, block: StepBlock) -> None:
+        if block.attempt < self.attempt:
+            return  # a superseded attempt's line, out of order
+        if block.attempt > self.attempt:
+            if len(self.steps) and len(block) and block.x[0] <= self.steps.x[-1]:
+                self._cut_metrics(float(block.x[0]) - 1)  # the resume marker was lost
+            self.attempt, self.attempt_start = block.attempt, len(self.steps)
+        self.steps.append(block)
+
+    def _cut_metrics(self, step: float) -> None:
+        self.steps.truncate(step)
+        self.attempt_start = min(self.attempt_start, len(self.steps))
+        self.evals = [e for e in self.evals if e.step <= step]
+        self.epochs = [e for e in self.epochs if e.step <= step]
+        self.seams = [s for s in self.seams if s.step <= step]
+
+    def _apply_order(self, order: Order | Malformed) -> None:
+        if order.id in self.orders:
+            return
+        args, at = (order.args, order.at) if isinstance(order, Order) else ({}, None)
+        self._remember(OrderView(order.id, str(order.verb), args, self.now if at is None else at, order.by or ""))
+
+    def _apply_event(self, event: EventRecord) -> None:
+        match event:
+            case OutcomeEvent():
+                known = self.orders.get(event.order)
+                if known is None:
+                    known = OrderView(event.order, event.verb, event.args or {}, event.at, event.by or "")
+                self._remember(replace(known, outcome=event))
+            case CheckpointEvent():
+                self.checkpoints.append(event)
+            case AlertEvent(change="cleared"):
+                self.alerts.pop(event.rule, None)
+            case AlertEvent():
+                self.alerts[event.rule] = event
+            case LifecycleEvent(what="baseline"):
+                self.baseline = numeric(event.detail or {})
+            case ResumeEvent():
+                self._cut_events(event.step or 0)
+            case LifecycleEvent() | NoteEvent():
+                pass  # only a line in the time line
+        self.events.append(EventView(event))
+
+    def _cut_events(self, step: int) -> None:
+        self.checkpoints = [c for c in self.checkpoints if (c.step or 0) <= step]
+        self.alerts = {rule: a for rule, a in self.alerts.items() if (a.step or a.onset_step or 0) <= step}
+        for i, view in enumerate(self.events):
+            if view.event.step is not None and view.event.step > step:
+                self.events[i] = EventView(view.event, superseded=True)
+
+    def _remember(self, order: OrderView) -> None:
+        self.orders[order.id] = order
+        while len(self.orders) > ORDERS_KEPT:
+            del self.orders[next(iter(self.orders))]
+
+    def sent(self, order: Order) -> None:
+        """An order of ours was written: it is pending until its outcome is read."""
+        self._apply_order(order)
+        self.revision += 1
+
+    # --- reading ----------------------------------------------------------------------------------------------------
+
+    @property
+    def last_step(self) -> int:
+        return int(self.steps.x[-1]) if len(self.steps) else 0
+
+    @property
+    def total_steps(self) -> int | None:
+        if self.status is not None and self.status.total_steps is not None:
+            return self.status.total_steps
+        return self.opened.info.planned_steps if self.opened.info is not None else None
+
+    @property
+    def has_ended(self) -> bool:
+        return self.verdict is Liveness.ENDED
+
+    @property
+    def is_moving(self) -> bool:
+        """Whether a live supervisor writes to this run."""
+        return self.verdict in (Liveness.LIVE, Liveness.SILENT, Liveness.ORPHANED)
+
+    @property
+    def rate(self) -> float:
+        """Steps a second by the wall clock over the newest records; nan while unknown."""
+        start = max(self.attempt_start, len(self.steps) - RATE_RECORDS)
+        at = self.steps.column("at")
+        if at is None or len(self.steps) - start < 2:
+            return math.nan
+        x, seconds = self.steps.x[start:], at.values[start:]
+        took = float(seconds[-1] - seconds[0])
+        return float(x[-1] - x[0]) / took if took > 0 else math.nan
+
+    @property
+    def eta_s(self) -> float:
+        total = self.total_steps
+        if total is None or not self.is_moving or not self.rate > 0:
+            return math.nan
+        return max(0, total - self.last_step) / self.rate
+
+    def elapsed_s(self, now: float) -> float:
+        """Since the first attempt began; stands still once the run ended or nothing moves it."""
+        status = self.status
+        if status is None or status.started_at is None:
+            return math.nan
+        end = status.ended_at
+        if end is None:
+            end = now if self.is_moving else status.updated_at
+        return max(0.0, end - status.started_at)
+
+    @property
+    def peak_lr(self) -> float | None:
+        """The learning rate at the schedule's peak: configured, or as last set by an order."""
+        applied = [o.outcome for o in self.orders.values() if o.outcome and o.verb == Verb.SET]
+        values = [o.args["lr"] for o in applied if o.result == "applied" and o.args and "lr" in o.args]
+        newest = values[-1] if values else self.opened.lr
+        return float(newest) if isinstance(newest, int | float) else None
+
+    @property
+    def best_eval(self) -> EvalRecord | None:
+        """The newest evaluation that was the best so far; without such marks the one of lowest loss."""
+        marked = [e for e in self.evals if e.best]
+        if marked:
+            return marked[-1]
+        finite = [e for e in self.evals if math.isfinite(number(e.loss))]
+        return min(finite, key=lambda e: number(e.loss), default=None)
+
+    @property
+    def active_alerts(self) -> list[AlertEvent]:
+        order = {"critical": 0, "warning": 1, "info": 2}
+        return sorted(self.alerts.values(), key=lambda a: (order[a.severity], -(a.step or 0)))
+
+    def eval_points(self) -> tuple[Floats, Floats]:
+        """Steps and losses of the evaluations."""
+        return (
+            np.array([float(e.step) for e in self.evals if abs(e.step) < 2**53]),
+            np.array([number(e.loss) for e in self.evals if abs(e.step) < 2**53]),
+        )
+
+    def memory(self) -> tuple[str, str]:
+        """Which memory matters: the title and the column of `system` (the run's GPU, else its host memory)."""
+        device = self.status.device if self.status is not None else None
+        if device is not None and device.startswith("cuda"):
+            wanted = f"gpu{device.partition(':')[2] or 0}"
+            if self.system.column(wanted) is not None:
+                return f"{wanted} memory", wanted
+        return "host memory", "rss"
+
+
+def numeric(values: dict[str, Any]) -> dict[str, float]:
+    """The numbers of a metrics mapping, the spelled-out non-finite ones included; what is none is left out."""
+    found: dict[str, float] = {}
+    for name, value in values.items():
+        nested = numeric(value) if isinstance(value, dict) else {}
+        found.update(nested)
+        if isinstance(value, int | float) or value in ("nan", "inf", "-inf"):
+            found[name] = number(value)
+    return found

@@ -1,0 +1,1 @@
+"""Widgets: thin shells that show what a painter made."""

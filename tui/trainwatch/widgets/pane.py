@@ -1,0 +1,104 @@
+"""The one widget: shows a painter's rows and sends to the terminal only the cells that changed."""
+
+from collections.abc import Callable
+from functools import cache
+
+from rich.cells import cell_len
+from rich.segment import Segment
+from rich.style import Style
+from textual.events import Resize
+from textual.geometry import Region
+from textual.strip import Strip
+from textual.widget import Widget
+
+from trainwatch.paint import Row
+from trainwatch.theme import BACKGROUND, STYLES
+
+NEAR = 12
+"""Spans nearer than this go out as one: a cursor position and a style cost more than the cells between."""
+
+Painter = Callable[[int, int], list[Row]]
+"""(width, height) to rows of exactly that many cells."""
+
+
+@cache
+def style_of(name: str) -> Style:
+    return Style.parse(f"{STYLES[name]} on {BACKGROUND}")
+
+
+class Pane(Widget):
+    """Owns what is on screen of one pane. Reads nothing by itself: the screen calls `repaint`."""
+
+    DEFAULT_CSS = "Pane { position: absolute; display: none; }"
+
+    def __init__(self, name: str, painter: Painter) -> None:
+        super().__init__(id=name)
+        self._painter = painter
+        self._rows: list[Row] = []
+        self._strips: list[Strip] = []
+
+    def repaint(self) -> None:
+        """Paint anew and refresh the spans of cells that differ from what is shown."""
+        width, height = self.size
+        if not self.display or not width or not height:
+            return
+        rows = self._painter(width, height)
+        if len(rows) != len(self._rows) or self._strips[0].cell_length != width:
+            self._rows, self._strips = rows, [_strip(row, width) for row in rows]
+            self.refresh()
+            return
+        changed: list[Region] = []
+        for y, (old, new) in enumerate(zip(self._rows, rows, strict=True)):
+            if old != new:
+                changed += [Region(start, y, stop - start, 1) for start, stop in _differences(old, new, width)]
+                self._strips[y] = _strip(new, width)
+        self._rows = rows
+        if changed:
+            self.refresh(*changed)
+
+    def on_resize(self, event: Resize) -> None:
+        event.stop()
+        self._rows = []
+        self.repaint()
+
+    def render_line(self, y: int) -> Strip:
+        if y < len(self._strips):
+            return self._strips[y]
+        return Strip.blank(self.size.width, style_of(""))
+
+
+def _strip(row: Row, width: int) -> Strip:
+    strip = Strip([Segment(text, style_of(style)) for text, style in _merged(row)])
+    return strip if strip.cell_length == width else strip.adjust_cell_length(width, style_of(""))
+
+
+def _merged(row: Row) -> Row:
+    """The same cells in fewer spans: blanks take the style of what stands before them, since none has a background."""
+    merged: Row = []
+    for text, style in row:
+        if merged and (style == merged[-1][1] or not text.strip(" ")):
+            merged[-1] = (merged[-1][0] + text, merged[-1][1])
+        else:
+            merged.append((text, style))
+    return merged
+
+
+def _differences(old: Row, new: Row, width: int) -> list[tuple[int, int]]:
+    """The spans of cells in which two rows of a width differ; the whole row where characters are not one cell wide."""
+    before, after = _cells(old), _cells(new)
+    if before is None or after is None or len(before) != len(after):
+        return [(0, width)]
+    spans: list[tuple[int, int]] = []
+    for i, (a, b) in enumerate(zip(before, after, strict=True)):
+        if a != b:
+            if spans and i - spans[-1][1] < NEAR:
+                spans[-1] = (spans[-1][0], i + 1)
+            else:
+                spans.append((i, i + 1))
+    return spans
+
+
+def _cells(row: Row) -> list[tuple[str, str]] | None:
+    """Each cell as it looks: a blank looks the same in every style."""
+    cells = [(character, "" if character == " " else style) for text, style in row for character in text]
+    return cells if len(cells) == sum(cell_len(text) for text, _ in row) else None
