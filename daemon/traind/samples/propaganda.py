@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from traind.samples.sentences import CLAIMS, CUES, DECOYS, FILLERS, SLOTS, TECHNIQUES
 
-NUM_TRAIN = 1300
-NUM_EVAL = 160
+NUM_TRAIN = 3400
+NUM_EVAL = 300
 SEED = 20200911
 
 _SLOT = re.compile(r"\{(\w+)\}")
@@ -68,14 +68,14 @@ def _sentence(rng: random.Random) -> tuple[str, list[tuple[int, int, str]]]:
 
 def _fill(rng: random.Random, template: str) -> str:
     """Put a word into every slot; `{claim}` is one sentence for the whole template, so that it can be repeated."""
-    claim = _SLOT.sub(lambda m: _pick(rng, SLOTS[m[1]]), _pick(rng, CLAIMS))
-
-    def word(match: re.Match[str]) -> str:
-        return claim if match[1] == "claim" else _pick(rng, SLOTS[match[1]])
-
-    filled = _SLOT.sub(word, template)
+    claim = _expand(rng, _pick(rng, CLAIMS))
+    filled = _expand(rng, template.replace("{claim}", claim))
     first = 1 if filled.startswith("[") else 0
     return filled[:first] + filled[first].upper() + filled[first + 1 :]
+
+
+def _expand(rng: random.Random, template: str) -> str:
+    return _SLOT.sub(lambda match: _expand(rng, _pick(rng, SLOTS[match[1]])), template)
 
 
 def _unmark(marked: str, technique: str) -> tuple[str, list[tuple[int, int, str]]]:

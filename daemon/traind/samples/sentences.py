@@ -4,10 +4,15 @@
 """
 
 SLOTS: dict[str, tuple[str, ...]] = {
-    "person": (
-        *("Ada Brandt", "Tom Keller", "Ines Morau", "Victor Hale", "Nora Lindqvist", "Paul Odede", "Marta Silva"),
-        *("George Whitlow", "Hana Petrova", "Samir Azad", "Clara Neumann", "Luis Ortega", "Edith Crane", "Owen Price"),
-        *("Rosa Delgado", "Peter Vance", "Julia Stern", "Karim Haddad", "Helen Marsh", "Bruno Falk", "Dana Whitfield"),
+    "person": ("{first} {last}",),
+    "first": (
+        *("Ada", "Tom", "Ines", "Victor", "Nora", "Paul", "Marta", "George", "Hana", "Samir", "Clara", "Luis"),
+        *("Edith", "Owen", "Rosa", "Peter", "Julia", "Karim", "Helen", "Bruno", "Dana", "Felix", "Irene", "Leo"),
+    ),
+    "last": (
+        *("Brandt", "Keller", "Morau", "Hale", "Lindqvist", "Odede", "Silva", "Whitlow", "Petrova", "Azad"),
+        *("Neumann", "Ortega", "Crane", "Price", "Delgado", "Vance", "Stern", "Haddad", "Marsh", "Falk"),
+        *("Whitfield", "Tanaka", "Rowe", "Sandoval"),
     ),
     "office": ("mayor", "senator", "minister", "governor", "chancellor", "deputy", "commissioner", "secretary"),
     "place": (
@@ -18,11 +23,12 @@ SLOTS: dict[str, tuple[str, ...]] = {
         *("the unions", "the bankers", "the newcomers", "the farmers", "the lobbyists", "the reformers"),
         *("the journalists", "the landlords", "the students", "the inspectors", "the planners", "the teachers"),
     ),
-    "topic": (
-        *("the harbour tax", "the new railway", "the water plan", "the school budget", "the border law"),
-        *("the energy bill", "the housing act", "the trade deal", "the hospital merger", "the police reform"),
-        *("the pension vote", "the river dam"),
+    "topic": ("the {field} {measure}", "the new {field} {measure}"),
+    "field": (
+        *("harbour", "railway", "water", "school", "border", "energy", "housing", "trade", "hospital", "police"),
+        *("pension", "river"),
     ),
+    "measure": ("tax", "plan", "budget", "law", "bill", "act", "deal", "merger", "reform", "vote"),
     "land": ("our nation", "this country", "our homeland", "our republic", "this great land", "our people"),
     "harsh": (
         *("shameful", "disgraceful", "vicious", "rotten", "monstrous", "sickening", "ruthless", "treacherous"),
@@ -50,7 +56,7 @@ SLOTS: dict[str, tuple[str, ...]] = {
     "day": ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"),
     "crime": ("the missing millions", "the broken promises", "the empty stores", "the lost ships", "the old debts"),
 }
-"""What a slot may hold."""
+"""What a slot may hold; a value may have slots of its own."""
 
 CLAIMS: tuple[str, ...] = (
     "we cannot afford {topic}",
