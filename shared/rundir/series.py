@@ -7,7 +7,7 @@ is not finite is nan or ±inf and counted in `marks`; a resume marker cuts the t
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from operator import attrgetter, methodcaller
+from operator import attrgetter
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -23,6 +23,9 @@ BLOCK = 64
 
 STEP_FIELDS = ("loss", "grad_norm", "lr", "epoch", "step_s", "data_wait_s", "tokens_per_s", "gpu_mem_allocated_bytes")
 """The numeric fields of a step record that can become columns."""
+
+MAX_STEP = 2**53
+"""Beyond it a float no longer tells one step from the next; no run gets there, a damaged line may."""
 
 _NO_MARKS: Indices = np.empty(0, dtype=np.int64)
 
@@ -56,12 +59,11 @@ def step_blocks(records: Sequence[StepRecord], fields: Sequence[str] = STEP_FIEL
     """
     if not records:
         return []
-    usable = [r for r in records if abs(r.step) < 2**53] if max(r.step for r in records) >= 2**53 else records
-    step = _column(usable, attrgetter("step"))
-    attempt = _column(usable, attrgetter("attempt"))
-    if len(step) and (attempt == attempt[0]).all() and (len(step) == 1 or (np.diff(step) > 0).all()):
-        return [_step_block(usable, step, fields)]
-    return [_step_block(part, _column(part, attrgetter("step")), fields) for part in _rising_parts(usable)]
+    step, attempt = _column(records, attrgetter("step")), _column(records, attrgetter("attempt"))
+    if step.max() < MAX_STEP and (attempt == attempt[0]).all() and (np.diff(step) > 0).all():
+        return [_step_block(records, step, fields)]
+    parts = _rising_parts([record for record in records if record.step < MAX_STEP])
+    return [_step_block(part, _column(part, attrgetter("step")), fields) for part in parts]
 
 
 def _rising_parts(records: Sequence[StepRecord]) -> list[list[StepRecord]]:
@@ -78,31 +80,31 @@ def _rising_parts(records: Sequence[StepRecord]) -> list[list[StepRecord]]:
 def _step_block(records: Sequence[StepRecord], step: Floats, fields: Sequence[str]) -> StepBlock:
     columns = {"at": _column(records, attrgetter("at"))}
     marks: dict[str, Indices] = {}
-
-    def add(name: str, get: Callable[[Any], Any], sources: Sequence[Any]) -> None:
-        values = _column(sources, get)
-        odd = np.flatnonzero(~np.isfinite(values))
-        if len(odd) == len(values) and all(get(sources[i]) is None for i in odd.tolist()):
-            return
-        columns[name] = values
-        if len(odd):
-            marks[name] = np.array([i for i in odd.tolist() if get(sources[i]) is not None], dtype=np.int64)
-
     for name in fields:
-        add(name, attrgetter(name), records)
-    dicts = [r.metrics or {} for r in records]
-    for name in sorted(set().union(*dicts)):
-        if name not in columns:
-            add(name, methodcaller("get", name), dicts)
+        _add_column(name, list(map(attrgetter(name), records)), columns, marks)
+    metrics: list[Any] = list(map(attrgetter("metrics"), records))
+    if any(metrics):
+        for name in sorted(set().union(*filter(None, metrics)) - set(columns)):
+            _add_column(name, [values.get(name) if values else None for values in metrics], columns, marks)
     return StepBlock(step, columns, marks, records[0].attempt)
 
 
-def _column(sources: Sequence[Any], get: Callable[[Any], Any]) -> Floats:
-    """One value of every source. numpy reads None and the strings "nan", "inf", "-inf" as we mean them."""
+def _add_column(name: str, values: list[Any], columns: dict[str, Floats], marks: dict[str, Indices]) -> None:
+    """Values as a column, unless none of them is there, and where they are there and not finite."""
+    if values[0] is None and values.count(None) == len(values):
+        return
+    column = columns[name] = _column(values)
+    odd = np.flatnonzero(~np.isfinite(column)).tolist()
+    if there := [i for i in odd if values[i] is not None]:
+        marks[name] = np.array(there, dtype=np.int64)
+
+
+def _column(values: Sequence[Any], get: Callable[[Any], Any] | None = None) -> Floats:
+    """The values, or one of every source. numpy reads None and the strings "nan", "inf", "-inf" as we mean them."""
     try:
-        return np.fromiter(map(get, sources), np.float64, len(sources))
+        return np.fromiter(map(get, values) if get else values, np.float64, len(values))
     except OverflowError:  # an integer beyond float: as infinite as a plot needs it
-        return np.array([_widest(get(source)) for source in sources], dtype=np.float64)
+        return np.array([_widest(get(value) if get else value) for value in values], dtype=np.float64)
 
 
 def _widest(value: Any) -> float:

@@ -140,7 +140,9 @@ class Feed:
         start = 0
         records = decoded.records
         # Almost all records are steps: cut the list at the few others, and make columns of the stretches between.
-        others = [i for i, kind in enumerate(map(type, records)) if kind is not StepRecord]
+        kinds = list(map(type, records))
+        all_steps = kinds.count(StepRecord) == len(kinds)
+        others = [] if all_steps else [i for i, kind in enumerate(kinds) if kind is not StepRecord]
         for i in others:
             pieces += step_blocks(records[start:i], DRAWN_FIELDS)
             pieces.append(records[i])
@@ -154,10 +156,7 @@ class Feed:
                 size = self.run.console.stat().st_size
             except OSError:
                 return ""
-            start = max(0, size - CONSOLE_BYTES)
-            self._console = Tail(self.run.console, offset=start)
-            text = self._console.poll().lines.decode("utf-8", "replace")
-            return text.partition("\n")[2] if start else text
+            self._console = Tail(self.run.console, offset=max(0, size - CONSOLE_BYTES))
         chunk = self._console.poll()
         while not chunk.at_end:  # a flood of output: only its end can be shown
             chunk = self._console.poll()

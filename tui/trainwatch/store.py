@@ -26,7 +26,7 @@ from rundir.records import (
     ResumeRecord,
     number,
 )
-from rundir.series import Floats, Series, StepBlock
+from rundir.series import MAX_STEP, Floats, Series, StepBlock
 from rundir.status import HEARTBEAT_S, Liveness, Status
 from trainwatch.feed import Batch, MetricsPiece, Opened
 
@@ -282,8 +282,8 @@ class Store:
     def eval_points(self) -> tuple[Floats, Floats]:
         """Steps and losses of the evaluations."""
         return (
-            np.array([float(e.step) for e in self.evals if abs(e.step) < 2**53]),
-            np.array([number(e.loss) for e in self.evals if abs(e.step) < 2**53]),
+            np.array([float(e.step) for e in self.evals if e.step < MAX_STEP]),
+            np.array([number(e.loss) for e in self.evals if e.step < MAX_STEP]),
         )
 
     def memory(self) -> tuple[str, str]:

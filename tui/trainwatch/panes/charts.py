@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from rundir.series import MAX_STEP
 from trainwatch import format as fmt
 from trainwatch.panes.chart import Chart
 from trainwatch.store import Store
@@ -27,7 +28,7 @@ def chart_of(name: str, store: Store) -> Chart:
         from_zero=name == "lr",
         points_x=points_x,
         points_y=points_y,
-        seams=[float(seam.step) for seam in store.seams if seam.step < 2**53],
+        seams=[float(seam.step) for seam in store.seams if seam.step < MAX_STEP],
         empty="no values yet" if store.caught_up else "reading …",
     )
 
