@@ -2,83 +2,60 @@
 
 Guarantees: an order is one line of `control.jsonl` (or one file of `control.d/`); a malformed or oversized line is
 reported and hides none after it; ids are stable, so that an order read twice is recognised; a control file that was
-rewritten (`>` instead of `>>`) or replaced is read anew from its start, as a new generation.
+rewritten (`>` instead of `>>`) or replaced is read anew from its start, as a new generation; memory is bounded
+whatever is written; a symlink is not followed.
 """
 
+import errno
 import hashlib
 import os
-import secrets
-from enum import StrEnum
-from typing import Any
+import stat
+from pathlib import Path
 
 import msgspec
 
 from rundir.append import Appender
 from rundir.atomic import write_atomic
 from rundir.layout import RunDir
+from rundir.orders import MAX_ORDER_BYTES, SETTABLE, Malformed, Order, Verb, new_order_id, parse_order
 from rundir.records import encode
 
-MAX_ORDER_BYTES = 64 * 1024
+__all__ = [
+    "MAX_ORDER_BYTES",
+    "SETTABLE",
+    "ControlPosition",
+    "ControlReader",
+    "Malformed",
+    "Order",
+    "Verb",
+    "new_order_id",
+    "send",
+    "send_by_rename",
+]
+
+MAX_POLL_BYTES = 1024 * 1024
+"""How much of the control file one poll takes in."""
 _FINGERPRINT_BYTES = 4096
 
 
-class Verb(StrEnum):
-    """What a run can be told."""
-
-    PAUSE = "pause"
-    PARK = "park"
-    RESUME = "resume"
-    CHECKPOINT = "checkpoint"
-    EVAL = "eval"
-    SET = "set"
-    STOP = "stop"
-    KILL = "kill"
-    NOTE = "note"
-
-
-SETTABLE = {
-    "lr": "peak learning rate; the schedule's shape goes on",
-    "epochs": "planned epochs; also extends a finished run",
-    "max_steps": "planned optimizer steps; also extends a finished run",
-    "clip_norm": "gradient clipping, 0 for none",
-    "log_every": "optimizer steps between step records",
-    "eval_every": "optimizer steps between evaluations",
-    "save_every": "optimizer steps between checkpoints",
-}
-"""What `set` may change, and what it means."""
-
-
-class Order(msgspec.Struct, omit_defaults=True, kw_only=True):
-    """One order to a run."""
-
-    verb: Verb
-    id: str = ""
-    args: dict[str, Any] = {}
-    at: float | None = None
-    by: str | None = None
-
-
-class Malformed(msgspec.Struct, kw_only=True):
-    """A line that is no order, with the id under which it is refused."""
-
-    id: str
-    reason: str
-    verb: str = ""
-    by: str | None = None
-
-
 class ControlPosition(msgspec.Struct, omit_defaults=True):
-    """How far a control file has been read, in a form that survives the reader and notices a rewrite."""
+    """How far the orders have been read, in a form that survives the reader and notices a rewrite.
+
+    Saved no later than with the orders' outcomes, it lets the next reader hand out each order that this one did not.
+    """
 
     generation: int = 0
+    """How many rewrites of the file were noticed."""
     inode: int = 0
     offset: int = 0
     fingerprint: str = ""
     """Hash of the last bytes before `offset`."""
-
-
-def new_order_id() -> str:
-    return secrets.token_hex(6)
+    mtime_ns: int = 0
+    """Of the file as it was read to its end; 0 when there was more. Tells a rewrite with the same bytes."""
+    inside_long_line: bool = False
+    """Whether `offset` lies inside an oversized line that was refused already."""
+    files: list[str] = []
+    """Keys of the files of control.d that were read and are still there."""
 
 
 def send(run: RunDir, order: Order) -> None:
@@ -86,7 +63,7 @@ def send(run: RunDir, order: Order) -> None:
     appender = Appender(run.control)
     try:
         if not appender.append(encode(order)):
-            raise OSError(28, "no room to write the order", str(run.control))
+            raise OSError(errno.ENOSPC, "no room to write the order", str(run.control))
     finally:
         appender.close()
 
@@ -98,103 +75,127 @@ def send_by_rename(run: RunDir, order: Order) -> None:
 
 
 class ControlReader:
-    """Reads a run's orders. Owns the position; remembers nothing of the orders themselves."""
+    """Reads a run's orders. Owns the position; remembers nothing of the orders themselves.
+
+    Reads at most `MAX_POLL_BYTES` a poll; what is beyond comes with the next. Never raises OSError: what cannot be
+    read now is read at a later poll.
+    """
 
     def __init__(self, run: RunDir, position: ControlPosition | None = None) -> None:
         self._run = run
         self.position = position if position is not None else ControlPosition()
-        self._seen_stat: tuple[int, int, int] | None = None
-        self._seen_files: set[str] = set()
 
     def poll(self) -> list[Order | Malformed]:
         """The orders that came since the last poll, in file order; then those of control.d by name."""
         return [*self._poll_file(), *self._poll_dir()]
 
     def _poll_file(self) -> list[Order | Malformed]:
-        try:
-            fd = os.open(self._run.control, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
-        except OSError:
+        fd = _open_regular(self._run.control)
+        if fd is None:
             return []
         try:
-            stat = os.fstat(fd)
-            signature = (stat.st_ino, stat.st_size, stat.st_mtime_ns)
-            if signature == self._seen_stat:
-                return []
-            orders = self._read(fd, stat.st_ino, stat.st_size)
-            self._seen_stat = signature
-            return orders
+            return self._read(fd, os.fstat(fd))
+        except OSError:
+            return []
         finally:
             os.close(fd)
 
-    def _read(self, fd: int, inode: int, size: int) -> list[Order | Malformed]:
+    def _read(self, fd: int, found: os.stat_result) -> list[Order | Malformed]:
         place = self.position
-        rewritten = place.offset > 0 and (
-            place.inode != inode or size < place.offset or _fingerprint(fd, place.offset) != place.fingerprint
-        )
-        if rewritten or place.offset == 0:
-            generation = place.generation + 1 if rewritten else place.generation
-            place = ControlPosition(generation=generation, inode=inode)
+        at_end = place.inode == found.st_ino and place.offset == found.st_size
+        if at_end and place.mtime_ns == found.st_mtime_ns:
+            return []
+        if _is_rewritten(fd, found, place):
+            place = ControlPosition(place.generation + 1, found.st_ino, files=place.files)
+        data = os.pread(fd, min(MAX_POLL_BYTES, found.st_size - place.offset), place.offset)
         orders: list[Order | Malformed] = []
-        offset = place.offset
-        for line in _whole_lines(fd, offset):
-            if line.strip():
-                orders.append(self._parse(line, f"{place.generation}:{offset}"))
-            offset += len(line)
-        self.position = ControlPosition(place.generation, inode, offset, _fingerprint(fd, offset))
+        offset, inside_long_line = place.offset, place.inside_long_line
+        *whole, rest = data.split(b"\n")
+        for line in whole:
+            if line.strip() and not inside_long_line:
+                orders.append(parse_order(line, f"{place.generation}:{offset}".encode()))
+            offset += len(line) + 1
+            inside_long_line = False
+        if len(rest) > MAX_ORDER_BYTES or inside_long_line:
+            if not inside_long_line:
+                orders.append(parse_order(rest, f"{place.generation}:{offset}".encode()))
+            offset += len(rest)
+            inside_long_line = True
+        is_read = place.offset + len(data) == found.st_size
+        self.position = ControlPosition(
+            generation=place.generation,
+            inode=found.st_ino,
+            offset=offset,
+            fingerprint=_fingerprint(fd, offset),
+            mtime_ns=found.st_mtime_ns if is_read else 0,
+            inside_long_line=inside_long_line,
+            files=place.files,
+        )
         return orders
 
     def _poll_dir(self) -> list[Order | Malformed]:
         try:
-            entries = sorted(os.scandir(self._run.control_dir), key=lambda entry: entry.name)
+            names = sorted(path.name for path in self._run.control_dir.iterdir())
         except OSError:
             return []
+        read_before = set(self.position.files)
         orders: list[Order | Malformed] = []
-        for entry in entries:
-            if entry.name in self._seen_files or not entry.name.endswith(".json") or entry.name.startswith("."):
+        keys: list[str] = []
+        for name in names:
+            if name.startswith(".") or not name.endswith(".json"):
                 continue
-            if not entry.is_file(follow_symlinks=False):
-                continue
-            self._seen_files.add(entry.name)
-            with open(entry.path, "rb") as file:
-                orders.append(self._parse(file.read(MAX_ORDER_BYTES + 1), f"d:{entry.name}"))
+            place = b"d:" + os.fsencode(name)
+            key = hashlib.sha256(place).hexdigest()[:12]
+            if key not in read_before:
+                line = _read_small(self._run.control_dir / name)
+                if not line.strip():
+                    continue  # not there any more, no file, or still empty: its writer did not rename it into place
+                orders.append(parse_order(line, place))
+            keys.append(key)
+        if keys != self.position.files:
+            self.position = msgspec.structs.replace(self.position, files=keys)
         return orders
 
-    def _parse(self, line: bytes, place: str) -> Order | Malformed:
-        """An order, or why it is none."""
-        line_id = hashlib.sha256(place.encode() + b"\0" + line.rstrip(b"\n")).hexdigest()[:12]
-        if len(line) > MAX_ORDER_BYTES:
-            return Malformed(id=line_id, reason=f"the line has {len(line)} bytes, more than {MAX_ORDER_BYTES}")
-        try:
-            raw = msgspec.json.decode(line)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            return Malformed(id=line_id, reason=f"not JSON: {error}")
-        if not isinstance(raw, dict):
-            return Malformed(id=line_id, reason='not an object like {"verb": "pause"}')
-        given = raw.get("id")
-        order_id = given if isinstance(given, str) and 0 < len(given) <= 64 else line_id
-        verb = raw.get("verb")
-        by = raw.get("by") if isinstance(raw.get("by"), str) else None
-        if not isinstance(verb, str) or verb not in list(Verb):
-            known = ", ".join(Verb)
-            return Malformed(
-                id=order_id, verb=str(verb)[:40], by=by, reason=f"unknown verb {str(verb)[:40]!r}; known: {known}"
-            )
-        try:
-            order = msgspec.convert(raw, Order)
-        except msgspec.ValidationError as error:
-            return Malformed(id=order_id, verb=verb, by=by, reason=str(error))
-        order.id = order_id
-        return order
 
-
-def _whole_lines(fd: int, offset: int) -> list[bytes]:
-    """The lines from `offset` that have their newline. A torn last line waits for it."""
-    data = bytearray()
-    while piece := os.pread(fd, 1 << 20, offset + len(data)):
-        data += piece
-    return [line + b"\n" for line in bytes(data).split(b"\n")[:-1]]
+def _is_rewritten(fd: int, found: os.stat_result, place: ControlPosition) -> bool:
+    """Whether the file is not the one that was read up to `place`, longer."""
+    if place.offset == 0:
+        return False
+    if (
+        place.inode != found.st_ino
+        or found.st_size < place.offset
+        or _fingerprint(fd, place.offset) != place.fingerprint
+    ):
+        return True
+    # Read to its end, of the same size and bytes, yet written since: `>` with what it held before.
+    return found.st_size == place.offset and place.mtime_ns not in (0, found.st_mtime_ns)
 
 
 def _fingerprint(fd: int, offset: int) -> str:
     start = max(0, offset - _FINGERPRINT_BYTES)
     return hashlib.sha256(os.pread(fd, offset - start, start)).hexdigest()[:16]
+
+
+def _open_regular(path: Path) -> int | None:
+    """A descriptor on a regular file; None for a symlink, a pipe, a directory, or nothing."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:
+        return None
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        return None
+    return fd
+
+
+def _read_small(path: Path) -> bytes:
+    """The content of a file of control.d, at most one byte more than an order may have; nothing if it is no file."""
+    fd = _open_regular(path)
+    if fd is None:
+        return b""
+    try:
+        return os.pread(fd, MAX_ORDER_BYTES + 1, 0)
+    except OSError:
+        return b""
+    finally:
+        os.close(fd)
