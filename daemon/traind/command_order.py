@@ -6,8 +6,9 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from rundir import layout
+from rundir import layout, process
 from rundir.control import Verb
+from rundir.layout import RunDir
 from rundir.status import liveness, read_status, umask_private
 from traind import dial, exit_code, launch
 from traind.config import ConfigError
@@ -34,8 +35,20 @@ def order(reference: str, runs_dir: Path, verb: str, words: list[str], argv: lis
     if outcome.result == "refused":
         print(f"traind: {verb} refused{at_step}: {outcome.reason}", file=sys.stderr)
         return exit_code.REFUSED
+    if verb in _LEAVING:
+        launch.poll_until(lambda: True if _has_left(run) else None, _LEAVE_TIMEOUT_S)
     print(f"{verb} applied{at_step}")
     return exit_code.OK
+
+
+_LEAVING = ("park", "stop", "kill")
+_LEAVE_TIMEOUT_S = 120.0
+
+
+def _has_left(run: RunDir) -> bool:
+    """Whether the trainer has gone and its memory is free: one waits for it before using the GPU."""
+    status = read_status(run.status_json)
+    return status is None or status.trainer is None or not process.is_alive(status.trainer.process)
 
 
 def _args(verb: Verb, words: list[str]) -> dict[str, Any]:

@@ -16,13 +16,13 @@ class Dials(msgspec.Struct, kw_only=True, frozen=True):
     """Peak learning rate: the schedule multiplies it."""
     clip_norm: float
     epochs: float
-    max_steps: int | None
+    max_steps: int | None = None
     schedule_steps: int | None = None
     """Steps over which the schedule was planned; absent: those of `epochs` or `max_steps` at the start."""
     log_every: int
-    eval_every: int | None
-    """None: at the end of every epoch."""
-    save_every: int | None
+    eval_every: int | None = None
+    """Absent: at the end of every epoch; so for `save_every`."""
+    save_every: int | None = None
 
 
 def initial_dials(config: Config) -> Dials:

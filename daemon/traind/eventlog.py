@@ -14,11 +14,14 @@ from rundir.records import CheckpointEvent, EventRecord, LifecycleEvent, Outcome
 class EventLog:
     """Owns one writer's appender on events.jsonl, and its count of records."""
 
-    def __init__(self, path: Path, writer: Literal["supervisor", "trainer"], attempt: int, reserve: Path) -> None:
+    def __init__(
+        self, path: Path, writer: Literal["supervisor", "trainer"], attempt: int, reserve: Path, *, last_seq: int = 0
+    ) -> None:
+        """`last_seq`: the last one that this writer has used in this attempt, if it goes on after another process."""
         self._appender = Appender(path, reserve=reserve)
         self.writer = writer
         self.attempt = attempt
-        self._seq = 0
+        self._seq = last_seq
         self._lock = threading.Lock()
 
     def write(self, event: EventRecord) -> None:

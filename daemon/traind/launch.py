@@ -100,7 +100,8 @@ def is_supervisor_alive(run: RunDir) -> bool:
 def give_order(run: RunDir, verb: Verb, args: dict[str, object], argv: list[str]) -> OutcomeEvent | None:
     """Write an order, with a supervisor called for it if none lives, and wait for its outcome.
 
-    None when there was no answer within three heartbeats. Raises LaunchError, OSError.
+    None when there was no answer within three heartbeats of a run that is not just starting.
+    Raises LaunchError, OSError.
     """
     events = Tail(run.events)
     while not events.poll().at_end:
@@ -109,7 +110,17 @@ def give_order(run: RunDir, verb: Verb, args: dict[str, object], argv: list[str]
     order = write_order(run, verb, args)
     if not attended:
         spawn_supervisor(run, reason="order", order_id=order.id, argv=argv)
-    return await_outcome(events, order.id, NO_ANSWER_S)
+    outcome = await_outcome(events, order.id, NO_ANSWER_S)
+    while outcome is None and _is_getting_ready(run):
+        outcome = await_outcome(events, order.id, NO_ANSWER_S)
+    return outcome
+
+
+def _is_getting_ready(run: RunDir) -> bool:
+    """Whether a trainer is on its way that will answer once it has loaded its libraries."""
+    status = read_status(run.status_json)
+    is_starting = status is not None and status.state in (State.STARTING, State.RESTARTING)
+    return is_starting and is_supervised(run)
 
 
 def write_order(run: RunDir, verb: Verb, args: dict[str, object]) -> Order:

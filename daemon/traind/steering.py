@@ -50,6 +50,7 @@ class Steering:
         self._signalled: str | None = None
         self.hold_at_start = paused
         self.is_holding = False
+        self._in_hold = False
         self.held_s = 0.0
         """Seconds spent holding, ever: they are no part of a step's time."""
 
@@ -76,7 +77,7 @@ class Steering:
         """Beat, and act on every order that has come. Raises Leaving. Costs one read of a pipe when there is none."""
         self._pulse.safe_point()
         self._hear()
-        if self.is_holding:
+        if self.is_holding and not self._in_hold:  # an evaluation ordered while holding goes through
             self._hold()
 
     def _hear(self) -> None:
@@ -94,12 +95,14 @@ class Steering:
             self._loop.settle()
         self._events.lifecycle("paused", step=self._pulse.step)
         self._pulse.enter(Phase.PAUSED)
+        self._in_hold = True
         try:
             while self.is_holding:
                 self._pipe.wait(0.2)
                 self._pulse.safe_point()
                 self._hear()
         finally:
+            self._in_hold = False
             self.held_s += time.monotonic() - began
         self._events.lifecycle("resumed", step=self._pulse.step, message=f"after {time.monotonic() - began:.1f} s")
         self._pulse.enter(phase)

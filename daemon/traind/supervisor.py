@@ -46,13 +46,17 @@ class Supervisor:
         self.status.host, self.status.boot_id = process.host(), process.boot_id()
         self.status.supervisor = Heart(process=process.this_process(), beat_at=time.time())
         self.status.trainer = None
-        self._events = EventLog(run.events, "supervisor", self.status.attempt, run.reserve)
         self._system = Appender(run.system)
         self._machine = Machine(run.path)
         self._watch = RecordWatch(
             run, {"non_finite": config.alerts.non_finite, "overfitting": config.alerts.overfitting}
         )
         self._desk = OrderDesk(run, self.status.control)
+        history = self._watch.events()
+        self._desk.note_outcomes(history)
+        self._note_events(history)
+        last_seq = max((event.seq for event in history if event.writer == "supervisor"), default=0)
+        self._events = EventLog(run.events, "supervisor", self.status.attempt, run.reserve, last_seq=last_seq)
         self._trainer: TrainerProcess | None = None
         self._crashes: list[policy.Crash] = []
         self._restart_at: float | None = None
@@ -69,9 +73,6 @@ class Supervisor:
         for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1):
             signal.signal(signum, self._on_signal)
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
-        history = self._watch.events()
-        self._desk.note_outcomes(history)
-        self._note_events(history)
         if reason == "start":
             self._events.lifecycle("supervised", f"process {os.getpid()} on {process.host()}")
             self._spawn("start")
@@ -238,6 +239,8 @@ class Supervisor:
         self.status.state = State.PARKED
         self._events.lifecycle("parked", step=self.status.step)
         self._refuse_in_flight("the run was parked first")
+        if self.status.intent is Intent.RUN:  # resumed while the trainer was leaving
+            self._spawn("resume")
 
     def _end(self, state: State, error: str | None = None) -> None:
         self.status.state, self.status.last_error, self.status.ended_at = state, error, time.time()
@@ -262,6 +265,12 @@ class Supervisor:
         per_epoch = status.total_steps / status.total_epochs if status.total_steps and status.total_epochs else None
         is_dead = self._trainer is None and self._restart_at is None and not status.state.has_ended
         state = State.PARKED if is_dead else status.state
+        is_parking = state is State.STOPPING and status.intent is Intent.PARKED
+        if is_parking and order.verb is Verb.RESUME:
+            status.intent = Intent.RUN
+            self._write_status(durable=True)
+            self._answer(order, None)
+            return
         refused = refusal(order, state, status.step, self._planned_steps(), per_epoch)
         if refused is not None:
             self._answer(order, refused)

@@ -198,7 +198,7 @@ class NoteEvent(Event, tag="note", omit_defaults=True, kw_only=True):
 class ResumeEvent(Event, tag="resume", omit_defaults=True, kw_only=True):
     """The twin in events.jsonl of `ResumeRecord`."""
 
-    step: int | None = 0
+    step: int | None
     reason: str = ""
     checkpoint: str | None = None
     exact: bool = True
