@@ -6,7 +6,7 @@ Plain values in and out. The supervisor, status and tests use it; the viewer's c
 from collections.abc import Iterable
 from typing import TypeVar
 
-from rundir.records import AnyRecord, Event, NoteEvent, OutcomeEvent, ResumeEvent, ResumeRecord
+from rundir.records import AnyRecord, EvalRecord, Event, NoteEvent, OutcomeEvent, ResumeEvent, ResumeRecord
 
 R = TypeVar("R", bound=AnyRecord)
 
@@ -17,19 +17,26 @@ def effective(records: Iterable[R]) -> list[R]:
     A resume marker to S drops every earlier record with a step beyond S; order outcomes and notes stay (they were
     given), as do markers, and records without a step. A record that says the same under the same (attempt, writer, seq)
     as the last one of that key is a line written again after a torn write, and goes. (The key alone would not do: a
-    supervisor that starts anew within an attempt counts from 1 again.)
+    supervisor that starts anew within an attempt counts from 1 again.) Of a due evaluation that was made twice at one
+    step the later holds: a run that ended inside it, or between its record and the next checkpoint, makes it anew.
     """
     kept: list[R] = []
-    latest: dict[tuple[int, str, int], R] = {}
+    written: dict[tuple[int, str, int], R] = {}
+    evaluated: dict[tuple[int, str], R] = {}
     for record in records:
         if record.seq > 0:
             key = (record.attempt, record.writer if isinstance(record, Event) else "", record.seq)
-            if latest.get(key) == record:
+            if written.get(key) == record:
                 continue
-            latest[key] = record
+            written[key] = record
         if isinstance(record, ResumeRecord | ResumeEvent):
             target = record.step or 0
             kept = [earlier for earlier in kept if survives(earlier, target)]
+        elif isinstance(record, EvalRecord) and record.trigger != "order":
+            replaced = evaluated.get((record.step, record.trigger))
+            if replaced is not None:
+                kept = [earlier for earlier in kept if earlier is not replaced]
+            evaluated[record.step, record.trigger] = record
         kept.append(record)
     return kept
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from msgspec import field
 
 from rundir import FORMAT, process
 from rundir.atomic import write_atomic
@@ -63,6 +64,10 @@ class Phase(StrEnum):
     LEAVING = "leaving"
 
 
+def _this_format() -> int:
+    return FORMAT  # from a function, as msgspec leaves out what equals a plain default
+
+
 class Heart(msgspec.Struct, omit_defaults=True, kw_only=True):
     """One process and when it last gave a sign of life."""
 
@@ -75,7 +80,8 @@ class Heart(msgspec.Struct, omit_defaults=True, kw_only=True):
 class Status(msgspec.Struct, omit_defaults=True, kw_only=True):
     """The content of status.json."""
 
-    format: int = FORMAT
+    format: int = field(default_factory=_this_format)
+    """Of the directory. Always written: what a reader of a later format takes for the default would be wrong."""
     run: str
     state: State
     intent: Intent = Intent.RUN
@@ -213,7 +219,8 @@ def write_status(path: Path, status: Status, *, durable: bool = False) -> None:
 class RunInfo(msgspec.Struct, omit_defaults=True, kw_only=True):
     """The content of run.json: written once, by the supervisor, when the run is made."""
 
-    format: int = FORMAT
+    format: int = field(default_factory=_this_format)
+    """Of the directory. Always written: what a reader of a later format takes for the default would be wrong."""
     id: str
     name: str
     task: str

@@ -62,6 +62,17 @@ def test_the_same_count_in_another_attempt_by_another_writer_or_for_another_thin
     assert effective(records) == records
 
 
+def test_of_a_due_evaluation_made_twice_the_later_holds() -> None:
+    def evaluation(attempt: int, trigger: str) -> EvalRecord:
+        return EvalRecord(at=0.0, attempt=attempt, step=5, loss=0.4, trigger=trigger)  # type: ignore[arg-type]
+
+    first, asked, asked_again, second = (
+        evaluation(n, t) for n, t in enumerate(["schedule", "order", "order", "schedule"])
+    )
+    assert effective([first, asked, asked_again, resume(5), second]) == [asked, asked_again, resume(5), second]
+    assert effective([first, resume(4), step(5), second]) == [resume(4), step(5), second]
+
+
 def test_uncounted_records_may_be_alike() -> None:
     assert len(effective([step(1), step(1)])) == 2
 
