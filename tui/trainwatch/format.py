@@ -76,6 +76,8 @@ def tick(value: float, step: float) -> str:
         mantissa, _, exponent = f"{value:.2e}".partition("e")
         return f"{mantissa.rstrip('0').rstrip('.')}e{int(exponent)}"
     decimals = max(0, -math.floor(math.log10(step) + 1e-9)) if step > 0 else 0
+    if round(step * 10**decimals, 6) % 1:  # a step of 0.25 needs one more than 0.2
+        decimals += 1
     return f"{value:.{min(decimals, 6)}f}"
 
 

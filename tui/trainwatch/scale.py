@@ -1,10 +1,15 @@
 """Axes: ranges that move in jumps, ticks at nice numbers, so that a growing curve seldom repaints a chart. Pure."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 LEAST_FILLED = 0.4
 """An axis is kept while the data lies within it and fills at least this share."""
+
+WIDEST = 1e290
+"""What lies beyond is drawn at the edge, so that the arithmetic of axes stays finite."""
+NARROWEST = 1e-290
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,28 +27,29 @@ class Axis:
         return [k * self.step for k in range(first, min(last, first + 200) + 1)]
 
 
-def nice_step(extent: float, parts: int) -> float:
-    """The smallest of 1, 2, 2.5, 5 × 10^k that covers an extent in at most `parts` parts."""
+def nice_step(extent: float, parts: int, factors: Sequence[float] = (1.0, 2.0, 2.5, 5.0)) -> float:
+    """The smallest of `factors` × 10^k that covers an extent in at most `parts` parts."""
     raw = extent / max(parts, 1)
     if not math.isfinite(raw) or raw <= 1e-300:
         return 1.0
     power = 10.0 ** math.floor(math.log10(raw))
-    return next((f * power for f in (1.0, 2.0, 2.5, 5.0) if f * power >= raw * (1 - 1e-9)), 10 * power)
+    return next((f * power for f in factors if f * power >= raw * (1 - 1e-9)), 10 * power)
 
 
 def value_axis(low: float, high: float, parts: int, previous: Axis | None = None, *, from_zero: bool = False) -> Axis:
     """The axis of the values between `low` and `high` (nan: no value); the previous one while it still serves."""
     if math.isnan(low) or math.isnan(high):
         return previous or Axis(0.0, 1.0, nice_step(1.0, parts))
-    low, high = max(low, -1e300), min(high, 1e300)
+    parts = max(parts, 2)  # a range around 0 has two parts, however wide the step
+    low, high = min(max(low, -WIDEST), WIDEST), min(max(high, -WIDEST), WIDEST)
     if from_zero and low >= 0:
         low = 0.0
     if previous and previous.low <= low and high <= previous.high:
         fills = (high - low) >= LEAST_FILLED * (previous.high - previous.low)
         if (fills or low == high) and len(previous.ticks) <= parts + 1:
             return previous
-    if high - low <= 1e-12 * max(abs(low), abs(high)):
-        room = abs(high) * 0.5 or 1.0
+    if high - low <= max(1e-12 * max(abs(low), abs(high)), NARROWEST):
+        room = abs(high) * 0.5 if abs(high) > NARROWEST else 1.0
         low, high = (low if from_zero and low == 0 else low - room), high + room
     step = nice_step(high - low, parts)
     # The rounding may add a part: then the next nicer step is taken.

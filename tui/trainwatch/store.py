@@ -5,6 +5,7 @@ Owned by the event loop, which alone applies batches; panes only read. Pure: no 
 
 import math
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
@@ -34,6 +35,8 @@ EVENTS_KEPT = 500
 CONSOLE_LINES = 1000
 ORDERS_KEPT = 200
 NO_ANSWER_S = 3 * HEARTBEAT_S
+HOLD_FACTOR = 20
+"""A gap between two records so many times the usual one is a pause or an evaluation, not a step."""
 RATE_RECORDS = 200
 """The rate is taken over so many step records of the current attempt at most."""
 
@@ -168,7 +171,8 @@ class Store:
         if order.id in self.orders:
             return
         args, at = (order.args, order.at) if isinstance(order, Order) else ({}, None)
-        self._remember(OrderView(order.id, str(order.verb), args, self.now if at is None else at, order.by or ""))
+        sent_at = at if at is not None and 0 < at <= self.now else self.now
+        self._remember(OrderView(order.id, str(order.verb), args, sent_at, order.by or ""))
 
     def _apply_event(self, event: EventRecord) -> None:
         match event:
@@ -205,6 +209,7 @@ class Store:
 
     def sent(self, order: Order) -> None:
         """An order of ours was written: it is pending until its outcome is read."""
+        self.now = max(self.now, order.at or 0.0)
         self._apply_order(order)
         self.revision += 1
 
@@ -231,14 +236,15 @@ class Store:
 
     @property
     def rate(self) -> float:
-        """Steps a second by the wall clock over the newest records; nan while unknown."""
+        """Steps a second by the wall clock over the newest records, without holds; nan while unknown."""
         start = max(self.attempt_start, len(self.steps) - RATE_RECORDS)
         at = self.steps.column("at")
         if at is None or len(self.steps) - start < 2:
             return math.nan
-        x, seconds = self.steps.x[start:], at.values[start:]
-        took = float(seconds[-1] - seconds[0])
-        return float(x[-1] - x[0]) / took if took > 0 else math.nan
+        took_s = np.diff(at.values[start:])
+        usual = took_s <= max(1.0, HOLD_FACTOR * float(np.median(took_s)))  # a pause is no step
+        total_s = float(took_s[usual].sum())
+        return float(np.diff(self.steps.x[start:])[usual].sum()) / total_s if total_s > 0 else math.nan
 
     @property
     def eta_s(self) -> float:
@@ -296,12 +302,21 @@ class Store:
         return "host memory", "rss"
 
 
-def numeric(values: dict[str, Any]) -> dict[str, float]:
-    """The numbers of a metrics mapping, the spelled-out non-finite ones included; what is none is left out."""
+def numeric(values: Mapping[str, Any]) -> dict[str, float]:
+    """The numbers of a metrics mapping, the spelled-out non-finite ones included; what is none is left out.
+
+    Of a mapping inside it (a baseline's `eval`, say) the numbers are taken as its own.
+    """
     found: dict[str, float] = {}
     for name, value in values.items():
-        nested = numeric(value) if isinstance(value, dict) else {}
-        found.update(nested)
-        if isinstance(value, int | float) or value in ("nan", "inf", "-inf"):
-            found[name] = number(value)
+        if isinstance(value, dict):
+            found |= {inner: number for inner, number in numeric(value).items() if inner not in found}
+        elif _is_number(value):
+            found[name] = float(value)
     return found
+
+
+def _is_number(value: Any) -> bool:
+    if isinstance(value, int):
+        return not isinstance(value, bool) and abs(value) < MAX_STEP
+    return isinstance(value, float) or value in ("nan", "inf", "-inf")

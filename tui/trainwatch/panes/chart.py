@@ -155,7 +155,8 @@ class _Cells:
 
 
 def _to_dots(values: Floats, unit: float, y: Axis, lines: int) -> Floats:
-    return np.asarray((values / unit - y.low) / (y.high - y.low) * (lines * DOTS_Y - 1), dtype=np.float64)
+    inside = np.clip(values / unit, y.low, y.high)
+    return np.asarray((inside - y.low) / (y.high - y.low) * (lines * DOTS_Y - 1), dtype=np.float64)
 
 
 def _draw_curves(cells: _Cells, chart: Chart, binned: Binned, level: Floats, y: Axis) -> None:
@@ -179,8 +180,8 @@ def _draw_marks(cells: _Cells, chart: Chart, binned: Binned, window: Window, y: 
         if not math.isfinite(value):
             places[at, 0] = ("×", "alert")
             continue
-        dot = (value / chart.unit - y.low) / (y.high - y.low) * (cells.lines * DOTS_Y - 1)
-        places[at, cells.lines - 1 - round(dot) // DOTS_Y] = ("●", "point")
+        dot = _to_dots(np.array([value]), chart.unit, y, cells.lines)
+        places[at, cells.lines - 1 - round(float(dot[0])) // DOTS_Y] = ("●", "point")
     for (at, line), (character, style) in places.items():
         cells.put(at, line, character, style)
     for at in np.unique(np.flatnonzero(binned.odd) // DOTS_X).tolist():
@@ -199,7 +200,7 @@ def _x_ticks(chart: Chart, window: Window, columns: int, gutter: int) -> Row:
     """The lower edge of the box with the axis' ticks in it."""
     extent = window.stop - window.start
     edge = ["─"] * (columns + gutter)
-    step = nice_step(extent, max(1, columns // 14))
+    step = max(1.0, nice_step(extent, max(1, columns // 14), (1.0, 2.0, 5.0)))  # half a step there is none
     taken = 0
     for k in range(int(extent / step + 1e-9) + 1):
         label = f" {chart.x_format(k * step)} "

@@ -18,7 +18,7 @@ def paint_evals(store: Store, width: int, height: int, scroll: int = 0, style: s
     """Rows of exactly width × height."""
     if not store.evals:
         body: list[Row] = [[(" no evaluation yet", "dim")]]
-        body += [_baseline_only(store)] if store.baseline else []
+        body += _baseline_only(store)
         return box([("eval", "title")], body, width, height, style=style)
     latest = store.evals[-1]
     title: Row = [("eval", "title"), (f" @ {fmt.count(latest.step)}", "value")]
@@ -45,9 +45,11 @@ def _window(lines: list[Row], height: int, scroll: int) -> list[Row]:
 
 
 def _values(record: EvalRecord) -> dict[str, float]:
-    values = numeric({"loss": record.loss, **(record.metrics or {})})
-    first = {name: values[name] for name in _FIRST if name in values}
-    return first | values
+    return _ordered(numeric({"loss": record.loss, **(record.metrics or {})}))
+
+
+def _ordered(values: dict[str, float]) -> dict[str, float]:
+    return {name: values[name] for name in _FIRST if name in values} | values
 
 
 def _is_lower_better(name: str) -> bool:
@@ -107,10 +109,18 @@ def _label_cell(column: str, value: float | None) -> tuple[str, str]:
     if not math.isfinite(value):
         return str(value).rjust(_CELL), "alert"
     if column == "support":
-        return fmt.count(value).rjust(_CELL), "dim"
+        shown = fmt.count(value) if value < 1e6 else fmt.short_count(value)
+        return fmt.clip(shown, _CELL - 1).rjust(_CELL), "dim"
     return f"{value:.3f}".rjust(_CELL), "value" if column == "f1" else ""
 
 
-def _baseline_only(store: Store) -> Row:
-    shown = "  ".join(f"{fmt.plain(name)} {fmt.number(value)}" for name, value in list(store.baseline.items())[:4])
-    return [(" baseline  ", "dim"), (shown, "value")]
+def _baseline_only(store: Store) -> list[Row]:
+    """What a program without a model scores: there before the first evaluation, and what it will be held against."""
+    if not store.baseline:
+        return []
+    rows: list[Row] = [[("", "")], [(" baseline", "dim")]]
+    rows += [
+        [(" " + fmt.fit(fmt.plain(name).replace("_", " "), 24), ""), (fmt.number(value).rjust(9), "value")]
+        for name, value in _ordered(store.baseline).items()
+    ]
+    return rows

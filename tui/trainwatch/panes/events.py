@@ -46,8 +46,8 @@ def _event_line(view: EventView) -> Row:
     name, text, style = _words(event)
     shade = "faint" if view.superseded else ""
     row: Row = [(f" {_clock(event.at)} ", shade or "dim")]
-    step = fmt.short_count(event.step) if event.step is not None else ""
-    row.append((f"{step:>6} ", shade or "dim"))
+    step = "" if event.step is None else fmt.count(event.step) if event.step < 10**6 else fmt.short_count(event.step)
+    row.append((f"{step:>7} ", shade or "dim"))
     spans: list[Span] = [(name, style), (" " + fmt.plain(text) if text else "", "")]
     return row + [(text, shade or style) for text, style in spans]
 

@@ -19,6 +19,7 @@ from trainwatch.actions import ACTIONS, PANES, Action, Ask, for_key, parse_lr, r
 from trainwatch.dashboard import PANE_NAMES, View, paint_pane, situation
 from trainwatch.feed import Batch, Feed, read_opened
 from trainwatch.paint import Row
+from trainwatch.panes.orders import describe
 from trainwatch.screens.ask import Confirm, Help, Prompt
 from trainwatch.store import Answer, Store
 from trainwatch.widgets.compositor import NarrowCompositor
@@ -54,6 +55,8 @@ class RunScreen(Screen[None]):
         self._wake = asyncio.Event()
         self._hurry = asyncio.Event()
         self._painted_at = 0.0
+        self._awaited: set[str] = set()
+        """Ids of our own orders that have no outcome yet."""
         self._compositor = NarrowCompositor()
 
     def compose(self) -> ComposeResult:
@@ -119,6 +122,12 @@ class RunScreen(Screen[None]):
             self.view.notice = f"cannot read the run: {polled}"
             return True
         self.store.apply(polled)
+        for order in [self.store.orders[order_id] for order_id in self._awaited & set(self.store.orders)]:
+            if order.outcome is not None:
+                self._awaited.discard(order.id)
+                self.view.notice = f"{describe(order)}: {order.outcome.result}" + (
+                    f", {order.outcome.reason}" if order.outcome.reason else ""
+                )
         return polled.at_end
 
     async def _wait(self, *, has_events: bool) -> None:
@@ -204,6 +213,7 @@ class RunScreen(Screen[None]):
             self._say(f"{verb} was not sent: {error}")
             return
         self.store.sent(order)
+        self._awaited.add(order.id)
         self._say(f"{verb} sent, pending")
         self._wake.set()
         self._hurry.set()

@@ -1,0 +1,305 @@
+"""The dashboard on real run directories: keys in; screen, store, messages and control file out."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from textual.pilot import Pilot
+from textual.widgets import Input
+
+from rundir.control import ControlReader, Malformed, Order
+from rundir.layout import RunDir
+from rundir.records import ResumeRecord
+from rundir.status import State
+from tests.trainwatch.runs import append, evaluation, make_run, memory, outcome, set_status, step, steps
+from trainwatch.app import TrainwatchApp
+from trainwatch.paint import text_of
+from trainwatch.store import Answer
+from trainwatch.widgets.pane import Pane
+
+SIZES = [(160, 48), (80, 24), (40, 10)]
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> RunDir:
+    run = make_run(tmp_path)
+    append(run.metrics, [*steps(100), evaluation(100, 0.5, 0.25)])
+    append(run.system, memory(20))
+    run.console.write_text("a line that a library printed\n", encoding="utf-8")
+    set_status(run, State.RUNNING, step=100, total=400)
+    return run
+
+
+async def until(pilot: Pilot[None], condition: Callable[[], bool], deadline_s: float = 10.0) -> None:
+    """Poll with a deadline; the app's own loop runs meanwhile."""
+    end = time.monotonic() + deadline_s
+    while not condition():
+        assert time.monotonic() < end, "the condition was not met in time"
+        await pilot.pause(0.02)
+
+
+def shown(app: TrainwatchApp, name: str) -> str:
+    """What a pane's widget holds, line by line, as it goes to the terminal."""
+    pane = app.run_screen.query_one(f"#{name}", Pane)
+    return "\n".join(pane.render_line(y).text for y in range(pane.size.height))
+
+
+def caught_up(app: TrainwatchApp, count: int) -> Callable[[], bool]:
+    return lambda: f"{count:,} steps" in shown(app, "status")
+
+
+def orders_in(run: RunDir) -> list[Order | Malformed]:
+    return ControlReader(run).poll()
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_shows_the_run_at_every_size(run: RunDir, size: tuple[int, int]) -> None:
+    app = TrainwatchApp(run)
+    async with app.run_test(size=size) as pilot:
+        await until(pilot, caught_up(app, 100))
+        assert "running" in shown(app, "header")
+        assert "loss 0.1000" in shown(app, "loss")
+        assert any("⠁" <= c <= "⣿" for c in shown(app, "loss"))
+
+
+async def test_wide_screen_shows_every_pane(run: RunDir) -> None:
+    app = TrainwatchApp(run)
+    async with app.run_test(size=(160, 48)) as pilot:
+        await until(pilot, caught_up(app, 100))
+        assert "0.2500" in shown(app, "evals")
+        assert "GiB" in shown(app, "memory")
+        assert "a line that a library printed" in shown(app, "console")
+        assert all(pane.display for pane in app.run_screen.query(Pane))
+
+
+async def test_new_records_appear_by_themselves(run: RunDir) -> None:
+    app = TrainwatchApp(run)
+    async with app.run_test(size=(160, 48)) as pilot:
+        await until(pilot, caught_up(app, 100))
+        append(run.metrics, steps(23, first=101))
+        await until(pilot, caught_up(app, 123))
+
+
+async def test_a_resume_cuts_the_curve_back(run: RunDir) -> None:
+    app = TrainwatchApp(run)
+    async with app.run_test(size=(160, 48)) as pilot:
+        await until(pilot, caught_up(app, 100))
+        append(run.metrics, [ResumeRecord(at=1.0, attempt=2, seq=1, step=50, reason="restart")])
+        await until(pilot, caught_up(app, 50))
+        assert "┊" in shown(app, "loss")
+        append(run.metrics, steps(10, first=51, attempt=2))
+        await until(pilot, caught_up(app, 60))
+
+
+async def test_an_order_is_pending_until_its_outcome_is_read(run: RunDir) -> None:
+    app = TrainwatchApp(run)
+    async with app.run_test(size=(160, 48)) as pilot:
+        await until(pilot, caught_up(app, 100))
+        await pilot.press("p")
+        (order,) = orders_in(run)
+        assert isinstance(order, Order)
+        assert order.verb == "pause"
+        await until(pilot, lambda: "pending" in shown(app, "orders"))
+        assert "running" in shown(app, "header")
+        append(run.events, [outcome(order.id, "pause", step=101)])
+        set_status(run, State.PAUSED, step=101, total=400)
+        await until(pilot, lambda: "applied at step 101" in shown(app, "orders"))
+        await until(pilot, lambda: "paused" in shown(app, "header") and "p resume" in shown(app, "keys"))
+        await pilot.press("p")
+        assert [o.verb for o in orders_in(run)] == ["pause", "resume"]
+
+
+async def test_a_refusal_shows_its_reason(run: RunDir) -> None:
+    app = TrainwatchApp(run)
+    async with app.run_test(size=(160, 48)) as pilot:
+        await until(pilot, caught_up(app, 100))
+        await pilot.press("c")
+        append(run.events, [outcome(orders_in(run)[0].id, "checkpoint", "refused", reason="the disk is full")])
+        await until(pilot, lambda: "refused the disk is full" in shown(app, "orders"))
+        assert "checkpoint: refused, the disk is full" in shown(app, "status")
+
+
+async def test_no_outcome_within_three_heartbeats_is_no_answer(run: RunDir) -> None:
+    app = TrainwatchApp(run)
+    async with app.run_test(size=(160, 48)) as pilot:
+        await until(pilot, caught_up(app, 100))
+        await pilot.press("e")
+        (order,) = app.run_screen.store.orders.values()
+        assert order.answer(order.sent_at + 2.9) is Answer.PENDING
+        await until(pilot, lambda: "no answer, run is running" in shown(app, "orders"))
+
+
+async def test_stop_is_asked_twice(run: RunDir) -> None:
+    app = TrainwatchApp(run)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, caught_up(app, 100))
+        await pilot.press("s")
+        await pilot.press("escape")
+        assert not orders_in(run)
+        await pilot.press("s")
+        assert not orders_in(run)
+        await pilot.press("s")
+        await until(pilot, lambda: [o.verb for o in orders_in(run)] == ["stop"])
+
+
+async def test_lr_prompt_takes_only_a_learning_rate(run: RunDir) -> None:
+    app = TrainwatchApp(run)
+    async with app.run_test(size=(160, 48)) as pilot:
+        await until(pilot, caught_up(app, 100))
+        await pilot.press("l")
+        prompt = app.screen.query_one(Input)
+        for bad in ("-1", "nan", "much", ""):
+            prompt.value = bad
+            await pilot.press("enter")
+            assert app.screen.query(".fault"), bad
+            assert not orders_in(run)
+        prompt.value = "3e-5"
+        await pilot.press("enter")
+        await until(pilot, lambda: bool(orders_in(run)))
+        (order,) = orders_in(run)
+        assert isinstance(order, Order)
+        assert (order.verb, order.args) == ("set", {"lr": 3e-5})
+
+
+async def test_note_is_sent_as_typed(run: RunDir) -> None:
+    app = TrainwatchApp(run)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, caught_up(app, 100))
+        await pilot.press("n", *"warm up was short", "enter")
+        await until(pilot, lambda: bool(orders_in(run)))
+        (order,) = orders_in(run)
+        assert isinstance(order, Order)
+        assert order.args == {"text": "warm up was short"}
+
+
+async def test_read_only_never_writes(run: RunDir) -> None:
+    app = TrainwatchApp(run, read_only=True)
+    before = sorted((p.name, p.stat().st_mtime_ns) for p in run.path.iterdir())
+    async with app.run_test(size=(160, 48)) as pilot:
+        await until(pilot, caught_up(app, 100))
+        await pilot.press("p", "k", "c", "e", "l", "n", "s", "s", "y")
+        assert "read-only: nothing is written" in shown(app, "status")
+    assert sorted((p.name, p.stat().st_mtime_ns) for p in run.path.iterdir()) == before
+
+
+@pytest.mark.parametrize(
+    ("state", "hint"), [(State.PARKED, "traind resume"), (State.RUNNING, "traind resume"), (State.DONE, "has ended")]
+)
+async def test_without_a_supervisor_no_order_goes_into_the_void(run: RunDir, state: State, hint: str) -> None:
+    set_status(run, state, step=100, total=400, alive=False)
+    app = TrainwatchApp(run)
+    async with app.run_test(size=(160, 48)) as pilot:
+        await until(pilot, caught_up(app, 100))
+        await pilot.press("p", "c")
+        assert hint in shown(app, "status")
+    assert not run.control.exists()
+
+
+async def test_survives_any_size_while_live(run: RunDir) -> None:
+    app = TrainwatchApp(run)
+    async with app.run_test(size=(160, 48)) as pilot:
+        await until(pilot, caught_up(app, 100))
+        count = 100
+        for size in [(1, 1), (2, 3), (5, 2), (20, 5), (300, 80), (40, 10), (9, 40), (200, 6), (110, 30), (80, 24)]:
+            await pilot.resize_terminal(*size)
+            append(run.metrics, [step(count + 1, "nan")])
+            count += 1
+        await until(pilot, caught_up(app, count))
+        for pane in app.run_screen.query(Pane):
+            if pane.display:
+                assert all(pane.render_line(y).cell_length == pane.size.width for y in range(pane.size.height))
+
+
+async def test_a_small_screen_shows_the_chosen_pane(run: RunDir) -> None:
+    app = TrainwatchApp(run)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, caught_up(app, 100))
+        for key, name in (("2", "evals"), ("3", "events"), ("4", "orders"), ("5", "console"), ("tab", "grad_norm")):
+            await pilot.press(key)
+            await until(pilot, lambda name=name: app.run_screen.query_one(f"#{name}").display)  # type: ignore[misc]
+        await pilot.press("5", "z")
+        await until(pilot, lambda: not app.run_screen.query_one("#loss").display)
+
+
+async def test_console_scrolls_back(run: RunDir) -> None:
+    run.console.write_text("".join(f"line {i}\n" for i in range(300)), encoding="utf-8")
+    app = TrainwatchApp(run)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, caught_up(app, 100))
+        await pilot.press("5")
+        await until(pilot, lambda: "line 299" in shown(app, "console"))
+        await pilot.press("pageup")
+        await until(pilot, lambda: "line 289" in shown(app, "console") and "line 299" not in shown(app, "console"))
+        await pilot.press("end")
+        await until(pilot, lambda: "line 299" in shown(app, "console"))
+
+
+async def test_palette_lists_every_action_and_says_what_is_not_possible(run: RunDir) -> None:
+    app = TrainwatchApp(run)
+    async with app.run_test(size=(160, 48)) as pilot:
+        await until(pilot, caught_up(app, 100))
+        commands = {c.title: c.help for c in app.get_system_commands(app.screen)}
+        assert commands["resume"] == "not now: resume is not possible while the run is running"
+        assert commands["kill"].startswith("end the run at once")
+        next(c.callback for c in app.get_system_commands(app.screen) if c.title == "checkpoint")()
+        assert [o.verb for o in orders_in(run)] == ["checkpoint"]
+
+
+async def test_text_of_the_run_cannot_steer_the_terminal(run: RunDir) -> None:
+    run.console.write_bytes(b"\x1b[2J\x1b]0;title\x07[bold red]x[/] \x9b31m\xe2\x80\xae tail\n")
+    append(run.events, [outcome("[red]\x1b[5m", "[blink]\x1b[2J", reason="\x1b[?1049l\r\n")])
+    app = TrainwatchApp(run)
+    async with app.run_test(size=(160, 48)) as pilot:
+        await until(pilot, lambda: "tail" in shown(app, "console"))
+        text = "".join(shown(app, pane.id or "") for pane in app.run_screen.query(Pane))
+        assert all(c.isprintable() or c == "\n" for c in text)
+        assert "␛[2J" in text
+        assert "[bold red]x[/]" in text
+
+
+async def test_a_corrupt_status_is_said_and_recovered_from(run: RunDir) -> None:
+    run.status_json.write_bytes(b'{"state": "run')
+    app = TrainwatchApp(run)
+    async with app.run_test(size=(160, 48)) as pilot:
+        await until(pilot, lambda: "status.json is not readable" in shown(app, "header"))
+        set_status(run, State.RUNNING, step=100, total=400)
+        await until(pilot, lambda: "running" in shown(app, "header"))
+
+
+async def test_without_file_events_the_timer_follows(run: RunDir, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(24, "inotify instance limit reached")
+
+    monkeypatch.setattr("watchdog.observers.api.BaseObserver.start", refuse)
+    app = TrainwatchApp(run)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, caught_up(app, 100))
+        append(run.metrics, steps(1, first=101))
+        await until(pilot, caught_up(app, 101))
+
+
+async def test_a_still_run_is_not_painted_again(run: RunDir) -> None:
+    set_status(run, State.DONE, step=100, total=100)
+    app = TrainwatchApp(run)
+    async with app.run_test(size=(160, 48)) as pilot:
+        await until(pilot, caught_up(app, 100))
+        await pilot.pause(0.3)
+        painted_at = app.run_screen._painted_at
+        await asyncio.sleep(1.5)
+        assert app.run_screen._painted_at == painted_at
+
+
+async def test_pane_and_once_show_the_same(run: RunDir) -> None:
+    set_status(run, State.DONE, step=100, total=100)
+    app = TrainwatchApp(run)
+    async with app.run_test(size=(160, 48)) as pilot:
+        await until(pilot, caught_up(app, 100))
+        view = app.run_screen.view
+        from trainwatch.dashboard import paint_pane
+
+        for name in ("loss", "grad_norm", "evals", "events"):
+            pane = app.run_screen.query_one(f"#{name}", Pane)
+            rows = paint_pane(name, app.run_screen.store, view, *pane.size)
+            assert text_of(rows) == "\n".join(line.rstrip() for line in shown(app, name).split("\n"))
