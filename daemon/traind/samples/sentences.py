@@ -19,10 +19,12 @@ SLOTS: dict[str, tuple[str, ...]] = {
         *("Northvale", "Lakemont", "Harrow Bay", "Eastfield", "Port Selim", "Greenmoor", "Stonebridge", "Ravensford"),
         *("Altmark", "Silverton", "Westhaven", "Old Mill"),
     ),
-    "group": (
-        *("the unions", "the bankers", "the newcomers", "the farmers", "the lobbyists", "the reformers"),
-        *("the journalists", "the landlords", "the students", "the inspectors", "the planners", "the teachers"),
+    "group": ("the {folk}", "the {trait} {folk}"),
+    "folk": (
+        *("unions", "bankers", "newcomers", "farmers", "lobbyists", "reformers", "journalists", "landlords"),
+        *("students", "inspectors", "planners", "teachers"),
     ),
+    "trait": ("young", "old", "northern", "local", "retired", "foreign", "rural", "striking", "urban", "unpaid"),
     "topic": ("the {field} {measure}", "the new {field} {measure}"),
     "field": (
         *("harbour", "railway", "water", "school", "border", "energy", "housing", "trade", "hospital", "police"),
@@ -54,7 +56,9 @@ SLOTS: dict[str, tuple[str, ...]] = {
     "verb": ("back", "reject", "defend", "fear", "support", "oppose", "pay for", "vote for"),
     "number": ("three", "seven", "twelve", "forty", "ninety", "two hundred"),
     "day": ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"),
-    "crime": ("the missing millions", "the broken promises", "the empty stores", "the lost ships", "the old debts"),
+    "crime": ("the {flaw} {loss}",),
+    "flaw": ("missing", "broken", "empty", "lost", "hidden", "stolen"),
+    "loss": ("millions", "promises", "stores", "ships", "debts", "files"),
 }
 """What a slot may hold; a value may have slots of its own."""
 

@@ -1,12 +1,18 @@
 """What goes wrong on the way to a pretrained model, as one line with the cure. Knows no model and no tokenizer."""
 
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
-from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
+from huggingface_hub import constants
+from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, RepositoryNotFoundError
 
 from traind.config import ConfigError
+
+_PATIENCE_S = 10.0
 
 
 @contextmanager
@@ -15,8 +21,29 @@ def explained(name: str) -> Iterator[None]:
     _check_directory(name)
     try:
         yield
-    except (OSError, ValueError, ImportError) as error:
+    except (OSError, ValueError, ImportError, HfHubHTTPError) as error:
         raise ConfigError(f"model.pretrained: {name}: {_reason(name, error)}") from error
+
+
+def is_local(name: str) -> bool:
+    """Whether a model is to be taken from the disk: a directory, or a hub that does not answer at the first call.
+
+    The loading functions would ask an unreachable hub five times for every file, most of a minute each.
+    """
+    return Path(name).is_dir() or constants.HF_HUB_OFFLINE or not _hub_answers()
+
+
+@cache
+def _hub_answers() -> bool:
+    """Asked by the standard library, which knows proxies: the hub client's HTTP library changes with its version."""
+    request = urllib.request.Request(constants.ENDPOINT, method="HEAD")  # noqa: S310
+    try:
+        with urllib.request.urlopen(request, timeout=_PATIENCE_S):  # noqa: S310
+            return True
+    except urllib.error.HTTPError:
+        return True
+    except OSError:
+        return False
 
 
 def _check_directory(name: str) -> None:

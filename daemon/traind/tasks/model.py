@@ -23,7 +23,7 @@ from transformers.utils import logging as transformers_logging
 
 from traind.config import Config, ConfigError
 from traind.data import LabelSet
-from traind.tasks.hub import explained
+from traind.tasks.hub import explained, is_local
 
 MIN_POSITIONS = 512
 """Of a scratch model: it stays usable on texts longer than the windows it was trained on."""
@@ -35,7 +35,7 @@ _log = logging.getLogger(__name__)
 def pretrained_config(name: str, max_length: int) -> PreTrainedConfig:
     """The configuration of a pretrained model. Raises ConfigError: not to be had, or windows longer than it takes."""
     with explained(name):
-        config: PreTrainedConfig = AutoConfig.from_pretrained(name)
+        config: PreTrainedConfig = AutoConfig.from_pretrained(name, local_files_only=is_local(name))
     limit = getattr(config, "max_position_embeddings", None)
     if isinstance(limit, int) and limit < max_length:
         raise ConfigError(f"data.max_length = {max_length}: {name} takes {limit} tokens at most; lower it")
@@ -78,6 +78,7 @@ def _pretrained(config: Config, labels: LabelSet) -> PreTrainedModel:
     with explained(name):
         model, report = AutoModelForTokenClassification.from_pretrained(
             name,
+            local_files_only=is_local(name),
             **_names(labels),
             **_dropout(config, known),
             ignore_mismatched_sizes=True,  # a head of another label set is replaced, as a missing one is made

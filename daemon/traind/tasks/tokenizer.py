@@ -10,7 +10,7 @@ from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers,
 from transformers import AutoTokenizer, PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 from traind.config import ConfigError
-from traind.tasks.hub import explained
+from traind.tasks.hub import explained, is_local
 
 SPECIAL_TOKENS = {
     "pad_token": "[PAD]",
@@ -61,7 +61,9 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int, model_max_length: int
 def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
     """The tokenizer of a directory or a hub name. Raises ConfigError when it cannot be had or gives no offsets."""
     with explained(name):
-        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(name, add_prefix_space=True)
+        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
+            name, add_prefix_space=True, local_files_only=is_local(name)
+        )
     if not getattr(tokenizer, "is_fast", False):
         raise ConfigError(
             f"model.pretrained: {name}: its tokenizer gives no character offsets; take a model with a tokenizer.json"
