@@ -296,6 +296,7 @@ class Supervisor:
             self._write_status(durable=True)
         if order.verb in (Verb.PARK, Verb.STOP):
             self._leave_by = time.monotonic() + self.config.policy.grace_s
+            self.status.state = State.STOPPING  # an order right behind this one must know
         self._desk.in_flight[order.id] = order
         trainer.order(order)
 

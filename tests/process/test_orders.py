@@ -1,0 +1,149 @@
+"""Every verb, given to a real run by the command line, and what became of it."""
+
+import json
+import time
+from pathlib import Path
+
+from rundir import process
+from rundir.control import Order, Verb, new_order_id, send
+from rundir.layout import RunDir
+from rundir.records import CheckpointEvent, EvalRecord, NoteEvent, OutcomeEvent, ResumeRecord, StepRecord
+from rundir.status import Intent, State
+from tests.conftest import eventually
+from tests.process.tiny_run import Trace, Traind, events_of, metrics_of, status_of, trace_of
+
+LONG = ("train.epochs=400", "eval.every=1000", "checkpoint.every=1000")
+
+
+def outcomes(run: RunDir) -> list[OutcomeEvent]:
+    return [event for event in events_of(run) if isinstance(event, OutcomeEvent)]
+
+
+def outcome_of(run: RunDir, order_id: str) -> OutcomeEvent | None:
+    return next((outcome for outcome in outcomes(run) if outcome.order == order_id), None)
+
+
+def test_each_verb_has_its_effect_and_one_outcome(traind: Traind, config: Path) -> None:
+    run = traind.start(config, *LONG)
+
+    traind.ok("pause")
+    eventually(lambda: status_of(run).state is State.PAUSED)
+    held_at = status_of(run).step
+    assert traind("pause").returncode == 3
+
+    traind.ok("checkpoint")
+    eventually(lambda: [e for e in events_of(run) if isinstance(e, CheckpointEvent) and e.reason == "order"])
+    traind.ok("eval")
+    ordered = eventually(lambda: [r for r in metrics_of(run) if isinstance(r, EvalRecord) and r.trigger == "order"])
+    assert ordered[0].step == held_at
+    traind.ok("set", "latest", "lr=1e-4")
+    traind.ok("note", "latest", "a remark", "of two parts")
+    assert [event.text for event in events_of(run) if isinstance(event, NoteEvent)] == ["a remark of two parts"]
+    assert status_of(run).step == held_at
+
+    traind.ok("resume")
+    eventually(lambda: status_of(run).step > held_at)
+    after = eventually(lambda: [r for r in metrics_of(run) if isinstance(r, StepRecord) and r.step > held_at])
+    peak = max(r.lr for r in metrics_of(run) if isinstance(r, StepRecord))
+    assert float(after[0].lr) <= 1e-4 < peak or held_at < 5  # in the warm-up all rates are small
+
+    assert traind("set", "latest", "lr=-1").returncode == 2
+    assert traind("set", "latest", "speed=9").returncode == 2
+    assert traind("resume").returncode == 3
+
+    traind.ok("stop")
+    stopped = status_of(run)
+    assert (stopped.state, stopped.intent) == (State.STOPPED, Intent.STOPPED)
+    assert stopped.checkpoint == f"checkpoints/step-{stopped.step:08d}"
+    assert traind("pause").returncode == 3
+    assert traind("wait").returncode == 5
+
+    given = outcomes(run)
+    assert len({outcome.order for outcome in given}) == len(given) == 10
+    assert [o.verb for o in given if o.result == "refused"] == ["pause", "resume", "pause"]
+
+
+def test_park_frees_the_trainer_and_resume_goes_on_exactly(traind: Traind, config: Path, undisturbed: Trace) -> None:
+    run = traind.start(config)
+    trainer = status_of(run).trainer
+    assert trainer is not None
+    traind.ok("park")
+    assert not process.is_alive(trainer.process)
+    eventually(lambda: status_of(run).state is State.PARKED)
+    parked_at = status_of(run).step
+    assert traind("checkpoint").returncode == 3
+    traind.ok("resume")
+    traind.finish(run)
+    assert any(isinstance(r, ResumeRecord) and r.step == parked_at for r in metrics_of(run))
+    assert trace_of(run) == undisturbed
+
+
+def test_a_resume_right_behind_a_park_is_not_lost(traind: Traind, config: Path, undisturbed: Trace) -> None:
+    run = traind.start(config)
+    park, resume = (Order(verb=verb, id=new_order_id()) for verb in (Verb.PARK, Verb.RESUME))
+    send(run, park)
+    send(run, resume)
+    eventually(lambda: outcome_of(run, resume.id))
+    traind.finish(run)
+    assert trace_of(run) == undisturbed
+
+
+def test_a_finished_run_is_extended(traind: Traind, config: Path) -> None:
+    run = traind.start(config, "train.max_steps=6")
+    traind.finish(run)
+    assert traind("resume").returncode == 3
+    traind.ok("set", "latest", "max_steps=12")
+    assert status_of(run).state is State.DONE
+    traind.ok("resume")
+    traind.finish(run)
+    steps = [record for record in metrics_of(run) if isinstance(record, StepRecord)]
+    assert [record.step for record in steps] == list(range(1, 13))
+    # The linear schedule had come to its end: it is stretched over the new length, else nothing would be learnt.
+    assert all(float(record.lr or 0) > 0 for record in steps[6:])
+
+
+def test_kill_leaves_at_once_and_resume_takes_it_up(traind: Traind, config: Path, undisturbed: Trace) -> None:
+    run = traind.start(config)
+    eventually(lambda: status_of(run).checkpoint, 30.0)
+    traind.ok("kill")
+    eventually(lambda: status_of(run).state is State.STOPPED)
+    traind.ok("resume")
+    traind.finish(run)
+    assert trace_of(run) == undisturbed
+
+
+def test_garbage_in_the_control_file_is_refused_and_hides_nothing(traind: Traind, config: Path) -> None:
+    run = traind.start(config, *LONG)
+    with open(run.control, "ab") as file:
+        file.write(b'not json\n{"verb": "dance"}\n["pause"]\n' + b"x" * 100_000 + b'\n{"verb": "pause"}\n')
+    eventually(lambda: status_of(run).state is State.PAUSED)
+    eventually(lambda: len(outcomes(run)) == 5)
+    assert [outcome.result for outcome in outcomes(run)].count("refused") == 4
+    traind.ok("kill")
+
+
+def test_pause_holds_within_one_micro_batch_and_a_tenth_of_a_second(traind: Traind, config: Path) -> None:
+    run = traind.start(config, *LONG)
+    latencies_s = []
+    for _ in range(5):
+        micro_batch_s = max(r.step_s or 0 for r in metrics_of(run)[-20:] if isinstance(r, StepRecord)) / 3
+        order = Order(verb=Verb.PAUSE, id=new_order_id())
+        given_at = time.time()
+        send(run, order)
+        outcome = eventually(lambda order_id=order.id: outcome_of(run, order_id))
+        latencies_s.append(outcome.at - given_at - micro_batch_s)
+        traind.ok("resume")
+        eventually(lambda: status_of(run).state is State.RUNNING)
+    traind.ok("kill")
+    # The median, since another test may take the core away in any single one.
+    assert sorted(latencies_s)[2] <= 0.1, latencies_s
+
+
+def test_status_and_list_tell_scripts(traind: Traind, config: Path) -> None:
+    run = traind.start(config, "train.max_steps=3")
+    traind.finish(run)
+    told = json.loads(traind.ok("status", "--json"))
+    assert (told["id"], told["state"], told["liveness"], told["step"]) == (run.id, "done", "ended", 3)
+    assert [entry["id"] for entry in json.loads(traind.ok("list", "--json"))] == [run.id]
+    assert "done" in traind.ok("list")
+    assert "done" in traind.ok("status", str(run.path))
