@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from traind.config import Config, ConfigError, Data, Model, Task
+from traind.config import Config, ConfigError, Data, Model, Task, load
 from traind.data import Corpus, EncodedDocument, LabelSet, Span, TextDocument, TokenDocument, load_corpus
 from traind.data.overlap import CUT
 
@@ -206,3 +206,11 @@ def test_labels_outside_the_given_ones_are_named_once_each(tmp_path: Path) -> No
     (fault,) = faults(config(path, eval=ids.with_name("t.jsonl"), labels=labels))[:1]
     assert "t.jsonl:1: the label 'Doubt' is not in the given labels" in fault
     assert "the label 3 is beyond the 3 labels" in faults(config(ids, eval=ids, labels=labels, pretrained="x"))[0]
+
+
+@pytest.mark.parametrize("name", ["ner.toml", "ner-distilbert.toml"])
+def test_the_configurations_we_ship_load_with_their_data(name: str) -> None:
+    shipped = load(Path(__file__).parents[3] / "configs" / name)
+    corpus = load_corpus(shipped)
+    assert len(corpus.labels) == 29
+    assert len(corpus.train) > len(corpus.eval) > 0
