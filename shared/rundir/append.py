@@ -18,15 +18,20 @@ PENDING_BYTES = 64 * 1024 * 1024
 class Appender:
     """Owns one descriptor on one log. Not thread-safe: one writer, one appender."""
 
-    def __init__(self, path: Path, *, reserve: Path | None = None) -> None:
+    def __init__(self, path: Path, *, reserve: Path | None = None, sole_writer: bool = False) -> None:
+        """Open or make the log. Raises OSError.
+
+        `sole_writer`: nobody else appends while this one lives, so that looking for others' fragments can be spared.
+        """
         self.path = path
         self.dropped = 0
         self._reserve = reserve
         self._pending: deque[bytes] = deque()
         self._pending_bytes = 0
         self._fd = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        self._end = 0
-        """The file's size after our last write: another one means that another writer was there, or a fragment."""
+        self._is_sole = sole_writer
+        self._must_look = True
+        """Whether the file may end inside a line: a fragment of ours, of a dead writer, or of another living one."""
 
     @property
     def pending(self) -> int:
@@ -53,19 +58,15 @@ class Appender:
         return True
 
     def _write(self, line: bytes) -> bool:
-        """Write one line whole, after a newline if the file ends inside a line (ours or another writer's fragment)."""
+        """Write one line whole, after a newline if the file ends inside a line."""
         try:
-            end = os.lseek(self._fd, 0, os.SEEK_END)
-            if end != self._end and end > 0 and os.pread(self._fd, 1, end - 1) != b"\n":
+            if self._must_look and _ends_inside_line(self._fd):
                 line = b"\n" + line
-            written = os.write(self._fd, line)
+            is_whole = os.write(self._fd, line) == len(line)
         except OSError:
             return False  # a full disk or a quota: the line waits, and `pending` says so
-        if written < len(line):
-            self._end = 0  # a fragment: look before the next write
-            return False
-        self._end = end + written
-        return True
+        self._must_look = not (is_whole and self._is_sole)
+        return is_whole
 
     def free_reserve(self) -> None:
         """Give the reserved bytes back to the disk, so that there is room to say that it is full."""
@@ -80,3 +81,9 @@ class Appender:
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
+
+
+def _ends_inside_line(fd: int) -> bool:
+    """Whether the file's last byte is not a newline: the next record must not join what stands there."""
+    end = os.lseek(fd, 0, os.SEEK_END)
+    return end > 0 and os.pread(fd, 1, end - 1) != b"\n"

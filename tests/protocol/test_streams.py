@@ -66,7 +66,7 @@ def test_a_file_cut_at_any_byte_goes_on_with_whole_records(
     whole = b"".join(encode(record) for record in records)
     cut = data.draw(st.integers(0, len(whole)))
     path.write_bytes(whole[:cut])
-    appender = Appender(path)
+    appender = Appender(path, sole_writer=data.draw(st.booleans()))
     assert appender.append(encode(later))
     appender.close()
     found, _, _ = drain(Tail(path))
@@ -159,7 +159,7 @@ import signal
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 limit = int(sys.argv[2])
 resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
-appender = Appender(Path(sys.argv[1]))
+appender = Appender(Path(sys.argv[1]), sole_writer=limit % 2 == 1)
 written = [appender.append(encode(StepRecord(at=1.0, attempt=1, seq=n, step=n, loss=0.5))) for n in range(1, 41)]
 assert written[0] and not written[-1], written
 assert appender.pending == written.count(False)
