@@ -27,6 +27,8 @@ STEP_FIELDS = ("loss", "grad_norm", "lr", "epoch", "step_s", "data_wait_s", "tok
 MAX_STEP = 2**53
 """Beyond it a float no longer tells one step from the next; no run gets there, a damaged line may."""
 
+SUMMABLE = 1e290
+
 _NO_MARKS: Indices = np.empty(0, dtype=np.int64)
 
 
@@ -111,7 +113,7 @@ def _widest(value: Any) -> float:
     try:
         return math.nan if value is None else float(value)
     except OverflowError:
-        return math.copysign(math.inf, value)
+        return math.inf if value > 0 else -math.inf
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +123,7 @@ class Bounds:
     low: Floats
     high: Floats
     total: Floats
-    """Sum of the finite values."""
+    """Sum of the finite values, those beyond ±1e290 counted as that."""
     count: Floats
     """How many are finite."""
 
@@ -200,14 +202,13 @@ class Column:
         whole = self._size // BLOCK
         if whole > self._built:
             fresh = self._values[self._built * BLOCK : whole * BLOCK].reshape(-1, BLOCK)
-            odd = ~np.isfinite(fresh)
-            has_odd = bool(odd.any())
-            clean = np.where(odd, np.nan, fresh) if has_odd else fresh
+            finite = np.isfinite(fresh)
+            clean = fresh if finite.all() else np.where(finite, fresh, np.nan)
             new = (
                 np.fmin.reduce(clean, axis=1),
                 np.fmax.reduce(clean, axis=1),
-                (np.where(odd, 0.0, fresh) if has_odd else fresh).sum(axis=1),
-                BLOCK - odd.sum(axis=1, dtype=np.float64),
+                _summable(fresh, finite).sum(axis=1),
+                finite.sum(axis=1, dtype=np.float64),
             )
             old = self._blocks
             kept = (old.low, old.high, old.total, old.count)
@@ -220,7 +221,12 @@ def _bounds(values: Floats) -> Bounds:
     """Each value as a stretch of its own."""
     finite = np.isfinite(values)
     clean = np.where(finite, values, np.nan)
-    return Bounds(clean, clean, np.where(finite, values, 0.0), finite.astype(np.float64))
+    return Bounds(clean, clean, _summable(values, finite), finite.astype(np.float64))
+
+
+def _summable(values: Floats, finite: npt.NDArray[np.bool_]) -> Floats:
+    """The finite values, kept so far from the end of the range that no sum of them overflows."""
+    return np.clip(np.where(finite, values, 0.0), -SUMMABLE, SUMMABLE)
 
 
 def _reduce(source: Bounds, starts: Indices, stops: Indices) -> Bounds:

@@ -1,4 +1,4 @@
-"""Run directories for the dashboard's tests: written through rundir's own encoder, so that only the content is made up."""
+"""Run directories for the dashboard's tests, written through rundir's own encoder: only the content is made up."""
 
 import time
 from collections.abc import Sequence

@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 
 from rundir.control import ControlReader, Malformed, Order
-from rundir.layout import RunDir
+from rundir.layout import LATEST, RunDir
 from rundir.records import (
     EVENT_DECODER,
     METRICS_DECODER,
@@ -53,6 +53,8 @@ class Batch:
     status: Status | None = None
     status_fault: str = ""
     verdict: Liveness = Liveness.UNKNOWN
+    newer: str = ""
+    """Id of the run that `latest` points to, when that is a newer one."""
     skipped: int = 0
     """Lines that were no record of this format."""
     progress: float = 1.0
@@ -119,6 +121,7 @@ class Feed:
             system_restarted=system_chunk.restarted,
             console=self._read_console(),
             orders=tuple(self._control.poll()),
+            newer=self._newer(),
             status=status,
             status_fault=fault,
             verdict=verdict,
@@ -132,6 +135,13 @@ class Feed:
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             return None, f"status.json is not readable: {error}", Liveness.UNKNOWN
         return status, "", liveness(status, now) if status is not None else Liveness.UNKNOWN
+
+    def _newer(self) -> str:
+        try:
+            latest = str((self.run.path.parent / LATEST).readlink())
+        except OSError:
+            return ""
+        return latest if latest > self.run.id and "/" not in latest else ""
 
     def _read_metrics(self) -> tuple[list[MetricsPiece], Chunk, int]:
         chunk = self._metrics.poll()

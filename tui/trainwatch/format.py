@@ -69,10 +69,9 @@ def number(value: float | None) -> str:
 
 def tick(value: float, step: float) -> str:
     """An axis label with just the decimals that the distance of the ticks needs."""
-    size = abs(value)
-    if size < step * 1e-6:
+    if abs(value) < step * 1e-6:
         return "0"
-    if size < 1e-3 or size >= 1e6:
+    if step < 1e-3 or abs(value) >= 1e6:
         mantissa, _, exponent = f"{value:.2e}".partition("e")
         return f"{mantissa.rstrip('0').rstrip('.')}e{int(exponent)}"
     decimals = max(0, -math.floor(math.log10(step) + 1e-9)) if step > 0 else 0

@@ -10,7 +10,8 @@ from rundir.layout import RunDir
 from rundir.records import encode, number
 from trainwatch.dashboard import View, paint_text
 from trainwatch.feed import Feed, read_opened
-from trainwatch.store import Answer, Store, numeric
+from trainwatch.scores import numeric
+from trainwatch.store import Answer, Store
 
 SCHEMA = 1
 """Of the JSON object; fields are added under the same number, never renamed."""
@@ -66,8 +67,8 @@ def state_of(store: Store, now: float) -> dict[str, Any]:
         **{name: _newest(store, name) for name in ("loss", "grad_norm", "lr", "tokens_per_s")},
         "num_nonfinite_losses": len(marks),
         "first_nonfinite_step": int(store.steps.x[marks[0]]) if len(marks) else None,
-        "eval": _eval_of(store.evals[-1]) if store.evals else None,
-        "best_eval": _eval_of(best) if (best := store.best_eval) is not None else None,
+        "eval": _eval_of(latest) if (latest := store.scores.latest) is not None else None,
+        "best_eval": _eval_of(best) if (best := store.scores.best_record) is not None else None,
         "baseline": store.baseline or None,
         "alerts": [
             _picked(a, "rule", "severity", "message", "step", "onset_step", "advice") for a in store.active_alerts

@@ -5,7 +5,6 @@ Owned by the event loop, which alone applies batches; panes only read. Pure: no 
 
 import math
 from collections import deque
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
@@ -25,11 +24,11 @@ from rundir.records import (
     OutcomeEvent,
     ResumeEvent,
     ResumeRecord,
-    number,
 )
-from rundir.series import MAX_STEP, Floats, Series, StepBlock
+from rundir.series import Series, StepBlock
 from rundir.status import HEARTBEAT_S, Liveness, Status
 from trainwatch.feed import Batch, MetricsPiece, Opened
+from trainwatch.scores import Scores, numeric
 
 EVENTS_KEPT = 500
 CONSOLE_LINES = 1000
@@ -86,6 +85,8 @@ class Store:
         self.status: Status | None = None
         self.status_fault = ""
         self.verdict = Liveness.UNKNOWN
+        self.newer = ""
+        """Id of a newer run beside this one."""
         self.progress = 0.0
         self.caught_up = False
         self.skipped = 0
@@ -101,7 +102,7 @@ class Store:
         self.attempt_start = 0
         """Index in `steps` of the current attempt's first record."""
         self.seams: list[ResumeRecord] = []
-        self.evals: list[EvalRecord] = []
+        self.scores = Scores()
         self.epochs: list[EpochRecord] = []
 
     def _clear_events(self) -> None:
@@ -117,6 +118,7 @@ class Store:
         self.now = batch.now
         self.status = batch.status if batch.status is not None or batch.status_fault else self.status
         self.status_fault, self.verdict = batch.status_fault, batch.verdict
+        self.newer = batch.newer
         self.progress, self.skipped = batch.progress, self.skipped + batch.skipped
         if batch.metrics_restarted:
             self._clear_metrics()
@@ -142,8 +144,7 @@ class Store:
             case StepBlock():
                 self._apply_steps(piece)
             case EvalRecord():
-                if not any(e.attempt == piece.attempt and e.seq == piece.seq != 0 for e in self.evals[-8:]):
-                    self.evals.append(piece)
+                self.scores.add(piece)
             case EpochRecord():
                 self.epochs.append(piece)
             case ResumeRecord():
@@ -163,7 +164,7 @@ class Store:
     def _cut_metrics(self, step: float) -> None:
         self.steps.truncate(step)
         self.attempt_start = min(self.attempt_start, len(self.steps))
-        self.evals = [e for e in self.evals if e.step <= step]
+        self.scores.cut(step)
         self.epochs = [e for e in self.epochs if e.step <= step]
         self.seams = [s for s in self.seams if s.step <= step]
 
@@ -272,25 +273,9 @@ class Store:
         return float(newest) if isinstance(newest, int | float) else None
 
     @property
-    def best_eval(self) -> EvalRecord | None:
-        """The newest evaluation that was the best so far; without such marks the one of lowest loss."""
-        marked = [e for e in self.evals if e.best]
-        if marked:
-            return marked[-1]
-        finite = [e for e in self.evals if math.isfinite(number(e.loss))]
-        return min(finite, key=lambda e: number(e.loss), default=None)
-
-    @property
     def active_alerts(self) -> list[AlertEvent]:
         order = {"critical": 0, "warning": 1, "info": 2}
         return sorted(self.alerts.values(), key=lambda a: (order[a.severity], -(a.step or 0)))
-
-    def eval_points(self) -> tuple[Floats, Floats]:
-        """Steps and losses of the evaluations."""
-        return (
-            np.array([float(e.step) for e in self.evals if e.step < MAX_STEP]),
-            np.array([number(e.loss) for e in self.evals if e.step < MAX_STEP]),
-        )
 
     def memory(self) -> tuple[str, str]:
         """Which memory matters: the title and the column of `system` (the run's GPU, else its host memory)."""
@@ -300,23 +285,3 @@ class Store:
             if self.system.column(wanted) is not None:
                 return f"{wanted} memory", wanted
         return "host memory", "rss"
-
-
-def numeric(values: Mapping[str, Any]) -> dict[str, float]:
-    """The numbers of a metrics mapping, the spelled-out non-finite ones included; what is none is left out.
-
-    Of a mapping inside it (a baseline's `eval`, say) the numbers are taken as its own.
-    """
-    found: dict[str, float] = {}
-    for name, value in values.items():
-        if isinstance(value, dict):
-            found |= {inner: number for inner, number in numeric(value).items() if inner not in found}
-        elif _is_number(value):
-            found[name] = float(value)
-    return found
-
-
-def _is_number(value: Any) -> bool:
-    if isinstance(value, int):
-        return not isinstance(value, bool) and abs(value) < MAX_STEP
-    return isinstance(value, float) or value in ("nan", "inf", "-inf")

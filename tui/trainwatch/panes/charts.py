@@ -15,7 +15,7 @@ def chart_of(name: str, store: Store) -> Chart:
     """One of `CHARTS` as it stands now."""
     if name == "memory":
         return _memory(store)
-    points_x, points_y = store.eval_points() if name == "loss" else (np.empty(0), np.empty(0))
+    points_x, points_y = store.scores.points() if name == "loss" else (np.empty(0), np.empty(0))
     total = store.total_steps
     return Chart(
         title={"grad_norm": "grad norm"}.get(name, name),

@@ -1,14 +1,13 @@
 """The latest evaluation: overall metrics with their best and last change, then labels as room allows. Pure."""
 
 import math
-from collections.abc import Sequence
 
 from rundir.records import EvalRecord
 from trainwatch import format as fmt
 from trainwatch.paint import Row, box
-from trainwatch.store import Store, numeric
+from trainwatch.scores import is_lower_better, numeric, ordered, values_of
+from trainwatch.store import Store
 
-_FIRST = ("loss", "f1", "precision", "recall", "token_accuracy")
 _LABEL_COLUMNS = ("precision", "recall", "f1", "support")
 _SHORT = {"precision": "prec", "support": "n"}
 _CELL = 7
@@ -16,14 +15,14 @@ _CELL = 7
 
 def paint_evals(store: Store, width: int, height: int, scroll: int = 0, style: str = "border") -> list[Row]:
     """Rows of exactly width × height."""
-    if not store.evals:
+    latest = store.scores.latest
+    if latest is None:
         body: list[Row] = [[(" no evaluation yet", "dim")]]
         body += _baseline_only(store)
         return box([("eval", "title")], body, width, height, style=style)
-    latest = store.evals[-1]
     title: Row = [("eval", "title"), (f" @ {fmt.count(latest.step)}", "value")]
-    if len(store.evals) > 1:
-        title.append((f"  {len(store.evals)} so far", "dim"))
+    if len(store.scores.records) > 1:
+        title.append((f"  {len(store.scores.records)} so far", "dim"))
     inner = width - 2
     lines = _overall(store, latest, inner)
     labels = _labels(latest, inner)
@@ -44,38 +43,19 @@ def _window(lines: list[Row], height: int, scroll: int) -> list[Row]:
     return shown
 
 
-def _values(record: EvalRecord) -> dict[str, float]:
-    return _ordered(numeric({"loss": record.loss, **(record.metrics or {})}))
-
-
-def _ordered(values: dict[str, float]) -> dict[str, float]:
-    return {name: values[name] for name in _FIRST if name in values} | values
-
-
-def _is_lower_better(name: str) -> bool:
-    return "loss" in name or name in ("perplexity", "error")
-
-
-def _best(name: str, evals: Sequence[EvalRecord]) -> float:
-    values = [v for e in evals if math.isfinite(v := _values(e).get(name, math.nan))]
-    if not values:
-        return math.nan
-    return min(values) if _is_lower_better(name) else max(values)
-
-
 def _overall(store: Store, latest: EvalRecord, inner: int) -> list[Row]:
-    before = _values(store.evals[-2]) if len(store.evals) > 1 else {}
+    before = values_of(store.scores.records[-2]) if len(store.scores.records) > 1 else {}
     columns = ["latest", "best", "change"] + (["baseline"] if store.baseline else [])
     cell = 10 if inner >= 20 + 10 * len(columns) else 9
     while columns and inner < 13 + cell * len(columns):
         columns.pop()
     name_width = max(4, inner - 1 - cell * len(columns))
     rows: list[Row] = [[(" " + " " * name_width, ""), ("".join(c.rjust(cell) for c in columns), "dim")]]
-    for name, value in _values(latest).items():
-        best = _best(name, store.evals)
+    for name, value in values_of(latest).items():
+        best = store.scores.best.get(name, math.nan)
         is_best = value == best
         change = fmt.change(value, before[name]) if name in before else ""
-        better = change.startswith("-") == _is_lower_better(name)
+        better = change.startswith("-") == is_lower_better(name)
         cells = {
             "latest": (fmt.number(value), "value" if math.isfinite(value) else "alert"),
             "best": (fmt.number(best) if math.isfinite(best) else fmt.MISSING, "ok" if is_best else "dim"),
@@ -121,6 +101,6 @@ def _baseline_only(store: Store) -> list[Row]:
     rows: list[Row] = [[("", "")], [(" baseline", "dim")]]
     rows += [
         [(" " + fmt.fit(fmt.plain(name).replace("_", " "), 24), ""), (fmt.number(value).rjust(9), "value")]
-        for name, value in _ordered(store.baseline).items()
+        for name, value in ordered(store.baseline).items()
     ]
     return rows

@@ -20,6 +20,8 @@ def paint_status(store: Store, width: int, notice: str = "", *, read_only: bool 
     if notice:
         left += [("   ", ""), (fmt.plain(notice), "notice")]
     right: Row = [("watching " + fmt.plain(store.run.id) + " ", "dim")] if width >= 100 else []
+    if store.newer:
+        right = [("newer run: " + fmt.plain(store.newer) + " ", "notice")]
     return [spread(left, right, width)]
 
 

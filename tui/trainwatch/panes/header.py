@@ -75,7 +75,7 @@ def _figures(store: Store, now: float) -> list[Row]:
         add("tokens/s", fmt.short_count(float(f"{tokens:.3g}")))
     if store.checkpoints:
         add("checkpoint", fmt.count(store.checkpoints[-1].step or 0))
-    if (best := store.best_eval) is not None:
+    if (best := store.scores.best_record) is not None:
         add("best", f"@ {fmt.count(best.step)}")
     if status is not None and status.attempt > 1:
         add("attempt", str(status.attempt))

@@ -31,8 +31,10 @@ HASTY_FRAME_S = 0.1
 """While an order waits for its outcome."""
 POLL_S = 1.0
 """Between two looks at a run that moves, when no file event came: its heartbeats are judged by the clock."""
+STILL_POLL_S = 15.0
+"""The same for a run that does not move: a newer one may have begun."""
 BLIND_POLL_S = 3.0
-"""The same for a run that does not move, where the system gives no file events."""
+"""The same where the system gives no file events."""
 
 
 class RunScreen(Screen[None]):
@@ -133,7 +135,7 @@ class RunScreen(Screen[None]):
     async def _wait(self, *, has_events: bool) -> None:
         """Until a file changed, or until the clock alone may have changed the picture; then for the next frame."""
         waits = any(o.answer(time.time()) is Answer.PENDING for o in self.store.orders.values())
-        timeout_s = POLL_S if self.store.is_moving or waits else (None if has_events else BLIND_POLL_S)
+        timeout_s = POLL_S if self.store.is_moving or waits else (STILL_POLL_S if has_events else BLIND_POLL_S)
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._wake.wait(), timeout_s)
         frame_s = HASTY_FRAME_S if waits else FRAME_S
