@@ -49,7 +49,7 @@ class ControlPosition(msgspec.Struct, omit_defaults=True):
     inode: int = 0
     offset: int = 0
     fingerprint: str = ""
-    """Hash of the last bytes before `offset`."""
+    """Hash of the first bytes and of the last before `offset`."""
     mtime_ns: int = 0
     """Of the file as it was read to its end; 0 when there was more. Tells a rewrite with the same bytes."""
     inside_long_line: bool = False
@@ -172,8 +172,10 @@ def _is_rewritten(fd: int, found: os.stat_result, place: ControlPosition) -> boo
 
 
 def _fingerprint(fd: int, offset: int) -> str:
-    start = max(0, offset - _FINGERPRINT_BYTES)
-    return hashlib.sha256(os.pread(fd, offset - start, start)).hexdigest()[:16]
+    """Hash of a file's first bytes and of those before `offset`: either alone may be alike in two files."""
+    head = os.pread(fd, min(offset, _FINGERPRINT_BYTES), 0)
+    start = max(len(head), offset - _FINGERPRINT_BYTES)
+    return hashlib.sha256(head + os.pread(fd, offset - start, start)).hexdigest()[:16]
 
 
 def _open_regular(path: Path) -> int | None:
