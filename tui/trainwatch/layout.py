@@ -78,7 +78,7 @@ def _charts(area: Rect) -> Layout:
     small = max(6, area.height * 2 // 5) if area.height >= 12 else 0
     places: Layout = {"loss": Rect(area.x, area.y, area.width, area.height - small)}
     if small:
-        shown = SMALL_CHARTS[: max(1, min(3, area.width // 24))]
+        shown = SMALL_CHARTS[: max(1, min(3, area.width // 22))]
         edges = [area.x + area.width * i // len(shown) for i in range(len(shown) + 1)]
         for name, start, end in zip(shown, edges, edges[1:], strict=False):
             places[name] = Rect(start, area.y + area.height - small, end - start, small)

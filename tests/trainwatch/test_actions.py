@@ -1,0 +1,75 @@
+"""The table of actions: what is possible when, and what it says when not."""
+
+import pytest
+
+from rundir.control import Verb
+from rundir.status import Liveness, State
+from trainwatch.actions import ACTIONS, Situation, for_key, parse_lr, refusal
+
+
+def now(state: State | None, verdict: Liveness = Liveness.LIVE, **fields: bool | frozenset[str]) -> Situation:
+    return Situation("a-run", state, verdict, **fields)  # type: ignore[arg-type]
+
+
+def possible(situation: Situation) -> set[str]:
+    return {action.name for action in ACTIONS if action.verb is not None and not refusal(action, situation)}
+
+
+def test_every_verb_has_a_row_and_every_name_is_its_own() -> None:
+    assert {action.verb for action in ACTIONS if action.verb} == set(Verb)
+    assert len({action.name for action in ACTIONS}) == len(ACTIONS)
+
+
+@pytest.mark.parametrize(
+    ("state", "names"),
+    [
+        (State.STARTING, {"pause", "park", "note", "stop", "kill"}),
+        (State.RUNNING, {"pause", "park", "checkpoint", "eval", "set-lr", "note", "stop", "kill"}),
+        (State.PAUSED, {"resume", "park", "checkpoint", "eval", "set-lr", "note", "stop", "kill"}),
+        (State.PARKED, {"resume", "set-lr", "note", "stop", "kill"}),
+        (State.RESTARTING, {"pause", "park", "note", "stop", "kill"}),
+        (State.STOPPING, {"kill"}),
+    ],
+)
+def test_what_is_possible_in_a_live_run(state: State, names: set[str]) -> None:
+    assert possible(now(state)) == names
+
+
+@pytest.mark.parametrize("state", list(State))
+def test_read_only_allows_no_order(state: State) -> None:
+    assert not possible(now(state, read_only=True))
+
+
+@pytest.mark.parametrize(
+    "verdict", [Liveness.UNATTENDED, Liveness.DEAD, Liveness.REBOOTED, Liveness.ORPHANED, Liveness.ENDED]
+)
+def test_nobody_listens_so_nothing_is_sent(verdict: Liveness) -> None:
+    assert not possible(now(State.RUNNING, verdict))
+
+
+@pytest.mark.parametrize("verdict", [Liveness.UNATTENDED, Liveness.DEAD, Liveness.REBOOTED, Liveness.ORPHANED])
+def test_what_helps_is_named(verdict: Liveness) -> None:
+    assert "traind resume a-run" in refusal(for_key("c", now(State.RUNNING, verdict)), now(State.RUNNING, verdict))
+
+
+def test_p_pauses_or_resumes_by_state() -> None:
+    assert for_key("p", now(State.RUNNING)).name == "pause"
+    assert for_key("p", now(State.PAUSED)).name == "resume"
+    assert for_key("p", now(State.PARKED)).name == "resume"
+    assert for_key("p", now(State.STOPPING)).name == "pause"
+
+
+def test_a_pending_order_is_not_sent_again_but_notes_are() -> None:
+    waiting = now(State.RUNNING, pending=frozenset({"checkpoint", "note"}))
+    assert refusal(for_key("c", waiting), waiting) == "checkpoint is pending already"
+    assert not refusal(for_key("n", waiting), waiting)
+
+
+@pytest.mark.parametrize("text", ["", "x", "0", "-1e-5", "nan", "inf", "1000", "1e-5x"])
+def test_no_learning_rate(text: str) -> None:
+    with pytest.raises(ValueError, match=r"learning rate|not a number"):
+        parse_lr(text)
+
+
+def test_a_learning_rate() -> None:
+    assert parse_lr(" 3e-5 ") == 3e-5

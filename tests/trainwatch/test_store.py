@@ -1,0 +1,173 @@
+"""The store: what holds after resumes, repeats, rewrites and odd lines."""
+
+from pathlib import Path
+
+import pytest
+
+from rundir.layout import RunDir
+from rundir.records import AlertEvent, CheckpointEvent, EpochRecord, LifecycleEvent, ResumeEvent, ResumeRecord, Severity
+from rundir.status import State
+from tests.trainwatch.runs import append, evaluation, make_run, outcome, set_status, step, steps
+from trainwatch.feed import Feed, read_opened
+from trainwatch.snapshot import read_run
+from trainwatch.store import Answer, Store
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> RunDir:
+    return make_run(tmp_path)
+
+
+def checkpoint(at_step: int) -> CheckpointEvent:
+    path = f"checkpoints/step-{at_step:08d}"
+    return CheckpointEvent(at=1.0, attempt=1, writer="trainer", step=at_step, path=path, size_bytes=7)
+
+
+def alert(rule: str, change: str, at_step: int, severity: Severity = Severity.WARNING) -> AlertEvent:
+    return AlertEvent(
+        at=1.0, attempt=1, writer="supervisor", step=at_step, rule=rule, change=change,  # type: ignore[arg-type]
+        severity=severity, message=f"since {at_step}", onset_step=at_step,
+    )  # fmt: skip
+
+
+def losses(store: Store) -> dict[float, float]:
+    column = store.steps.column("loss")
+    return {} if column is None else dict(zip(store.steps.x.tolist(), column.values.tolist(), strict=True))
+
+
+def test_an_empty_directory_is_a_run_without_records(run: RunDir) -> None:
+    store = read_run(run)
+    assert store.caught_up
+    assert store.last_step == 0
+    assert store.status is None
+
+
+def test_resume_truncates_steps_evaluations_and_epochs(run: RunDir) -> None:
+    append(run.metrics, [*steps(10), evaluation(5, 1.0, 0.1), evaluation(10, 0.1, 0.9)])
+    append(run.metrics, [EpochRecord(at=1.0, attempt=1, step=10, epoch=1, loss=1.0)])
+    append(run.metrics, [ResumeRecord(at=1.0, attempt=2, step=6), *[step(i, -1.0, 2) for i in (7, 8)]])
+    store = read_run(run)
+    assert list(losses(store)) == [1, 2, 3, 4, 5, 6, 7, 8]
+    assert [losses(store)[i] for i in (6, 7, 8)] == [10 / 6, -1.0, -1.0]
+    assert [e.step for e in store.scores.records] == [5]
+    assert store.scores.best["f1"] == 0.1
+    assert store.epochs == []
+    assert [seam.step for seam in store.seams] == [6]
+
+
+def test_resume_from_before_an_earlier_seam_removes_it(run: RunDir) -> None:
+    append(run.metrics, [*steps(10), ResumeRecord(at=1.0, attempt=2, step=8), step(9, 1.0, 2)])
+    append(run.metrics, [ResumeRecord(at=1.0, attempt=3, step=3), step(4, 2.0, 3)])
+    store = read_run(run)
+    assert list(losses(store)) == [1, 2, 3, 4]
+    assert [seam.step for seam in store.seams] == [3]
+
+
+def test_a_lost_resume_marker_is_made_up_for(run: RunDir) -> None:
+    append(run.metrics, [*steps(10), *[step(i, -1.0, 2) for i in (4, 5)]])
+    store = read_run(run)
+    assert list(losses(store)) == [1, 2, 3, 4, 5]
+    assert losses(store)[4] == -1.0
+
+
+def test_a_line_of_a_superseded_attempt_is_passed_over(run: RunDir) -> None:
+    append(run.metrics, [*steps(3), ResumeRecord(at=1.0, attempt=2, step=3), step(4, 1.0, 2), step(9, 9.0, 1)])
+    assert list(losses(read_run(run))) == [1, 2, 3, 4]
+
+
+def test_a_repeated_line_counts_once(run: RunDir) -> None:
+    append(run.metrics, [*steps(3), step(3, 10 / 3), evaluation(3, 1.0, 0.5), evaluation(3, 1.0, 0.5)])
+    store = read_run(run)
+    assert len(store.steps) == 3
+    assert len(store.scores.records) == 1
+
+
+def test_events_beyond_a_resume_are_superseded_outcomes_stay(run: RunDir) -> None:
+    append(run.events, [checkpoint(5), alert("plateau", "raised", 4), alert("overfitting", "raised", 9)])
+    append(run.events, [outcome("x", "eval", step=9), checkpoint(10)])
+    append(run.events, [ResumeEvent(at=1.0, attempt=2, writer="trainer", step=5)])
+    store = read_run(run)
+    assert [c.step for c in store.checkpoints] == [5]
+    assert [a.rule for a in store.active_alerts] == ["plateau"]
+    assert [view.superseded for view in store.events] == [False, False, True, True, True, False]
+    assert store.orders["x"].answer(0.0) is Answer.APPLIED
+
+
+def test_alerts_are_raised_updated_cleared_gravest_first(run: RunDir) -> None:
+    append(run.events, [alert("a", "raised", 1), alert("b", "raised", 2), alert("a", "cleared", 3)])
+    append(run.events, [alert("c", "raised", 4), alert("c", "updated", 5, Severity.CRITICAL)])
+    assert [(a.rule, a.step) for a in read_run(run).active_alerts] == [("c", 5), ("b", 2)]
+
+
+def test_orders_of_others_are_pending_and_answered(run: RunDir) -> None:
+    run.control.write_bytes(b'{"verb":"pause","id":"a"}\nnonsense\n{"verb":"stop","id":"b","by":"me"}\n')
+    append(run.events, [outcome("b", "stop", "refused", reason="no")])
+    store = read_run(run)
+    answers = {o.verb: o.answer(store.now) for o in store.orders.values()}
+    assert answers == {"pause": Answer.PENDING, "": Answer.PENDING, "stop": Answer.REFUSED}
+    assert store.orders["a"].answer(store.now + 3.1) is Answer.NO_ANSWER
+
+
+def test_the_peak_learning_rate_follows_applied_orders(run: RunDir) -> None:
+    run.config_toml.write_text("[train]\nlr = 5e-5\n", encoding="utf-8")
+    assert read_run(run).peak_lr == 5e-5
+    append(run.events, [outcome("a", "set", args={"lr": 1e-5}), outcome("b", "set", "refused", args={"lr": 9.0})])
+    append(run.events, [outcome("c", "set", args={"max_steps": 9})])
+    assert read_run(run).peak_lr == 1e-5
+
+
+def test_a_rewritten_log_is_read_anew(run: RunDir) -> None:
+    append(run.metrics, steps(50))
+    store, feed = Store(run, read_opened(run)), Feed(run)
+    store.apply(feed.poll())
+    assert len(store.steps) == 50
+    run.metrics.unlink()
+    append(run.metrics, steps(3))
+    store.apply(feed.poll())
+    assert len(store.steps) == 3
+
+
+def test_batches_of_any_size_come_to_the_same(run: RunDir, monkeypatch: pytest.MonkeyPatch) -> None:
+    append(run.metrics, [*steps(300), ResumeRecord(at=1.0, attempt=2, step=120), *steps(100, 121, 2)])
+    whole = read_run(run)
+    monkeypatch.setattr("rundir.tail.CHUNK_BYTES", 700)
+    monkeypatch.setattr("rundir.tail.MAX_CHUNK_BYTES", 900)
+    store, feed = Store(run, read_opened(run)), Feed(run)
+    feed._metrics._chunk_bytes = feed._metrics._least_bytes = 700
+    polls = 0
+    while not store.caught_up:
+        store.apply(feed.poll())
+        polls += 1
+    assert polls > 50
+    assert losses(store) == losses(whole)
+    assert store.revision == polls
+
+
+def test_rate_leaves_out_a_pause(run: RunDir) -> None:
+    early = steps(50)
+    late = steps(50, first=51)
+    for record in late:
+        record.at += 3600
+    append(run.metrics, early + late)
+    set_status(run, State.RUNNING, step=100, total=300)
+    store = read_run(run)
+    assert store.rate == pytest.approx(1.0)
+    assert store.eta_s == pytest.approx(200.0)
+
+
+def test_memory_of_a_gpu_run_is_that_of_its_gpu(run: RunDir) -> None:
+    from rundir.records import GpuSample, SystemRecord
+
+    gpus = [GpuSample(index=0, mem_used_bytes=10), GpuSample(index=1, mem_used_bytes=20, run_mem_bytes=15)]
+    append(run.system, [SystemRecord(at=1.0, attempt=1, gpus=gpus, run_rss_bytes=5)])
+    store = read_run(run)
+    assert store.memory() == ("host memory", "rss")
+    assert (store.system.last("gpu0"), store.system.last("gpu1"), store.system.last("rss")) == (10.0, 15.0, 5.0)
+
+
+def test_baseline_may_nest(run: RunDir) -> None:
+    detail = {"f1": 0.25, "eval": {"recall": "nan", "f1": 9}, "name": "lexicon", "huge": 10**400, "flag": True}
+    append(run.events, [LifecycleEvent(at=1.0, attempt=1, writer="trainer", what="baseline", detail=detail)])
+    baseline = read_run(run).baseline
+    assert baseline["f1"] == 0.25
+    assert set(baseline) == {"f1", "recall"}
