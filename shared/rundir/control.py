@@ -51,7 +51,7 @@ class ControlPosition(msgspec.Struct, omit_defaults=True):
     fingerprint: str = ""
     """Hash of the first bytes and of the last before `offset`."""
     mtime_ns: int = 0
-    """Of the file as it was read to its end; 0 when there was more. Tells a rewrite with the same bytes."""
+    """Of the file as it was read. Tells a rewrite with the same bytes."""
     inside_long_line: bool = False
     """Whether `offset` lies inside an oversized line that was refused already."""
     files: list[str] = []
@@ -121,13 +121,12 @@ class ControlReader:
                 orders.append(parse_order(rest, f"{place.generation}:{offset}".encode()))
             offset += len(rest)
             inside_long_line = True
-        is_read = place.offset + len(data) == found.st_size
         self.position = ControlPosition(
             generation=place.generation,
             inode=found.st_ino,
             offset=offset,
             fingerprint=_fingerprint(fd, offset),
-            mtime_ns=found.st_mtime_ns if is_read else 0,
+            mtime_ns=found.st_mtime_ns,
             inside_long_line=inside_long_line,
             files=place.files,
         )

@@ -23,8 +23,6 @@ RISE = 0.05
 """Rise over the best, of the best, for a trend over many evals."""
 NOISE_FACTOR = 4.0
 """The rise must also be so many deviations of a single eval."""
-SURVIVED_FACTOR = 1.5
-"""The rise must also be so many times the highest one before it that the run came back from."""
 TREND_Z = 1.645
 """Mann and Kendall's Z of a rise that chance brings in one of twenty flat series."""
 FEW_RISES = {2: 0.30, 3: 0.20}
@@ -230,7 +228,7 @@ class OverfittingRule(Rule[OverfittingState]):
         if now.index - start < MIN_SINCE_BEST:
             return False
         rise = median(losses[-3:]) - best_smooth
-        if rise <= max(RISE * best_smooth, NOISE_FACTOR * jitter(losses), SURVIVED_FACTOR * _survived(smooth)):
+        if rise <= max(RISE * best_smooth, NOISE_FACTOR * jitter(losses)):
             return False
         return mann_kendall_z(since) > TREND_Z and _fell(anchor, state.evals[-3:])
 
@@ -265,17 +263,6 @@ class OverfittingRule(Rule[OverfittingState]):
             advice=f"1. use the checkpoint of step {best.step}, the best, and stop; 2. train for fewer epochs or set "
             "[eval] patience; 3. more or augmented data; 4. more weight_decay or dropout, a smaller model",
         )
-
-
-def _survived(losses: list[float]) -> float:
-    """The highest rise over the best so far that a new best followed."""
-    best, rise, survived = math.inf, 0.0, 0.0
-    for loss in losses:
-        if loss <= best:
-            best, survived, rise = loss, max(survived, rise), 0.0
-        else:
-            rise = max(rise, loss - best)
-    return survived
 
 
 def _is_usable(loss: float) -> bool:

@@ -96,9 +96,22 @@ def test_a_single_spike_is_silent() -> None:
     assert tell(epochs(FALLING[:30], curve)) == []
 
 
-def test_a_converged_run_that_trembles_near_zero_is_silent() -> None:
-    curve = [2.0 * 0.3**n for n in range(13)] + [2.0 * 0.3**12 * (1.0 + 0.1 * n) for n in range(1, 12)]
-    assert tell(epochs([2.0 * 0.3**n for n in range(24)], curve)) == []
+def test_a_converged_run_whose_loss_creeps_up_near_zero_is_silent() -> None:
+    down = [2.0 * 0.3**n for n in range(13)]
+    creeping = [down[-1] * (1.0 + 0.1 * n) for n in range(1, 48)]
+    assert tell(epochs([2.0 * 0.3**n for n in range(60)], down + creeping)) == []
+
+
+def test_a_step_up_that_comes_down_again_by_itself_is_silent() -> None:
+    curve = [1.3, 1.2, 1.1, 1.0, *[1.12 - 0.005 * n for n in range(20)]]
+    assert tell(epochs(FALLING[:24], curve)) == []
+
+
+def test_an_early_stumble_does_not_blind_the_rule() -> None:
+    curve = [2.0, 1.4, 1.9, 1.8, 1.2, 1.1, 1.0, *[1.0 + 0.03 * n for n in range(1, 10)]]
+    [change] = [c for c in tell(epochs(FALLING[:16], curve)) if c.change == "raised"]
+    assert change.evidence["best_eval_step"] == 70
+    assert change.step <= (7 + 2 + 6) * 10
 
 
 def test_losses_that_may_be_negative_are_silent() -> None:
