@@ -8,6 +8,7 @@ from rundir.layout import RunDir
 from rundir.records import EventRecord, LifecycleEvent, OutcomeEvent
 from rundir.status import State
 from traind import dial
+from traind.eventlog import EventLog
 
 WITH_TRAINER = (State.STARTING, State.RUNNING, State.PAUSED)
 
@@ -43,6 +44,18 @@ class OrderDesk:
     def note_answered(self, order_id: str) -> None:
         self._answered.add(order_id)
         self.in_flight.pop(order_id, None)
+
+    def answer(self, order: Order | Malformed, events: EventLog, *, step: int, refused: str | None = None) -> None:
+        """Write the outcome of an order that the supervisor answers itself."""
+        events.outcome(order, step=step, refused=refused)
+        self.note_answered(order.id)
+
+    def answer_in_flight(self, events: EventLog, state: State, *, step: int, refused: str) -> None:
+        """Answer what the trainer took along unanswered: what was ordered may have come about all the same."""
+        came_about = {Verb.STOP: State.STOPPED, Verb.PARK: State.PARKED}
+        for order in list(self.in_flight.values()):
+            done = came_about.get(order.verb) is state
+            self.answer(order, events, step=step, refused=None if done else refused)
 
     def arrivals(self) -> list[Order | Malformed]:
         """Orders that came and were neither answered nor handed on."""

@@ -15,7 +15,7 @@ from rundir import process
 from rundir.append import Appender
 from rundir.control import Malformed, Order, Verb
 from rundir.layout import RunDir
-from rundir.records import CheckpointEvent, EventRecord, NoteEvent, encode
+from rundir.records import NoteEvent, encode
 from rundir.status import HEARTBEAT_S, Heart, Intent, Phase, State, Status, read_status, write_status
 from traind import identity, policy
 from traind.config import Config
@@ -23,7 +23,7 @@ from traind.eventlog import EventLog
 from traind.machine import Machine
 from traind.order_desk import OrderDesk, refusal
 from traind.trainer_process import Ending, TrainerProcess
-from traind.watch import RecordWatch
+from traind.watch import RecordWatch, last_console_lines, newest_checkpoint
 from traind.wire import Beat, Facts, Leave
 
 TICK_S = 0.05
@@ -54,7 +54,7 @@ class Supervisor:
         self._desk = OrderDesk(run, self.status.control)
         history = self._watch.events()
         self._desk.note_outcomes(history)
-        self._note_events(history)
+        self.status.checkpoint = newest_checkpoint(history) or self.status.checkpoint
         last_seq = max((event.seq for event in history if event.writer == "supervisor"), default=0)
         self._events = EventLog(run.events, "supervisor", self.status.attempt, run.reserve, last_seq=last_seq)
         self._trainer: TrainerProcess | None = None
@@ -218,7 +218,7 @@ class Supervisor:
             self._end(State.STOPPED, self.status.last_error)
             return
         step = self.status.step
-        self._events.lifecycle("crashed", ending.cause, step=step, detail={"console": _last_lines(self.run)})
+        self._events.lifecycle("crashed", ending.cause, step=step, detail={"console": last_console_lines(self.run)})
         if self.status.intent is Intent.PARKED:
             self._park()
             return
@@ -238,14 +238,14 @@ class Supervisor:
     def _park(self) -> None:
         self.status.state = State.PARKED
         self._events.lifecycle("parked", step=self.status.step)
-        self._refuse_in_flight("the run was parked first")
+        self._answer_in_flight("the run was parked first")
         if self.status.intent is Intent.RUN:  # resumed while the trainer was leaving
             self._spawn("resume")
 
     def _end(self, state: State, error: str | None = None) -> None:
         self.status.state, self.status.last_error, self.status.ended_at = state, error, time.time()
         self._restart_at = None
-        self._refuse_in_flight(f"the run ended first: {state}")
+        self._answer_in_flight(f"the run ended first: {state}")
         self._events.lifecycle(str(state), error or "", step=self.status.step)
 
     # --- orders --------------------------------------------------------------------------------------------------
@@ -339,29 +339,19 @@ class Supervisor:
                 assert_never(other)
 
     def _answer(self, order: Order | Malformed, refused: str | None) -> None:
-        self._events.outcome(order, step=self.status.step, refused=refused)
-        self._desk.note_answered(order.id)
+        self._desk.answer(order, self._events, step=self.status.step, refused=refused)
 
-    def _refuse_in_flight(self, why: str) -> None:
-        for order in list(self._desk.in_flight.values()):
-            # What was ordered has come about, though the trainer could not say so.
-            came_about = order.verb is Verb.STOP and self.status.state is State.STOPPED
-            came_about = came_about or (order.verb is Verb.PARK and self.status.state is State.PARKED)
-            self._answer(order, None if came_about else why)
+    def _answer_in_flight(self, why: str) -> None:
+        self._desk.answer_in_flight(self._events, self.status.state, step=self.status.step, refused=why)
 
     # --- what it writes ------------------------------------------------------------------------------------------
 
     def _read_records(self) -> None:
         events = self._watch.events()
         self._desk.note_outcomes(events)
-        self._note_events(events)
+        self.status.checkpoint = newest_checkpoint(events) or self.status.checkpoint
         for change in self._watch.alert_changes():
             self._events.write(change.as_event(at=0, attempt=0))
-
-    def _note_events(self, events: list[EventRecord]) -> None:
-        for event in events:
-            if isinstance(event, CheckpointEvent):
-                self.status.checkpoint = event.path
 
     def _sample(self) -> None:
         pids = [os.getpid()] + ([self._trainer.id.pid] if self._trainer is not None else [])
@@ -403,13 +393,3 @@ def _state_in(phase: Phase, before: State) -> State:
             return State.STOPPING if before is State.STOPPING else State.RUNNING
         case other:
             assert_never(other)
-
-
-def _last_lines(run: RunDir, num_bytes: int = 2000) -> str:
-    """The end of console.log, for the event of a crash."""
-    try:
-        with open(run.console, "rb") as file:
-            file.seek(max(0, file.seek(0, os.SEEK_END) - num_bytes))
-            return file.read().decode("utf-8", "replace")
-    except OSError:
-        return ""

@@ -1,5 +1,6 @@
 """The supervisor as a reader of its own run: outcomes that the trainer wrote, and the alert rules over its records."""
 
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from rundir.records import (
     EVENT_DECODER,
     METRICS_DECODER,
     AlertEvent,
+    CheckpointEvent,
     EventRecord,
     MetricsRecord,
     decode_lines,
@@ -88,3 +90,18 @@ def _chunks(tail: Tail) -> Iterator[bytes]:
             yield chunk.lines
         if chunk.at_end:
             return
+
+
+def newest_checkpoint(events: list[EventRecord]) -> str | None:
+    """The path of the last checkpoint that these events tell of, relative to the run directory."""
+    return next((event.path for event in reversed(events) if isinstance(event, CheckpointEvent)), None)
+
+
+def last_console_lines(run: RunDir, num_bytes: int = 2000) -> str:
+    """The end of console.log, for the event of a crash."""
+    try:
+        with open(run.console, "rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - num_bytes))
+            return file.read().decode("utf-8", "replace")
+    except OSError:
+        return ""

@@ -1,0 +1,1 @@
+"""Measurements that print tables and never fail on a time."""

@@ -1,0 +1,55 @@
+"""Which order is taken in which state, and that each gets exactly one outcome."""
+
+import pytest
+
+from rundir.control import Order, Verb, send
+from rundir.layout import RunDir
+from rundir.records import OutcomeEvent
+from rundir.status import State
+from traind.eventlog import EventLog
+from traind.order_desk import OrderDesk, refusal
+
+TAKEN: dict[Verb, set[State]] = {
+    Verb.PAUSE: {State.STARTING, State.RUNNING, State.RESTARTING},
+    Verb.PARK: {State.STARTING, State.RUNNING, State.RESTARTING, State.PAUSED},
+    Verb.RESUME: {State.PAUSED, State.PARKED, State.STOPPED, State.FAILED},
+    Verb.CHECKPOINT: {State.STARTING, State.RUNNING, State.RESTARTING, State.PAUSED},
+    Verb.EVAL: {State.STARTING, State.RUNNING, State.RESTARTING, State.PAUSED},
+    Verb.SET: set(State),
+    Verb.STOP: {State.STARTING, State.RUNNING, State.RESTARTING, State.PAUSED, State.PARKED},
+    Verb.KILL: {State.STARTING, State.RUNNING, State.RESTARTING, State.PAUSED, State.PARKED, State.STOPPING},
+    Verb.NOTE: set(State),
+}
+ARGS: dict[Verb, dict[str, object]] = {Verb.SET: {"lr": 1e-4}, Verb.NOTE: {"text": "x"}}
+
+
+@pytest.mark.parametrize("verb", Verb)
+@pytest.mark.parametrize("state", State)
+def test_the_table_of_states(verb: Verb, state: State) -> None:
+    order = Order(verb=verb, args=ARGS.get(verb, {}))
+    refused = refusal(order, state, step=10, total_steps=10, steps_per_epoch=5)
+    assert (refused is None) == (state in TAKEN[verb]), refused
+
+
+def test_a_done_run_with_more_steps_resumes() -> None:
+    assert refusal(Order(verb=Verb.RESUME), State.DONE, step=10, total_steps=None, steps_per_epoch=5) is None
+
+
+def test_arguments_where_none_belong_are_refused() -> None:
+    assert refusal(Order(verb=Verb.PAUSE, args={"for": 5}), State.RUNNING, 1, 9, 3) == "pause takes no arguments"
+    assert refusal(Order(verb=Verb.NOTE), State.RUNNING, 1, 9, 3) == "a note needs a text"
+
+
+def test_an_order_is_handed_out_once_and_again_after_a_restart_only_if_unanswered(run_dir: RunDir) -> None:
+    events = EventLog(run_dir.events, "supervisor", 1, run_dir.reserve)
+    desk = OrderDesk(run_dir, None)
+    for name in ("a", "b"):
+        send(run_dir, Order(verb=Verb.PAUSE, id=name))
+    send(run_dir, Order(verb=Verb.PAUSE, id="a"))
+    assert [order.id for order in desk.arrivals()] == ["a", "b"]
+    desk.answer(Order(verb=Verb.PAUSE, id="a"), events, step=1)
+    assert desk.arrivals() == []
+
+    later = OrderDesk(run_dir, desk.position)
+    later.note_outcomes([OutcomeEvent(at=0, attempt=1, writer="trainer", order="a", verb="pause", result="applied")])
+    assert [order.id for order in later.arrivals()] == ["b"]
