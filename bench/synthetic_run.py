@@ -1,7 +1,7 @@
 """Write a run directory of N steps through rundir's own encoder: finished, or live at a steady rate.
 
-python bench/synthetic_run.py DIR --steps 1000000
-python bench/synthetic_run.py DIR --steps 2000 --live 20
+python -m bench.synthetic_run DIR --steps 1000000
+python -m bench.synthetic_run DIR --steps 2000 --live 20
 """
 
 import argparse

@@ -50,7 +50,9 @@ def append(path: Path, records: Sequence[AnyRecord]) -> None:
     appender.close()
 
 
-def set_status(run: RunDir, state: State, *, step: int = 0, total: int | None = None, alive: bool = True) -> None:
+def set_status(
+    run: RunDir, state: State, *, step: int = 0, total: int | None = None, alive: bool = True, device: str = "cpu"
+) -> None:
     """A status whose supervisor is this very process, or (`alive=False`) one that is gone."""
     this = process.this_process()
     gone = process.ProcessId(this.pid, this.start_ticks + 1)
@@ -60,7 +62,7 @@ def set_status(run: RunDir, state: State, *, step: int = 0, total: int | None = 
         run.status_json,
         Status(
             run=run.id, state=state, attempt=1, step=step, total_steps=total, epoch=step / 100, total_epochs=2.0,
-            phase=Phase.TRAIN, device="cpu", supervisor=heart, trainer=heart, host=process.host(),
+            phase=Phase.TRAIN, device=device, supervisor=heart, trainer=heart, host=process.host(),
             boot_id=process.boot_id(), updated_at=now, started_at=now - 60,
             ended_at=now if state.has_ended else None,
         ),

@@ -9,6 +9,7 @@ from rundir.records import AlertEvent, CheckpointEvent, EpochRecord, LifecycleEv
 from rundir.status import State
 from tests.trainwatch.runs import append, evaluation, make_run, outcome, set_status, step, steps
 from trainwatch.feed import Feed, read_opened
+from trainwatch.panes.charts import chart_of
 from trainwatch.snapshot import read_run
 from trainwatch.store import Answer, Store
 
@@ -160,9 +161,20 @@ def test_memory_of_a_gpu_run_is_that_of_its_gpu(run: RunDir) -> None:
 
     gpus = [GpuSample(index=0, mem_used_bytes=10), GpuSample(index=1, mem_used_bytes=20, run_mem_bytes=15)]
     append(run.system, [SystemRecord(at=1.0, attempt=1, gpus=gpus, run_rss_bytes=5)])
+    assert read_run(run).memory() == ("host memory", "rss")
+    set_status(run, State.RUNNING, device="cuda:1")
     store = read_run(run)
-    assert store.memory() == ("host memory", "rss")
+    assert store.memory() == ("gpu1 memory", "gpu1")
     assert (store.system.last("gpu0"), store.system.last("gpu1"), store.system.last("rss")) == (10.0, 15.0, 5.0)
+
+
+def test_memory_of_a_gpu_that_nobody_may_look_into_is_what_torch_allocated(run: RunDir) -> None:
+    append(run.metrics, [step(1, 1.0, gpu_mem_allocated_bytes=2**30)])
+    set_status(run, State.RUNNING, device="cuda:1")
+    store = read_run(run)
+    assert store.memory() == ("gpu memory allocated", "gpu_mem_allocated_bytes")
+    chart = chart_of("memory", store)
+    assert chart.value_format(chart.value) == "1.00 GiB"
 
 
 def test_baseline_may_nest(run: RunDir) -> None:

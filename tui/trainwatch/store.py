@@ -30,6 +30,7 @@ from rundir.status import HEARTBEAT_S, Liveness, Status
 from trainwatch.feed import Batch, MetricsPiece, Opened
 from trainwatch.scores import Scores, numeric
 
+ALLOCATED = "gpu_mem_allocated_bytes"
 EVENTS_KEPT = 500
 CONSOLE_LINES = 1000
 ORDERS_KEPT = 200
@@ -278,10 +279,15 @@ class Store:
         return sorted(self.alerts.values(), key=lambda a: (order[a.severity], -(a.step or 0)))
 
     def memory(self) -> tuple[str, str]:
-        """Which memory matters: the title and the column of `system` (the run's GPU, else its host memory)."""
+        """Which memory matters: a title and a column, of `system` or (the allocator's own) of `steps`.
+
+        On a GPU run what its GPU holds; where nothing may look into that, what torch has allocated; else the host's.
+        """
         device = self.status.device if self.status is not None else None
         if device is not None and device.startswith("cuda"):
             wanted = f"gpu{device.partition(':')[2] or 0}"
             if self.system.column(wanted) is not None:
                 return f"{wanted} memory", wanted
+            if self.steps.column(ALLOCATED) is not None:
+                return "gpu memory allocated", ALLOCATED
         return "host memory", "rss"

@@ -1,18 +1,20 @@
 """Which charts there are and what each takes from the store. Pure."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from rundir.series import MAX_STEP
 from trainwatch import format as fmt
 from trainwatch.panes.chart import Chart
-from trainwatch.store import Store
+from trainwatch.store import ALLOCATED, Store
 
 GIB = 2.0**30
 CHARTS = ("loss", "grad_norm", "lr", "memory")
 
 
 def chart_of(name: str, store: Store) -> Chart:
-    """One of `CHARTS` as it stands now."""
+    """One of `CHARTS`, or any column of the steps, as it stands now."""
     if name == "memory":
         return _memory(store)
     points_x, points_y = store.scores.points() if name == "loss" else (np.empty(0), np.empty(0))
@@ -35,6 +37,9 @@ def chart_of(name: str, store: Store) -> Chart:
 
 def _memory(store: Store) -> Chart:
     title, name = store.memory()
+    if name == ALLOCATED:
+        by_step = replace(chart_of(ALLOCATED, store), title=title, from_zero=True)
+        return replace(by_step, value_format=fmt.size, unit=GIB)
     x = store.system.x
     return Chart(
         title=title,

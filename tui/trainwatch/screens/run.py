@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import getpass
 import time
 from functools import partial
@@ -97,6 +98,8 @@ class RunScreen(Screen[None]):
     async def _follow(self) -> None:
         """Ask for a batch, apply it, paint, wait. The next is asked for only when the last was applied."""
         await self._read_to_end()
+        gc.freeze()  # `cli` held collection back while the run was read; what was read stays
+        gc.enable()
         # Only now: the first picture does not wait for this import.
         from trainwatch.wake import Watch
 
