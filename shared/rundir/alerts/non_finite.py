@@ -133,7 +133,6 @@ class NonFiniteRule(Rule[NonFiniteState]):
     ) -> list[AlertChange]:
         """Raise the alert, or add one more signal to the open one; the same signal again is no news."""
         state = self.state
-        state.good_in_a_row = 0
         if signal in state.bad:
             return []
         state.bad = [*state.bad, signal]

@@ -39,6 +39,31 @@ def test_a_severe_rise_over_three_epochs_is_a_warning_by_the_third_eval() -> Non
     assert "checkpoint of step 10" in change.advice
 
 
+@pytest.mark.parametrize(
+    ("train", "evals", "why"),
+    [
+        ([0.45, 0.20], [0.48, 0.96], "a single rise, however high"),
+        ([0.45, 0.20, 0.08], [0.48, 0.50, 0.72], "two rises, one of them within noise"),
+        ([0.45, 0.20, 0.08], [0.48, 0.54, 0.60], "two rises that make less than 30 %"),
+        ([0.45, 0.42, 0.40], [0.48, 0.55, 0.72], "the train loss hardly fell"),
+        ([0.45, 0.20, 0.08], [0.48, 0.72, 0.55], "already on its way back"),
+    ],
+)
+def test_few_evals_convict_only_on_strong_evidence(train: list[float], evals: list[float], why: str) -> None:
+    assert tell(epochs(train, evals)) == [], why
+
+
+def test_a_cleared_alert_needs_a_new_trend_not_one_eval() -> None:
+    engine = Engine()
+    assert len(tell(epochs(FALLING[:14], u_curve(0.03, num_evals=14)), engine)) == 1
+    assert [c.change for c in engine.feed(evaluation(150, 1.01))] == ["cleared"]
+    for n, loss in [(160, 1.3), (170, 1.35), (180, 1.4)]:
+        engine.feed(step(n - 5, FALLING[n // 10]))
+        assert engine.feed(evaluation(n, loss)) == []
+    engine.feed(step(185, FALLING[19]))
+    assert [c.change for c in engine.feed(evaluation(190, 1.45))] == ["raised"]
+
+
 def test_the_same_told_by_epoch_records_alone() -> None:
     changes = []
     engine = Engine()
@@ -103,8 +128,8 @@ def test_a_converged_run_whose_loss_creeps_up_near_zero_is_silent() -> None:
 
 
 def test_a_step_up_that_comes_down_again_by_itself_is_silent() -> None:
-    curve = [1.3, 1.2, 1.1, 1.0, *[1.12 - 0.005 * n for n in range(20)]]
-    assert tell(epochs(FALLING[:24], curve)) == []
+    curve = [1.2, 1.1, 1.0, 1.0, 1.0, *[1.12 - 0.005 * n for n in range(13)]]
+    assert tell(epochs(FALLING[:18], curve)) == []
 
 
 def test_an_early_stumble_does_not_blind_the_rule() -> None:
