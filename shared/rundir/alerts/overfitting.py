@@ -218,7 +218,7 @@ class OverfittingRule(Rule[OverfittingState]):
         """For many evals: the median of the last three stands over the smoothed best by more than noise, and climbs."""
         state = self.state
         losses = [e.loss for e in state.evals]
-        smooth = [median(losses[max(0, i - 1) : i + 2]) if i else losses[0] for i in range(len(losses) - 1)]
+        smooth = [losses[0], *(sorted(three)[1] for three in zip(losses, losses[1:], losses[2:], strict=False))]
         at = min(range(len(smooth)), key=smooth.__getitem__)
         best_smooth, anchor = smooth[at], state.evals[at]
         if state.older_best is not None and state.older_best.loss < best_smooth:

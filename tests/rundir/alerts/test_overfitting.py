@@ -218,3 +218,9 @@ def test_a_best_that_left_the_window_is_still_the_best() -> None:
     engine = Engine()
     tell(epochs([0.5] * len(wobble), [0.9, 0.4, 0.9, *wobble[3:]], steps=2), engine)
     assert engine.state()["overfitting"]["older_best"]["loss"] == 0.4
+
+
+def test_a_resume_far_back_leaves_too_little_to_judge_and_no_error() -> None:
+    engine = Engine()
+    tell(epochs([0.5] * (2 * EVALS_KEPT), [1.0, 0.4, *[1.1] * (2 * EVALS_KEPT - 2)], steps=2), engine)
+    assert tell([resume(6), step(7, 0.4), evaluation(8, 0.9), step(9, 0.3), evaluation(10, 0.95)], engine) == []
