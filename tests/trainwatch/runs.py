@@ -70,4 +70,5 @@ def set_status(
 
 
 def outcome(order: str, verb: str, result: Any = "applied", **fields: Any) -> OutcomeEvent:
-    return OutcomeEvent(at=time.time(), attempt=1, writer="supervisor", order=order, verb=verb, result=result, **fields)
+    fields.setdefault("at", time.time())
+    return OutcomeEvent(attempt=1, writer="supervisor", order=order, verb=verb, result=result, **fields)

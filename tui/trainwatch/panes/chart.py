@@ -163,6 +163,11 @@ def _draw_curves(cells: _Cells, chart: Chart, binned: Binned, level: Floats, y: 
     height = cells.lines * DOTS_Y
     low, high = (_to_dots(values, chart.unit, y, cells.lines) for values in (binned.low, binned.high))
     cells.draw(braille(spans(low, high, binned.odd, height)), "raw" if chart.smoothed else "curve")
+    known = np.flatnonzero(binned.count)
+    if len(known) == 1:  # a single dot is too small to be seen
+        at = int(known[0])
+        cells.put(at // DOTS_X, cells.lines - 1 - round(float(high[at])) // DOTS_Y, "•", "curve")
+        return
     if len(level):
         dots = _to_dots(level, chart.unit, y, cells.lines)
         cells.draw(braille(spans(dots, dots, binned.odd & np.isnan(level), height)), "smooth")
@@ -200,7 +205,7 @@ def _x_ticks(chart: Chart, window: Window, columns: int, gutter: int) -> Row:
     """The lower edge of the box with the axis' ticks in it."""
     extent = window.stop - window.start
     edge = ["─"] * (columns + gutter)
-    step = max(1.0, nice_step(extent, max(1, columns // 14), (1.0, 2.0, 5.0)))  # half a step there is none
+    step = max(1.0, nice_step(extent, max(1, columns // 11), (1.0, 2.0, 5.0)))  # half a step there is none
     taken = 0
     for k in range(int(extent / step + 1e-9) + 1):
         label = f" {chart.x_format(k * step)} "

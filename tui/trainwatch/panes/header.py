@@ -64,7 +64,8 @@ def _figures(store: Store, now: float) -> list[Row]:
         add("epoch", f"{status.epoch:.2f}{total}")
     if not store.caught_up:
         return figures
-    add("ETA", fmt.duration(store.eta_s) if _is_training(store) else fmt.MISSING)
+    if not store.has_ended:
+        add("ETA", fmt.duration(store.eta_s) if _is_training(store) else fmt.MISSING)
     # "steps/s 12.3", not "12.3 steps/s": what waits for the status line's "N steps" must not meet it here.
     add("steps/s", fmt.number(store.rate) if math.isfinite(store.rate) else fmt.MISSING)
     add("elapsed", fmt.duration(store.elapsed_s(now)))

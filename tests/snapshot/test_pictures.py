@@ -1,0 +1,108 @@
+"""A few pictures of the dashboard. Each is a promise: `make snap-update`, then look at the SVG in a browser."""
+
+import math
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from textual.pilot import Pilot
+
+from rundir.layout import RunDir
+from rundir.records import AlertEvent, CheckpointEvent, LifecycleEvent, ResumeEvent, ResumeRecord, Severity, StepRecord
+from rundir.status import State, Status, write_status
+from tests.trainwatch.runs import START_AT, append, evaluation, make_run, memory, outcome, step
+from trainwatch.app import TrainwatchApp
+
+TOTAL = 600
+LABELS = {
+    "Loaded_Language": {"precision": 0.71, "recall": 0.66, "f1": 0.684, "support": 412},
+    "Name_Calling,Labeling": {"precision": 0.64, "recall": 0.58, "f1": 0.608, "support": 198},
+    "Flag-Waving": {"precision": 0.52, "recall": 0.61, "f1": 0.561, "support": 77},
+}
+
+
+def noisy(i: int) -> float:
+    return 0.3 + 2.7 * math.exp(-i / 120) + 0.12 * math.sin(i * 1.7) * math.cos(i * 0.37)
+
+
+def records(first: int, last: int, attempt: int) -> list[StepRecord]:
+    return [
+        step(
+            i, "nan" if i in (401, 402) else noisy(i), attempt, grad_norm=0.8 + 0.5 * abs(math.sin(i * 0.9)),
+            lr=5e-5 * min(i / 60, (TOTAL - i) / (TOTAL - 60)), tokens_per_s=41_250.0,
+        )
+        for i in range(first, last + 1)
+    ]  # fmt: skip
+
+
+def checkpoint(at_step: int) -> CheckpointEvent:
+    return CheckpointEvent(
+        at=START_AT + at_step, attempt=1, writer="trainer", step=at_step, path=f"checkpoints/step-{at_step:08d}",
+        size_bytes=760_000_000, best=at_step != 600,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunDir:
+    """A finished run with a restart in the middle, two NaN losses, an alert and an order: every time in it is fixed."""
+    monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
+    run = make_run(tmp_path)
+    append(run.metrics, records(1, 250, 1))
+    append(run.metrics, [evaluation(150, 1.4, 0.31), evaluation(150, 1.4, 0.31)])
+    append(run.metrics, [ResumeRecord(at=START_AT + 250, attempt=2, step=200, reason="restart")])
+    append(run.metrics, records(201, TOTAL, 2))
+    append(
+        run.metrics, [evaluation(s, v, f, 2, best=b) for s, v, f, b in ((300, 0.8, 0.52, True), (450, 0.62, 0.6, True))]
+    )
+    append(run.metrics, [evaluation(600, 0.71, 0.59, 2, labels=LABELS)])
+    append(run.system, memory(300))
+    baseline = {"f1": 0.214, "precision": 0.341, "recall": 0.156}
+    append(
+        run.events,
+        [
+            LifecycleEvent(at=START_AT, attempt=1, writer="trainer", what="baseline", detail=baseline),
+            checkpoint(200),
+            outcome("a", "set", step=230, args={"lr": 5e-5}, at=START_AT + 230),
+            ResumeEvent(at=START_AT + 250, attempt=2, writer="trainer", step=200, reason="restart"),
+            checkpoint(450),
+            checkpoint(600),
+            AlertEvent(
+                at=START_AT + 600, attempt=2, writer="supervisor", step=600, rule="overfitting", change="raised",
+                severity=Severity.WARNING, message="eval loss 0.71 is 15 % over its best", onset_step=450,
+            ),
+        ],
+    )  # fmt: skip
+    run.console.write_text("tokenizer trained: 4000 tokens\nno progress bars here\n", encoding="utf-8")
+    write_status(
+        run.status_json,
+        Status(
+            run=run.id, state=State.DONE, attempt=2, step=TOTAL, total_steps=TOTAL, epoch=3.0, total_epochs=3.0,
+            device="cpu", updated_at=START_AT + 660, started_at=START_AT, ended_at=START_AT + 660,
+        ),
+    )  # fmt: skip
+    return run
+
+
+async def settled(pilot: Pilot[None]) -> None:
+    app = pilot.app
+    assert isinstance(app, TrainwatchApp)
+    while not app.run_screen.store.caught_up:
+        await pilot.pause(0.02)
+    await pilot.pause()
+
+
+@pytest.mark.parametrize("size", [(160, 48), (80, 24), (40, 10)], ids=["wide", "compact", "tiny"])
+def test_a_finished_run(run: RunDir, snap_compare: Callable[..., bool], size: tuple[int, int]) -> None:
+    assert snap_compare(TrainwatchApp(run), terminal_size=size, run_before=settled)
+
+
+def test_the_help(run: RunDir, snap_compare: Callable[..., Any]) -> None:
+    async def open_help(pilot: Pilot[None]) -> None:
+        await settled(pilot)
+        await pilot.press("question_mark")
+        await pilot.pause()
+
+    assert snap_compare(TrainwatchApp(run), terminal_size=(110, 36), run_before=open_help)
