@@ -1,7 +1,7 @@
 """The chart: a braille curve of a column over an axis, with what was odd about it. Pure; owns no data."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 
@@ -10,7 +10,7 @@ import numpy as np
 from rundir.series import Column, Floats
 from trainwatch import format as fmt
 from trainwatch.downsample import Binned, Window, bin_column, smooth
-from trainwatch.paint import Row, box
+from trainwatch.paint import Row, Span, box
 from trainwatch.raster import DOTS_X, DOTS_Y, braille, spans
 from trainwatch.scale import Axis, growing_end, nice_step, value_axis
 
@@ -145,13 +145,13 @@ class _Cells:
             self.put(start + i, self.lines // 2, character, style)
 
     def rows(self) -> list[Row]:
-        return [
-            [
-                ("".join(c for c, _ in run), style)
-                for style, run in groupby(zip(cs, ss, strict=True), key=lambda p: p[1])
-            ]
-            for cs, ss in zip(self._characters, self._styles, strict=True)
-        ]
+        lines = zip(self._characters, self._styles, strict=True)
+        return [_spans(zip(characters, styles, strict=True)) for characters, styles in lines]
+
+
+def _spans(cells: Iterable[Span]) -> Row:
+    """Single cells joined into spans of one style."""
+    return [("".join(text for text, _ in run), style) for style, run in groupby(cells, key=lambda cell: cell[1])]
 
 
 def _to_dots(values: Floats, unit: float, y: Axis, lines: int) -> Floats:
@@ -204,7 +204,7 @@ def _tick_labels(y: Axis, lines: int, gutter: int) -> list[str]:
 def _x_ticks(chart: Chart, window: Window, columns: int, gutter: int) -> Row:
     """The lower edge of the box with the axis' ticks in it."""
     extent = window.stop - window.start
-    edge = ["─"] * (columns + gutter)
+    edge = [("─", "border")] * (columns + gutter)
     step = max(1.0, nice_step(extent, max(1, columns // 11), (1.0, 2.0, 5.0)))  # half a step there is none
     taken = 0
     for k in range(int(extent / step + 1e-9) + 1):
@@ -212,6 +212,6 @@ def _x_ticks(chart: Chart, window: Window, columns: int, gutter: int) -> Row:
         at = gutter + int(k * step / extent * (columns - 1)) - len(label) // 2
         at = min(at, columns + gutter - len(label))
         if at >= taken:
-            edge[at : at + len(label)] = label
+            edge[at : at + len(label)] = [(character, "axis") for character in label]
             taken = at + len(label)
-    return [("".join(edge), "border")]
+    return _spans(edge)

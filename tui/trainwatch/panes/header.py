@@ -53,36 +53,38 @@ def _progress(store: Store, width: int) -> Row:
 
 
 def _figures(store: Store, now: float) -> list[Row]:
-    status = store.status
-    figures: list[Row] = []
-
-    def add(name: str, value: str, style: str = "value") -> None:
-        figures.append([*([] if figures else [(" ", "")]), (name + " ", "dim"), (value, style)])
-
-    if status is not None and status.epoch is not None:
-        total = f" / {status.total_epochs:g}" if status.total_epochs is not None else ""
-        add("epoch", f"{status.epoch:.2f}{total}")
-    if not store.caught_up:
-        return figures
-    if not store.has_ended:
-        add("ETA", fmt.duration(store.eta_s) if _is_training(store) else fmt.MISSING)
-    # "steps/s 12.3", not "12.3 steps/s": what waits for the status line's "N steps" must not meet it here.
-    add("steps/s", fmt.number(store.rate) if math.isfinite(store.rate) else fmt.MISSING)
-    add("elapsed", fmt.duration(store.elapsed_s(now)))
-    if status is not None and status.device:
-        add("device", fmt.plain(status.device))
-    tokens = store.steps.last("tokens_per_s")
-    if math.isfinite(tokens):
-        add("tokens/s", fmt.short_count(float(f"{tokens:.3g}")))
-    if store.checkpoints:
-        add("checkpoint", fmt.count(store.checkpoints[-1].step or 0))
-    if (best := store.scores.best_record) is not None:
-        add("best", f"@ {fmt.count(best.step)}")
-    if status is not None and status.attempt > 1:
-        add("attempt", str(status.attempt))
-    if status is not None and status.host and not store.is_moving:
-        add("host", fmt.clip(fmt.plain(status.host), 20))
+    """Name and value pairs, the weightiest first."""
+    named = [*_epoch(store), *(_measured(store, now) if store.caught_up else [])]
+    figures: list[Row] = [[(f"{name} ", "dim"), (value, "value")] for name, value in named]
+    if figures:
+        figures[0].insert(0, (" ", ""))
     return figures
+
+
+def _epoch(store: Store) -> list[tuple[str, str]]:
+    status = store.status
+    if status is None or status.epoch is None:
+        return []
+    total = f" / {status.total_epochs:g}" if status.total_epochs is not None else ""
+    return [("epoch", f"{status.epoch:.2f}{total}")]
+
+
+def _measured(store: Store, now: float) -> list[tuple[str, str]]:
+    status, tokens, best = store.status, store.steps.last("tokens_per_s"), store.scores.best_record
+    eta = fmt.duration(store.eta_s) if _is_training(store) else fmt.MISSING
+    figures = [
+        ("ETA", "" if store.has_ended else eta),
+        # "steps/s 12.3", not "12.3 steps/s": what waits for the status line's "N steps" must not meet it here.
+        ("steps/s", fmt.number(store.rate) if math.isfinite(store.rate) else fmt.MISSING),
+        ("elapsed", fmt.duration(store.elapsed_s(now))),
+        ("device", fmt.plain(status.device or "") if status else ""),
+        ("tokens/s", fmt.short_count(tokens) if math.isfinite(tokens) else ""),
+        ("checkpoint", fmt.count(store.checkpoints[-1].step or 0) if store.checkpoints else ""),
+        ("best", f"@ {fmt.count(best.step)}" if best is not None else ""),
+        ("attempt", str(status.attempt) if status and status.attempt > 1 else ""),
+        ("host", fmt.clip(fmt.plain(status.host), 20) if status and not store.is_moving else ""),
+    ]
+    return [(name, value) for name, value in figures if value]
 
 
 def _is_training(store: Store) -> bool:
