@@ -13,7 +13,7 @@ from trainwatch.cli import find
 
 async def draw(run: str, size: tuple[int, int]) -> str:
     """The dashboard of a run, once its last record is painted, as SVG."""
-    app = TrainwatchApp(find(run, Path("runs")), read_only=True)
+    app = TrainwatchApp(find(run, Path("runs")))
     async with app.run_test(size=size) as pilot:
         while not app.run_screen.store.caught_up:
             await pilot.pause(0.05)

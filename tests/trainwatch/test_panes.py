@@ -110,7 +110,8 @@ def test_the_steps_are_said_once_and_only_when_all_is_read(tmp_path: Path) -> No
     assert " steps " not in text
 
 
-def test_a_dead_run_says_what_to_do(tmp_path: Path) -> None:
+def test_a_dead_run_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
     run = make_run(tmp_path)
     append(run.metrics, steps(3))
     set_status(run, State.RUNNING, step=3, total=9, alive=False)

@@ -79,7 +79,8 @@ PANES = {1: "charts", 2: "evals", 3: "events", 4: "orders", 5: "console"}
 class Situation:
     """What decides whether an order makes sense now."""
 
-    run_id: str
+    reference: str
+    """The run, as the command line understands it."""
     state: State | None
     verdict: Liveness
     read_only: bool = False
@@ -108,13 +109,13 @@ def attention(now: Situation) -> str:
     """What to do outside the dashboard when nobody would answer an order; empty when a supervisor listens."""
     match now.verdict:
         case Liveness.UNATTENDED:
-            return f"{now.state or 'parked'}, unattended: go on with  traind resume {now.run_id}"
+            return f"{now.state or 'parked'}, unattended: go on with  traind resume {now.reference}"
         case Liveness.DEAD:
-            return f"dead (was {now.state}): go on with  traind resume {now.run_id}"
+            return f"dead (was {now.state}): go on with  traind resume {now.reference}"
         case Liveness.REBOOTED:
-            return f"the machine was started anew: go on with  traind resume {now.run_id}"
+            return f"the machine was started anew: go on with  traind resume {now.reference}"
         case Liveness.ORPHANED:
-            return f"the supervisor is gone, its trainer will leave: then  traind resume {now.run_id}"
+            return f"the supervisor is gone, its trainer will leave: then  traind resume {now.reference}"
         case Liveness.ENDED:
             return f"the run has ended ({now.state})"
         case Liveness.LIVE | Liveness.SILENT | Liveness.UNKNOWN:

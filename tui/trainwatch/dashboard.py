@@ -48,7 +48,7 @@ _SCROLLING: dict[str, _Scrolling] = {"evals": paint_evals, "events": paint_event
 def situation(store: Store, view: View) -> Situation:
     """What decides which actions make sense now."""
     return Situation(
-        run_id=store.run.id,
+        reference=store.opened.reference,
         state=store.status.state if store.status is not None else None,
         verdict=store.verdict,
         read_only=view.read_only,

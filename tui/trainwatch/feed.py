@@ -70,6 +70,8 @@ class Batch:
 class Opened:
     """What is read once, when a run is opened."""
 
+    reference: str
+    """What the command line understands as this run, from where the viewer was started."""
     info: RunInfo | None
     lr: float | None
     """The configured peak learning rate."""
@@ -86,7 +88,9 @@ def read_opened(run: RunDir) -> Opened:
         lr = train.get("lr") if isinstance(train, dict) else None
     except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError):
         lr = None
-    return Opened(info, float(lr) if isinstance(lr, int | float) else None)
+    path, here = run.path.resolve(), Path.cwd()
+    reference = path.relative_to(here) if path.is_relative_to(here) else path
+    return Opened(str(reference), info, float(lr) if isinstance(lr, int | float) else None)
 
 
 class Feed:

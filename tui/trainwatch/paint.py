@@ -52,13 +52,13 @@ def spread(left: Row, right: Row, width: int) -> Row:
 
 
 def flow(groups: Sequence[Row], width: int, gap: int = 3) -> list[Row]:
-    """Groups laid out on as many lines as they need, whole groups only."""
+    """Groups laid out on as many lines as they need, whole groups only, each line a cell in from the left."""
     lines: list[Row] = []
     for group in groups:
         if lines and row_width(lines[-1]) + gap + row_width(group) <= width:
             lines[-1] += [(" " * gap, ""), *group]
         else:
-            lines.append(list(group))
+            lines.append([(" ", ""), *group])
     return [fit_row(line, width) for line in lines]
 
 

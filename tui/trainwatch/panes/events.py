@@ -59,13 +59,27 @@ def _clock(at: float) -> str:
         return "--:--:--"
 
 
+def _detail(detail: dict[str, Any]) -> str:
+    """`documents train 3400 eval 300, spans lost 0`: the plain values of an event that has no message of its own."""
+    words = []
+    for key, value in detail.items():
+        inner = value if isinstance(value, dict) and len(value) <= 3 else {"": value}
+        shown = [f"{k} {_scalar(v)}".strip() for k, v in inner.items() if isinstance(v, str | int | float)]
+        words += [f"{key.replace('_', ' ')} {' '.join(shown)}"] if shown else []
+    return ", ".join(words[:8])
+
+
+def _scalar(value: str | float) -> str:
+    return fmt.number(value) if isinstance(value, float) else str(value)[:40]
+
+
 def _words(event: Any) -> tuple[str, str, str]:
     """What an event is called, what it says, and in which style it is called so."""
     match event:
         case LifecycleEvent():
             text = event.message
-            if event.what == "baseline" and not text:
-                text = "what a program without a model scores"
+            if not text:
+                text = _detail(event.detail or {})
             return fmt.plain(event.what), text, _WHAT_STYLES.get(event.what, "value")
         case CheckpointEvent():
             best = ", best" if event.best else ""

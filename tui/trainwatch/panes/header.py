@@ -55,10 +55,7 @@ def _progress(store: Store, width: int) -> Row:
 def _figures(store: Store, now: float) -> list[Row]:
     """Name and value pairs, the weightiest first."""
     named = [*_epoch(store), *(_measured(store, now) if store.caught_up else [])]
-    figures: list[Row] = [[(f"{name} ", "dim"), (value, "value")] for name, value in named]
-    if figures:
-        figures[0].insert(0, (" ", ""))
-    return figures
+    return [[(f"{name} ", "dim"), (value, "value")] for name, value in named]
 
 
 def _epoch(store: Store) -> list[tuple[str, str]]:
@@ -98,7 +95,7 @@ def _urgent(store: Store) -> Row:
         return [(" ! ", "alert"), (fmt.plain(store.status_fault), "alert")]
     if status is None:
         return []
-    hint = attention(Situation(store.run.id, status.state, store.verdict))
+    hint = attention(Situation(store.opened.reference, status.state, store.verdict))
     if hint and not store.has_ended:
         return [(" ! ", "warn"), (fmt.plain(hint), "warn")]
     if status.last_error and status.state in ("failed", "restarting", "parked"):
