@@ -20,5 +20,7 @@ def test_every_file_that_is_named_is_there(name: str) -> None:
 
 def test_every_target_that_readme_names_is_in_the_makefile() -> None:
     makefile = (REPOSITORY / "Makefile").read_text(encoding="utf-8")
-    for target in re.findall(r"`?make (\w[\w-]*)", (REPOSITORY / "README.md").read_text(encoding="utf-8")):
+    for target in re.findall(
+        r"(?:^|`)make (\w[\w-]*)", (REPOSITORY / "README.md").read_text(encoding="utf-8"), re.MULTILINE
+    ):
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), target

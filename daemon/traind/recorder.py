@@ -23,53 +23,55 @@ class _OnItsWay:
 
     record: StepRecord
     values: Tensor
-    """Loss, gradient norm and first bad step, float64, host memory (pinned where they come from a GPU)."""
-    arrived: "torch.cuda.Event | None"
+    """Loss, gradient norm and first bad step, float64, in pinned host memory once `arrived` is past."""
+    arrived: torch.cuda.Event
 
 
 class Recorder:
     """Owns metrics.jsonl's appender, its count of records, and the step on its way from the device."""
 
     def __init__(self, path: Path, attempt: int, device: torch.device, reserve: Path) -> None:
-        self._appender = Appender(path, reserve=reserve)
+        self._appender = Appender(path, reserve=reserve, sole_writer=True)
         self._attempt = attempt
         self._seq = 0
-        self._device = device
+        self._is_host = device.type == "cpu"
         self._on_its_way: _OnItsWay | None = None
-        self._first_bad_step = torch.full((), -1.0, dtype=torch.float64, device=device)
+        self._none_bad = torch.full((), -1.0, dtype=torch.float64, device=device)
+        self._first_bad_step = self._none_bad
 
     def watch(self, loss: Tensor, step: int) -> None:
         """Remember on the device, without a sync, the first step since the last record whose loss is not finite."""
+        if self._is_host and math.isfinite(loss.item()):
+            return
         is_first = ~torch.isfinite(loss) & (self._first_bad_step < 0)
         self._first_bad_step = torch.where(is_first, float(step), self._first_bad_step)
 
     def log_step(self, record: StepRecord, loss: Tensor, grad_norm: Tensor) -> None:
-        """Send a step's numbers to the host; write the one that was on its way before."""
-        values = torch.stack((loss.detach().double(), grad_norm.detach().double(), self._first_bad_step))
-        arrived = None
-        if self._device.type == "cuda":
-            pinned = torch.empty(3, dtype=torch.float64, pin_memory=True)
-            values = pinned.copy_(values, non_blocking=True)
-            arrived = torch.cuda.Event()  # type: ignore[no-untyped-call]
-            arrived.record()
-        self._first_bad_step = torch.full((), -1.0, dtype=torch.float64, device=self._device)
+        """Write a step whose numbers are in host memory; else send them there, and write the one sent before."""
+        first_bad_step, self._first_bad_step = self._first_bad_step, self._none_bad
+        if self._is_host:
+            self._finish(record, loss.item(), grad_norm.item(), first_bad_step.item())
+            return
+        pinned = torch.empty(3, dtype=torch.float64, pin_memory=True)
+        values = torch.stack((loss.detach().double(), grad_norm.detach().double(), first_bad_step))
+        pinned.copy_(values, non_blocking=True)
+        arrived = torch.cuda.Event()  # type: ignore[no-untyped-call]
+        arrived.record()
         self.drain()
-        self._on_its_way = _OnItsWay(record, values, arrived)
-        if arrived is None:
-            self.drain()
+        self._on_its_way = _OnItsWay(record, pinned, arrived)
 
     def drain(self) -> None:
         """Write the step that is on its way, waiting for the device if need be."""
         way, self._on_its_way = self._on_its_way, None
-        if way is None:
-            return
-        if way.arrived is not None:
+        if way is not None:
             way.arrived.synchronize()
-        loss, grad_norm, first_bad_step = way.values.tolist()
-        way.record.loss, way.record.grad_norm = loss, grad_norm
+            self._finish(way.record, *way.values.tolist())
+
+    def _finish(self, record: StepRecord, loss: float, grad_norm: float, first_bad_step: float) -> None:
+        record.loss, record.grad_norm = loss, grad_norm
         if first_bad_step >= 0:
-            way.record.metrics = {**(way.record.metrics or {}), "first_bad_step": first_bad_step}
-        self.write(way.record)
+            record.metrics = {**(record.metrics or {}), "first_bad_step": first_bad_step}
+        self.write(record)
 
     def write(self, record: MetricsRecord) -> None:
         """Stamp with attempt and seq, and append. `at` is the caller's, or now."""

@@ -46,7 +46,7 @@ class Supervisor:
         self.status.host, self.status.boot_id = process.host(), process.boot_id()
         self.status.supervisor = Heart(process=process.this_process(), beat_at=time.time())
         self.status.trainer = None
-        self._system = Appender(run.system)
+        self._system = Appender(run.system, sole_writer=True)
         self._machine = Machine(run.path)
         self._watch = RecordWatch(
             run, {"non_finite": config.alerts.non_finite, "overfitting": config.alerts.overfitting}

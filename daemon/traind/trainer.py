@@ -8,8 +8,10 @@ import logging
 import os
 import sys
 import traceback
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -92,7 +94,7 @@ def _train(post: Post, pulse: Pulse, events: EventLog, steering: Steering) -> Le
     placement = _place(settings, loaded, events)
     pulse.enter(Phase.TOKENIZING)
     task = TokenClassification(settings, post.run, alive=steering.safe_point)
-    events.lifecycle("data", detail=task.summary)
+    events.lifecycle("data", describe_data(task.summary), detail=task.summary)
     _check_metric(settings, task)
     order = BatchOrder(task.num_train, settings.train.batch_size, settings.train.accumulation, settings.seed)
     pulse.enter(Phase.LOADING)
@@ -159,6 +161,13 @@ def _place(settings: Config, loaded: Loaded | None, events: EventLog) -> device.
         torch.use_deterministic_algorithms(True)
     events.lifecycle("device", placement.reason, detail=device.environment(placement))
     return placement
+
+
+def describe_data(summary: Mapping[str, Any]) -> str:
+    """One line of what was read, and of what was lost on the way."""
+    documents, spans, lost = summary["documents"], summary["spans"], summary["spans_lost"]
+    text = f"{documents['train']:,} documents to train, {documents['eval']:,} to evaluate, {spans['train']:,} spans"
+    return text + (f"; lost: {', '.join(f'{count:,} {cause}' for cause, count in lost.items())}" if lost else "")
 
 
 def _check_metric(settings: Config, task: Task) -> None:
