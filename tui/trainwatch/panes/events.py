@@ -1,6 +1,7 @@
 """Alerts that hold now, above the time line of events, newest first. Pure."""
 
 import time
+from textwrap import wrap
 from typing import Any
 
 from rundir.records import AlertEvent, CheckpointEvent, LifecycleEvent, NoteEvent, OutcomeEvent, ResumeEvent
@@ -21,7 +22,7 @@ def paint_events(store: Store, width: int, height: int, scroll: int = 0, style: 
     title: Row = [("events", "title")]
     if alerts:
         title = [("alerts", "title"), (f" {len(alerts)} active", SEVERITY_STYLES[alerts[0].severity]), *_joined(title)]
-    lines = [_alert_line(alert) for alert in alerts]
+    lines = [line for alert in alerts for line in _alert_lines(alert, width - 6)]
     room = max(0, height - 2 - len(lines))
     views = list(store.events)[::-1]
     start = min(scroll, max(0, len(views) - room))
@@ -36,9 +37,14 @@ def _joined(title: Row) -> Row:
     return [(" · ", "dim"), *title]
 
 
-def _alert_line(alert: AlertEvent) -> Row:
+def _alert_lines(alert: AlertEvent, width: int) -> list[Row]:
+    """What is wrong, and under it what to do about it; wrapped, as these are the lines to be read."""
     style = SEVERITY_STYLES[alert.severity]
-    return [(" ▲ ", style), (fmt.plain(alert.rule) + " ", style), (fmt.plain(alert.message), "")]
+    rule = fmt.plain(alert.rule)
+    first, *more = wrap(f"{rule}: {fmt.plain(alert.message)}", max(width, 10), max_lines=4, placeholder=" …") or [rule]
+    lines: list[Row] = [[(" ▲ ", style), (first, style)], *([("   " + line, style)] for line in more)]
+    advice = wrap(fmt.plain(alert.advice), max(width, 10), max_lines=3, placeholder=" …")
+    return lines + [[("   " + line, "dim")] for line in advice]
 
 
 def _event_line(view: EventView) -> Row:

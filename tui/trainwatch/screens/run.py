@@ -157,6 +157,7 @@ class RunScreen(Screen[None]):
         if reason := refusal(action, situation(self.store, self.view)):
             self._say(reason)
             return
+        self.view.notice = ""
         match action.name:
             case "zoom":
                 self.view.zoomed = not self.view.zoomed
