@@ -64,7 +64,7 @@ def rundir_way(folder: Path) -> Iterator[LogStep]:
 
 @contextlib.contextmanager
 def traind_way(folder: Path) -> Iterator[LogStep]:
-    """The same through the trainer's own recorder: loss and gradient norm are tensors, on a CPU, as the loop has them."""
+    """The same through the trainer's own recorder; loss and gradient norm are tensors on the CPU, as in the loop."""
     import torch
 
     from traind.recorder import Recorder
