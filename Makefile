@@ -31,8 +31,10 @@ run: $(TRAIN)  ## train configs/ner.toml in the daemon and watch it
 test: $(DEV)  ## the tests, under 3 minutes
 	$(PYTEST) -n $(WORKERS) -m "not fault and not slow and not gpu"
 
-check: lint  ## lint, types, import contracts, all tests, faults; under 15 minutes
-	$(PYTEST) -n $(WORKERS) -m "not gpu"
+check: lint test test-slow  ## lint, types, import contracts, all tests, faults; under 15 minutes
+
+test-slow: $(DEV)  ## the slow tests and the faults
+	$(PYTEST) -n $(WORKERS) -m "slow or fault"
 
 fault: $(DEV)  ## kill real processes at twenty random moments
 	$(PYTEST) -m fault -s

@@ -66,8 +66,8 @@ def test_empty_data_and_unknown_labels_are_refused(traind: Traind, config: Path,
     ("setting", "key"),
     [
         ("train.device=cuda", "train.device"),
-        ("eval.metric=beauty", "eval.metric"),
-        ("model.pretrained=/nowhere", "/nowhere"),
+        pytest.param("eval.metric=beauty", "eval.metric", marks=pytest.mark.slow),
+        pytest.param("model.pretrained=/nowhere", "/nowhere", marks=pytest.mark.slow),
     ],
 )
 def test_a_mistake_that_only_the_trainer_finds_leaves_nothing_either(
@@ -113,6 +113,7 @@ def test_a_second_supervisor_is_refused(traind: Traind, config: Path) -> None:
     traind.ok("kill")
 
 
+@pytest.mark.slow
 def test_start_resume_auto_continues_the_same_configuration(traind: Traind, config: Path, undisturbed: Trace) -> None:
     run = traind.start(config)
     eventually(lambda: status_of(run).checkpoint, 30.0)
@@ -128,6 +129,7 @@ def test_start_resume_auto_continues_the_same_configuration(traind: Traind, conf
     assert Path(fresh.stdout.splitlines()[-1]).name != run.id
 
 
+@pytest.mark.slow
 def test_foreground_ends_with_the_run(traind: Traind, config: Path) -> None:
     done = traind("start", str(config), "--foreground", "--set", "train.max_steps=3")
     assert done.returncode == 0, done.stderr
@@ -162,6 +164,7 @@ def test_the_run_outlives_its_terminal(traind: Traind, config: Path) -> None:
     traind.ok("kill")
 
 
+@pytest.mark.slow
 def test_sigterm_to_the_supervisor_checkpoints_and_ends(traind: Traind, config: Path, undisturbed: Trace) -> None:
     run = traind.start(config)
     heart = status_of(run).supervisor
