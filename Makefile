@@ -43,6 +43,7 @@ bench: $(DEV)  ## what speed costs and gains; prints tables, never fails on a ti
 	$(BIN)/python -m bench.logging
 	$(BIN)/python -m bench.overhead
 	$(BIN)/python -m bench.viewer
+	$(BIN)/python -m bench.status
 
 fmt: $(DEV)  ## format
 	$(BIN)/ruff format .
