@@ -28,9 +28,8 @@ def main() -> None:
     pairs = [(wall_ms(nothing), wall_ms(status)) for _ in range(args.pairs)]
     empty, ours = (statistics.median(column) for column in zip(*pairs, strict=True))
     more = statistics.median(b - a for a, b in pairs)
-    print(
-        f"python -c pass        {empty:7.1f} ms\ntraind status --json  {ours:7.1f} ms\nmore                  {more:7.1f} ms"
-    )
+    for name, value_ms in (("python -c pass", empty), ("traind status --json", ours), ("more", more)):
+        print(f"{name:22}{value_ms:7.1f} ms")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,22 @@
+"""A run that goes wrong, with nobody watching: the supervisor says so, with the exact step."""
+
+from pathlib import Path
+
+from rundir.records import AlertEvent, Severity, StepRecord, number
+from tests.process.test_orders import FLAT
+from tests.process.tiny_run import Traind, events_of, metrics_of
+
+
+def test_a_loss_that_is_not_finite_is_an_alert_with_its_first_step(traind: Traind, config: Path) -> None:
+    """Every third step is logged: the first bad one is known all the same."""
+    run = traind.start(config, *FLAT, "train.lr=1e38", "train.clip_norm=0", "train.max_steps=12", "log.every=3")
+    traind.finish(run)
+    alerts = [event for event in events_of(run) if isinstance(event, AlertEvent)]
+    assert [alert.change for alert in alerts].count("raised") == 1
+    assert (alerts[0].rule, alerts[0].change, alerts[0].severity) == ("non-finite", "raised", Severity.CRITICAL)
+    logged = [record for record in metrics_of(run) if isinstance(record, StepRecord)]
+    bad = next(record for record in logged if not -1e300 < number(record.loss) < 1e300)
+    first_bad_step = number((bad.metrics or {})["first_bad_step"])
+    assert alerts[0].onset_step == first_bad_step
+    assert alerts[0].step == bad.step
+    assert bad.step - 3 < first_bad_step <= bad.step
