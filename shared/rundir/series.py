@@ -62,9 +62,9 @@ def step_blocks(records: Sequence[StepRecord], fields: Sequence[str] = STEP_FIEL
     if not records:
         return []
     step, attempt = _column(records, attrgetter("step")), _column(records, attrgetter("attempt"))
-    if step.max() < MAX_STEP and (attempt == attempt[0]).all() and (np.diff(step) > 0).all():
+    if 0 <= step[0] and step[-1] < MAX_STEP and (attempt == attempt[0]).all() and (np.diff(step) > 0).all():
         return [_step_block(records, step, fields)]
-    parts = _rising_parts([record for record in records if record.step < MAX_STEP])
+    parts = _rising_parts([record for record in records if 0 <= record.step < MAX_STEP])
     return [_step_block(part, _column(part, attrgetter("step")), fields) for part in parts]
 
 

@@ -62,7 +62,8 @@ def test_an_integer_beyond_float_is_infinite() -> None:
 
 
 def test_an_impossible_step_is_dropped() -> None:
-    assert list(series_of([record(1), record(10**30), record(2)]).x) == [1, 2]
+    assert list(series_of([record(1), record(10**30), record(-5), record(2)]).x) == [1, 2]
+    assert list(series_of([record(-1), record(0), record(1)]).x) == [0, 1]
 
 
 def test_repeats_and_steps_out_of_order_are_dropped() -> None:

@@ -1,22 +1,35 @@
 """Every pane at any size on any run: exact cells, nothing unprintable, never an exception."""
 
+import json
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rundir.layout import RunDir
-from rundir.records import AlertEvent, LifecycleEvent, NoteEvent, ResumeEvent, ResumeRecord, Severity
+from rundir.records import (
+    AlertEvent,
+    EventRecord,
+    LifecycleEvent,
+    MetricsRecord,
+    NoteEvent,
+    ResumeEvent,
+    ResumeRecord,
+    Severity,
+    SystemRecord,
+    encode,
+)
 from rundir.status import State
+from tests.protocol.records import event_records, metrics_records, system_records
 from tests.trainwatch.runs import append, evaluation, make_run, memory, outcome, set_status, step, steps
 from trainwatch.actions import PANES
 from trainwatch.dashboard import View, paint_pane, paint_text
 from trainwatch.layout import arrange
 from trainwatch.paint import row_width
-from trainwatch.snapshot import read_run
+from trainwatch.snapshot import read_run, state_of
 from trainwatch.store import Store
 
 
@@ -118,3 +131,31 @@ def test_a_dead_run_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     text = paint_text(read_run(run), View(now=time.time()), 120, 40)
     assert "dead, was running" in text
     assert f"traind resume {run.id}" in text
+
+
+@settings(max_examples=100)
+@given(
+    metrics=st.lists(metrics_records, max_size=12),
+    events=st.lists(event_records, max_size=12),
+    system=st.lists(system_records, max_size=4),
+    states=st.none() | st.sampled_from(list(State)),
+)
+def test_no_record_however_odd_raises(
+    tmp_path_factory: pytest.TempPathFactory,
+    metrics: list[MetricsRecord],
+    events: list[EventRecord],
+    system: list[SystemRecord],
+    states: State | None,
+) -> None:
+    run = make_run(tmp_path_factory.mktemp("odd"))
+    append(run.metrics, metrics)
+    append(run.events, events)
+    append(run.system, system)
+    if states is not None:
+        set_status(run, states, step=5, total=100)
+    store = read_run(run)
+    view = View(now=time.time())
+    for width, height in ((160, 48), (80, 24)):
+        text = paint_text(store, view, width, height)
+        assert all(c.isprintable() or c == "\n" for c in text)
+    json.loads(encode(state_of(store, time.time())))

@@ -45,7 +45,7 @@ ACTIONS = (
         "resume", "p", "resume", "go on after a pause or a park", Verb.RESUME, frozenset({State.PAUSED, State.PARKED})
     ),
     Action(
-        "park", "k", "park", "checkpoint, then the trainer leaves and frees its memory", Verb.PARK,
+        "park", "k", "park", "checkpoint; the trainer leaves and frees its memory", Verb.PARK,
         frozenset({State.STARTING, State.RUNNING, State.PAUSED, State.RESTARTING}),
     ),
     Action(
@@ -54,7 +54,7 @@ ACTIONS = (
     ),
     Action("eval", "e", "eval", "evaluate now", Verb.EVAL, frozenset({State.RUNNING, State.PAUSED})),
     Action(
-        "set-lr", "l", "set lr", "set the peak learning rate; the schedule's shape goes on", Verb.SET,
+        "set-lr", "l", "set lr", "set the peak learning rate; the schedule stays", Verb.SET,
         frozenset({State.RUNNING, State.PAUSED, State.PARKED}), Ask.LR,
     ),
     Action("note", "n", "note", "write a remark into the run's events", Verb.NOTE, _ACTIVE, Ask.TEXT),

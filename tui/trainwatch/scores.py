@@ -58,7 +58,7 @@ class Scores:
     def points(self) -> tuple[Floats, Floats]:
         """Steps and losses, ascending by step."""
         if self._points is None:
-            usable = sorted((r for r in self.records if r.step < MAX_STEP), key=lambda record: record.step)
+            usable = sorted((r for r in self.records if 0 <= r.step < MAX_STEP), key=lambda record: record.step)
             self._points = (np.array([float(r.step) for r in usable]), np.array([number(r.loss) for r in usable]))
         return self._points
 

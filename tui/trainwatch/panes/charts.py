@@ -30,7 +30,7 @@ def chart_of(name: str, store: Store) -> Chart:
         from_zero=name == "lr",
         points_x=points_x,
         points_y=points_y,
-        seams=[float(seam.step) for seam in store.seams if seam.step < MAX_STEP],
+        seams=[float(seam.step) for seam in store.seams if 0 <= seam.step < MAX_STEP],
         empty="no values yet" if store.caught_up else "reading …",
     )
 

@@ -54,7 +54,7 @@ def _event_line(view: EventView) -> Row:
     row: Row = [(f" {_clock(event.at)} ", shade or "dim")]
     step = "" if event.step is None else fmt.count(event.step) if event.step < 10**6 else fmt.short_count(event.step)
     row.append((f"{step:>7} ", shade or "dim"))
-    spans: list[Span] = [(name, style), (" " + fmt.plain(text) if text else "", "")]
+    spans: list[Span] = [(fmt.plain(name), style), (" " + fmt.plain(text) if text else "", "")]
     return row + [(text, shade or style) for text, style in spans]
 
 
@@ -86,17 +86,17 @@ def _words(event: Any) -> tuple[str, str, str]:
             text = event.message
             if not text:
                 text = _detail(event.detail or {})
-            return fmt.plain(event.what), text, _WHAT_STYLES.get(event.what, "value")
+            return event.what, text, _WHAT_STYLES.get(event.what, "value")
         case CheckpointEvent():
             best = ", best" if event.best else ""
             return "checkpoint", f"{fmt.size(event.size_bytes)}, {event.reason}{best}", "value"
         case OutcomeEvent():
             style = "ok" if event.result == "applied" else "alert"
             reason = f": {event.reason}" if event.reason else ""
-            return fmt.plain(event.verb), f"{event.result}{reason}", style
+            return event.verb, f"{event.result}{reason}", style
         case AlertEvent():
             style = "dim" if event.change == "cleared" else SEVERITY_STYLES[event.severity]
-            return fmt.plain(event.rule), f"{event.change}: {event.message}", style
+            return event.rule, f"{event.change}: {event.message}", style
         case NoteEvent():
             return "note", event.text, "value"
         case ResumeEvent():

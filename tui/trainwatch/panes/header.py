@@ -40,9 +40,9 @@ def _progress(store: Store, width: int) -> Row:
     step, total = store.last_step, store.total_steps
     if store.status is not None:
         step = max(step, store.status.step) if store.is_moving else step
-    if not total:
+    if total is None or total < 1:
         return [("step ", "dim"), (fmt.count(step), "value")]
-    share = min(step / total, 1.0)
+    share = min(max(step / total, 0.0), 1.0)
     row: Row = [("step ", "dim"), (fmt.count(step), "value"), (f" / {fmt.count(total)}", "dim")]
     if width >= 70:
         cells = min(_BAR, width // 4)

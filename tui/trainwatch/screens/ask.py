@@ -76,12 +76,12 @@ class Help(ModalScreen[None]):
     ]
 
     def compose(self) -> ComposeResult:
-        lines = [f"{KEY_NAMES.get(a.key, a.key) or 'palette':>8}   {a.label:<12}{a.help}" for a in ACTIONS]
+        lines = [f"{KEY_NAMES.get(a.key, a.key) or 'palette':>7}  {a.label:<11}{a.help}" for a in ACTIONS]
         lines += [
             "",
-            f"{'1 – 5':>8}   {'panes':<12}charts, evals, events, orders, console",
-            f"{'↑ ↓':>8}   {'scroll':<12}the chosen pane; PgUp, PgDn, End",
-            f"{'ctrl+p':>8}   {'palette':<12}every action by name",
+            f"{'1 – 5':>7}  {'panes':<11}charts, evals, events, orders, console",
+            f"{'↑ ↓':>7}  {'scroll':<11}the chosen pane; PgUp, PgDn, End",
+            f"{'ctrl+p':>7}  {'palette':<11}every action by name",
             "",
             "An order is shown as pending until the run has answered it.",
         ]
