@@ -67,9 +67,11 @@ def traind_way(folder: Path) -> Iterator[LogStep]:
     """The same through the trainer's own recorder; loss and gradient norm are tensors on the CPU, as in the loop."""
     import torch
 
+    from traind.eventlog import EventLog
     from traind.recorder import Recorder
 
-    recorder = Recorder(folder / "metrics.jsonl", 1, torch.device("cpu"), folder / ".reserve")
+    events = EventLog(folder / "events.jsonl", "trainer", 1, folder / ".reserve")
+    recorder = Recorder(folder / "metrics.jsonl", 1, torch.device("cpu"), folder / ".reserve", events)
     loss, grad_norm = torch.tensor(0.5, dtype=torch.float64), torch.tensor(0.5)
 
     def log(step: int) -> None:

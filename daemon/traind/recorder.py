@@ -15,6 +15,7 @@ from torch import Tensor
 
 from rundir.append import Appender
 from rundir.records import MetricsRecord, StepRecord, encode
+from traind.eventlog import EventLog
 
 
 @dataclass(slots=True)
@@ -30,10 +31,12 @@ class _OnItsWay:
 class Recorder:
     """Owns metrics.jsonl's appender, its count of records, and the step on its way from the device."""
 
-    def __init__(self, path: Path, attempt: int, device: torch.device, reserve: Path) -> None:
+    def __init__(self, path: Path, attempt: int, device: torch.device, reserve: Path, events: EventLog) -> None:
         self._appender = Appender(path, reserve=reserve, sole_writer=True)
         self._attempt = attempt
         self._seq = 0
+        self._events = events
+        self._is_waiting = False
         self._is_host = device.type == "cpu"
         self._on_its_way: _OnItsWay | None = None
         self._none_bad = torch.full((), -1.0, dtype=torch.float64, device=device)
@@ -78,8 +81,17 @@ class Recorder:
         self._seq += 1
         record.attempt, record.seq = self._attempt, self._seq
         record.at = record.at or time.time()
-        if not self._appender.append(encode(record)):
+        if self._appender.append(encode(record)) is self._is_waiting:
+            self._say_room()
+
+    def _say_room(self) -> None:
+        """The disk has become full, or has room again: say so, once, in the room that was kept for it."""
+        self._is_waiting = not self._is_waiting
+        if self._is_waiting:
             self._appender.free_reserve()
+            self._events.lifecycle("disk_full", f"{self._appender.path.name} cannot be written; records wait in memory")
+        else:
+            self._events.lifecycle("disk_ok", "the records that waited have been written")
 
     def sync(self) -> None:
         """Put every record written so far on disk. Safe to call from the saving thread. Raises OSError."""

@@ -103,7 +103,7 @@ def _train(post: Post, pulse: Pulse, events: EventLog, steering: Steering) -> Le
     stepper = Stepper(settings, task, model, placement, steering.safe_point)
     environment = device.environment(placement)
     state = _fresh_state(post, settings, order, environment) if loaded is None else loaded.state
-    recorder = Recorder(post.run.metrics, post.attempt, placement.device, post.run.reserve)
+    recorder = Recorder(post.run.metrics, post.attempt, placement.device, post.run.reserve, events)
     saver = Saver(post.run, events, settings.checkpoint.keep_last, recorder.sync)
     if loaded is not None:
         stepper.restore(loaded.optimizer, loaded.state.scaler)

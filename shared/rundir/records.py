@@ -140,6 +140,8 @@ LIFECYCLE = {
     "resumed": "the loop goes on after a pause",
     "parked": "the trainer has left, its memory is free",
     "checkpoint_failed": "a checkpoint could not be written; training goes on",
+    "disk_full": "a record could not be written: it and those after it wait in memory",
+    "disk_ok": "there is room again: what waited has been written, in order",
     "crashed": "the trainer ended without leave: its cause",
     "restarting": "the supervisor starts the trainer again",
     "done": "the run reached its end",

@@ -1,0 +1,97 @@
+"""From tensors to lines: exact floats, the first bad step, and a disk that has no room for a while."""
+
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import torch
+
+from rundir.layout import RunDir
+from rundir.records import EVENT_DECODER, METRICS_DECODER, LifecycleEvent, StepRecord, decode_lines
+from traind.eventlog import EventLog
+from traind.recorder import Recorder, is_better
+
+
+@pytest.fixture
+def recorder(run_dir: RunDir) -> Iterator[Recorder]:
+    events = EventLog(run_dir.events, "trainer", 3, run_dir.reserve)
+    recorder = Recorder(run_dir.metrics, 3, torch.device("cpu"), run_dir.reserve, events)
+    yield recorder
+    recorder.close()
+    events.close()
+
+
+def log(recorder: Recorder, step: int, loss: float, *, is_logged: bool = True) -> None:
+    tensor = torch.tensor(loss, dtype=torch.float64)
+    recorder.watch(tensor, step)
+    if is_logged:
+        recorder.log_step(StepRecord(at=1.0, attempt=0, step=step, loss=0.0), tensor, torch.tensor(0.25))
+
+
+def records_of(run: RunDir) -> list[StepRecord]:
+    return decode_lines(run.metrics.read_bytes(), METRICS_DECODER).records
+
+
+def test_numbers_arrive_as_they_were(run_dir: RunDir, recorder: Recorder) -> None:
+    log(recorder, 1, 1 / 3)
+    (record,) = records_of(run_dir)
+    assert (record.loss, record.grad_norm, record.attempt, record.seq) == (1 / 3, 0.25, 3, 1)
+    assert record.metrics is None
+
+
+def test_the_first_bad_step_since_the_last_record_is_told(run_dir: RunDir, recorder: Recorder) -> None:
+    for step, loss in enumerate([0.5, 0.4, float("inf"), float("nan"), 0.3, 0.2], 1):
+        log(recorder, step, loss, is_logged=step % 2 == 0)
+    assert [record.metrics for record in records_of(run_dir)] == [None, {"first_bad_step": 3.0}, None]
+
+
+@contextmanager
+def files_no_larger_than(num_bytes: int) -> Iterator[None]:
+    """A real short write at the limit, then a real error: as on a full disk."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (num_bytes, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_full_disk_costs_no_record(run_dir: RunDir, recorder: Recorder) -> None:
+    run_dir.reserve.write_bytes(bytes(4096))
+    with files_no_larger_than(2000):
+        for step in range(1, 41):
+            log(recorder, step, 0.5)
+        assert len(records_of(run_dir)) < 40
+    log(recorder, 41, 0.5)
+    assert [record.step for record in records_of(run_dir)] == list(range(1, 42))
+    events: list[LifecycleEvent] = decode_lines(run_dir.events.read_bytes(), EVENT_DECODER).records
+    assert [event.what for event in events] == ["disk_full", "disk_ok"]
+    assert not run_dir.reserve.exists()
+
+
+@pytest.mark.parametrize(
+    ("value", "best", "metric", "better"),
+    [
+        (0.5, None, "f1", True),
+        (0.6, 0.5, "f1", True),
+        (0.5, 0.5, "f1", False),
+        (0.4, 0.5, "loss", True),
+        (0.6, 0.5, "loss", False),
+        (float("nan"), None, "f1", False),
+        (float("nan"), 0.1, "loss", False),
+    ],
+)
+def test_what_is_better(value: float, best: float | None, metric: str, better: bool) -> None:
+    assert is_better(value, best, metric) is better
+
+
+def test_a_second_attempt_appends(run_dir: RunDir, tmp_path: Path) -> None:
+    for attempt in (1, 2):
+        events = EventLog(tmp_path / "events.jsonl", "trainer", attempt, run_dir.reserve)
+        recorder = Recorder(run_dir.metrics, attempt, torch.device("cpu"), run_dir.reserve, events)
+        log(recorder, attempt, 0.5)
+        recorder.close()
+        events.close()
+    assert [(record.attempt, record.seq) for record in records_of(run_dir)] == [(1, 1), (2, 1)]
