@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rundir.column import BLOCK, Column
 from rundir.records import StepRecord
-from rundir.series import BLOCK, Block, Column, Series, step_blocks
+from rundir.series import Block, Series, step_blocks
 
 values = st.floats(allow_nan=True, allow_infinity=True)
 

@@ -6,7 +6,7 @@ from textwrap import dedent
 import numpy as np
 import pytest
 
-from rundir.series import Column
+from rundir.column import Column
 from trainwatch import format as fmt
 from trainwatch.paint import Row, text_of
 from trainwatch.panes.chart import Chart, Scales, paint_chart

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rundir.series import Column
+from rundir.column import Column
 from trainwatch.downsample import Binned, Window, bin_column, smooth
 
 losses = st.lists(st.floats(-1e6, 1e6) | st.sampled_from([math.nan, math.inf]), min_size=1, max_size=400)

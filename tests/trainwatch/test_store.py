@@ -4,10 +4,12 @@ from pathlib import Path
 
 import pytest
 
+from rundir import layout
 from rundir.layout import RunDir
 from rundir.records import AlertEvent, CheckpointEvent, EpochRecord, LifecycleEvent, ResumeEvent, ResumeRecord, Severity
 from rundir.status import State
 from tests.trainwatch.runs import append, evaluation, make_run, outcome, set_status, step, steps
+from trainwatch.dashboard import View, paint_text
 from trainwatch.feed import Feed, read_opened
 from trainwatch.panes.charts import chart_of
 from trainwatch.snapshot import read_run
@@ -183,3 +185,13 @@ def test_baseline_may_nest(run: RunDir) -> None:
     baseline = read_run(run).baseline
     assert baseline["f1"] == 0.25
     assert set(baseline) == {"f1", "recall"}
+
+
+def test_a_newer_run_beside_this_one_is_announced(run: RunDir) -> None:
+    layout.point_latest(run)
+    assert read_run(run).newer == ""
+    newer = make_run(run.path.parent, "20261121-111111-next")
+    layout.point_latest(newer)
+    assert read_run(run).newer == newer.id
+    assert read_run(newer).newer == ""
+    assert f"newer run: {newer.id}" in paint_text(read_run(run), View(), 100, 30)

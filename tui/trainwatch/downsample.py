@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from rundir.series import Column, Floats
+from rundir.column import Column, Floats
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-from rundir.series import Floats
+from rundir.column import Floats
 
 Dots = npt.NDArray[np.bool_]
 """Shape (4 × rows, 2 × columns); row 0 is the top."""

@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from rundir.column import Floats
 from rundir.records import EvalRecord, number
-from rundir.series import MAX_STEP, Floats
+from rundir.series import MAX_STEP
 
 _FIRST = ("loss", "f1", "precision", "recall", "token_accuracy")
 

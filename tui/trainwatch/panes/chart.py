@@ -7,7 +7,7 @@ from itertools import groupby
 
 import numpy as np
 
-from rundir.series import Column, Floats
+from rundir.column import Column, Floats
 from trainwatch import format as fmt
 from trainwatch.downsample import Binned, Window, bin_column, smooth
 from trainwatch.paint import Row, Span, box
