@@ -1,6 +1,7 @@
 """The dashboard on real run directories: keys in; screen, store, messages and control file out."""
 
 import asyncio
+import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +16,7 @@ from rundir.records import ResumeRecord
 from rundir.status import State
 from tests.trainwatch.runs import append, evaluation, make_run, memory, outcome, set_status, step, steps
 from trainwatch.app import TrainwatchApp
+from trainwatch.feed import Feed
 from trainwatch.paint import text_of
 from trainwatch.store import Answer
 from trainwatch.widgets.pane import Pane
@@ -303,3 +305,27 @@ async def test_pane_and_once_show_the_same(run: RunDir) -> None:
             pane = app.run_screen.query_one(f"#{name}", Pane)
             rows = paint_pane(name, app.run_screen.store, view, *pane.size)
             assert text_of(rows) == "\n".join(line.rstrip() for line in shown(app, name).split("\n"))
+
+
+async def test_a_run_that_is_deleted_is_shown_as_it_was_last(run: RunDir) -> None:
+    app = TrainwatchApp(run)
+    async with app.run_test(size=(160, 48)) as pilot:
+        await until(pilot, caught_up(app, 100))
+        shutil.rmtree(run.path)
+        revision = app.run_screen.store.revision
+        await until(pilot, lambda: app.run_screen.store.revision > revision + 1)
+        assert "100 steps" in shown(app, "status")
+        await pilot.press("c")
+        assert "checkpoint was not sent" in shown(app, "status")
+
+
+async def test_a_run_that_may_not_be_read_says_so(run: RunDir, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: Feed) -> None:
+        raise PermissionError(13, "Permission denied", "metrics.jsonl")
+
+    monkeypatch.setattr(Feed, "poll", refuse)
+    app = TrainwatchApp(run)
+    async with app.run_test(size=(160, 48)) as pilot:
+        await until(pilot, lambda: "cannot read the run: [Errno 13]" in shown(app, "status"))
+        monkeypatch.undo()
+        await until(pilot, caught_up(app, 100))

@@ -1,6 +1,7 @@
 """`--once` and `--json`: what scripts get, and how the command line fails."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -95,3 +96,12 @@ def test_a_reader_that_leaves_early_is_no_error(run: RunDir) -> None:
     command = f"{sys.executable} -m trainwatch.cli {run.path} --once | true"
     result = subprocess.run(["bash", "-o", "pipefail", "-c", command], capture_output=True, text=True, check=False)
     assert result.stderr == ""
+
+
+def test_a_terminal_without_braille_still_gets_the_figures(run: RunDir) -> None:
+    result = subprocess.run(
+        [sys.executable, "-m", "trainwatch", str(run.path), "--once"],
+        capture_output=True, check=False, env={**os.environ, "PYTHONIOENCODING": "latin-1:strict"},
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    assert b"10 steps" in result.stdout

@@ -2,6 +2,7 @@
 
 import argparse
 import gc
+import io
 import os
 import shutil
 import sys
@@ -29,8 +30,9 @@ def main(argv: list[str] | None = None) -> int:
         return BAD_USAGE
     from trainwatch.app import TrainwatchApp
 
-    TrainwatchApp(run, read_only=arguments.read_only).run()
-    return 0
+    app = TrainwatchApp(run, read_only=arguments.read_only)
+    app.run()
+    return app.return_code or 0
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -70,6 +72,8 @@ def _print_once(run: RunDir, *, as_json: bool) -> int:
     except OSError as error:
         print(f"trainwatch: cannot read {run.path}: {error}", file=sys.stderr)
         return BAD_USAGE
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a terminal without braille still gets its figures
     try:
         print(text, flush=True)
     except BrokenPipeError:

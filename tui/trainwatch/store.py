@@ -237,6 +237,11 @@ class Store:
         return self.verdict in (Liveness.LIVE, Liveness.SILENT, Liveness.ORPHANED)
 
     @property
+    def is_still(self) -> bool:
+        """Whether nothing will happen unless somebody starts it."""
+        return self.verdict in (Liveness.ENDED, Liveness.DEAD, Liveness.REBOOTED, Liveness.UNATTENDED)
+
+    @property
     def rate(self) -> float:
         """Steps a second by the wall clock over the newest records, without holds; nan while unknown."""
         start = max(self.attempt_start, len(self.steps) - RATE_RECORDS)

@@ -138,7 +138,7 @@ class RunScreen(Screen[None]):
     async def _wait(self, *, has_events: bool) -> None:
         """Until a file changed, or until the clock alone may have changed the picture; then for the next frame."""
         waits = any(o.answer(time.time()) is Answer.PENDING for o in self.store.orders.values())
-        timeout_s = POLL_S if self.store.is_moving or waits else (STILL_POLL_S if has_events else BLIND_POLL_S)
+        timeout_s = POLL_S if waits or not self.store.is_still else (STILL_POLL_S if has_events else BLIND_POLL_S)
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._wake.wait(), timeout_s)
         frame_s = HASTY_FRAME_S if waits else FRAME_S
