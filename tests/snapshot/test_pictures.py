@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +45,7 @@ def checkpoint(at_step: int) -> CheckpointEvent:
 
 
 @pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunDir:
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[RunDir]:
     """A finished run with a restart in the middle, two NaN losses, an alert and an order: every time in it is fixed."""
     monkeypatch.setenv("TZ", "UTC")
     time.tzset()
@@ -83,7 +83,9 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunDir:
             device="cpu", updated_at=START_AT + 660, started_at=START_AT, ended_at=START_AT + 660,
         ),
     )  # fmt: skip
-    return run
+    yield run
+    monkeypatch.undo()
+    time.tzset()
 
 
 async def settled(pilot: Pilot[None]) -> None:
