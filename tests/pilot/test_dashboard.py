@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from textual.events import MouseScrollUp
 from textual.pilot import Pilot
 from textual.widgets import Input
 
@@ -236,6 +237,10 @@ async def test_console_scrolls_back(run: RunDir) -> None:
         await until(pilot, lambda: "line 289" in shown(app, "console") and "line 299" not in shown(app, "console"))
         await pilot.press("end")
         await until(pilot, lambda: "line 299" in shown(app, "console"))
+        await pilot.press(*["pageup"] * 50)
+        await until(pilot, lambda: "line 0 " in shown(app, "console"))
+        await pilot.press("down")
+        await until(pilot, lambda: "line 0 " not in shown(app, "console"))
 
 
 async def test_palette_lists_every_action_and_says_what_is_not_possible(run: RunDir) -> None:
@@ -329,3 +334,17 @@ async def test_a_run_that_may_not_be_read_says_so(run: RunDir, monkeypatch: pyte
         await until(pilot, lambda: "cannot read the run: [Errno 13]" in shown(app, "status"))
         monkeypatch.undo()
         await until(pilot, caught_up(app, 100))
+
+
+async def test_the_wheel_scrolls_and_a_click_chooses(run: RunDir) -> None:
+    run.console.write_text("".join(f"line {i}\n" for i in range(300)), encoding="utf-8")
+    app = TrainwatchApp(run)
+    async with app.run_test(size=(160, 48)) as pilot:
+        await until(pilot, caught_up(app, 100))
+        console = app.run_screen.query_one("#console", Pane)
+        console.post_message(MouseScrollUp(console, 1, 1, 0, -1, 0, False, False, False))
+        await until(pilot, lambda: "line 296" in shown(app, "console") and "line 299" not in shown(app, "console"))
+        await pilot.click("#events")
+        assert app.run_screen.view.chosen == "events"
+        await pilot.click("#header")
+        assert app.run_screen.view.chosen == "events"

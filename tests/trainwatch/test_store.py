@@ -195,3 +195,8 @@ def test_a_newer_run_beside_this_one_is_announced(run: RunDir) -> None:
     assert read_run(run).newer == newer.id
     assert read_run(newer).newer == ""
     assert f"newer run: {newer.id}" in paint_text(read_run(run), View(), 100, 30)
+
+
+def test_a_progress_bar_is_one_line_and_an_odd_separator_none(run: RunDir) -> None:
+    run.console.write_bytes(b"10%\r50%\r100%\r\nnext\x0b\xe2\x80\xa8line\r\n\nlast\n")
+    assert list(read_run(run).console) == ["100%", "next\x0b\u2028line", "", "last"]

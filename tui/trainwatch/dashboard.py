@@ -17,6 +17,7 @@ from trainwatch.panes.events import paint_events
 from trainwatch.panes.footer import paint_keys, paint_status
 from trainwatch.panes.header import paint_header
 from trainwatch.panes.orders import paint_orders
+from trainwatch.scores import values_of
 from trainwatch.store import Answer, Store
 
 PANE_NAMES = ("header", *CHARTS, "evals", "events", "orders", "console", "status", "keys")
@@ -38,6 +39,9 @@ class View:
         return arrange(width, height, self.chosen, zoomed=self.zoomed)
 
 
+SCROLLING = ("console", "events", "orders", "evals")
+
+
 class _Scrolling(Protocol):
     def __call__(self, store: Store, width: int, height: int, *, scroll: int, style: str) -> list[Row]: ...
 
@@ -54,6 +58,18 @@ def situation(store: Store, view: View) -> Situation:
         read_only=view.read_only,
         pending=frozenset(o.verb for o in store.orders.values() if o.answer(view.now) is Answer.PENDING),
     )
+
+
+def scroll_limit(name: str, store: Store, height: int) -> int:
+    """How many lines a pane of a height can be scrolled."""
+    latest = store.scores.latest
+    num_lines = {
+        "console": len(store.console),
+        "events": len(store.events) + len(store.alerts),
+        "orders": len(store.orders),
+        "evals": 3 + len(values_of(latest)) + len(latest.labels or {}) if latest is not None else 0,
+    }
+    return max(0, num_lines.get(name, 0) - max(0, height - 2))
 
 
 def paint_pane(name: str, store: Store, view: View, width: int, height: int) -> list[Row]:

@@ -136,7 +136,9 @@ class Store:
         for event in batch.events:
             self._apply_event(event)
         if batch.console:
-            self.console.extend(batch.console.splitlines())
+            lines = batch.console.removesuffix("\n").split("\n")
+            # What was written over what (a progress bar) is one line: its last state.
+            self.console.extend(line.rstrip("\r").rpartition("\r")[2] for line in lines)
         self.caught_up = self.caught_up or batch.at_end
         self.revision += 1
 

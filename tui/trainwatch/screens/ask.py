@@ -83,6 +83,7 @@ class Help(ModalScreen[None]):
             f"{'↑ ↓':>7}  {'scroll':<11}the chosen pane; PgUp, PgDn, End",
             f"{'ctrl+p':>7}  {'palette':<11}every action by name",
             "",
+            "● evaluation   × not finite   ┊ a later attempt went on from here",
             "An order is shown as pending until the run has answered it.",
         ]
         with VerticalScroll(classes="dialog wide"):

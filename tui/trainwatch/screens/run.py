@@ -17,7 +17,7 @@ from rundir.control import Order, Verb, new_order_id, send, send_by_rename
 from rundir.layout import RunDir
 from trainwatch import format as fmt
 from trainwatch.actions import ACTIONS, PANES, Action, Ask, for_key, parse_lr, refusal
-from trainwatch.dashboard import PANE_NAMES, View, paint_pane, situation
+from trainwatch.dashboard import PANE_NAMES, SCROLLING, View, paint_pane, scroll_limit, situation
 from trainwatch.feed import Batch, Feed, read_opened
 from trainwatch.paint import Row
 from trainwatch.panes.orders import describe
@@ -228,10 +228,22 @@ class RunScreen(Screen[None]):
         self.view.chosen = name
         self._place_panes()
 
+    def on_pane_chosen(self, message: Pane.Chosen) -> None:
+        if message.pane in PANES.values():
+            self.action_choose(message.pane)
+
+    def on_pane_scrolled(self, message: Pane.Scrolled) -> None:
+        self._scroll(message.pane, message.lines)
+
     def action_scroll_pane(self, lines: int) -> None:
-        lines = -lines if self.view.chosen != "console" else lines
-        chosen = self.view.chosen
-        self.view.scroll[chosen] = min(max(0, self.view.scroll.get(chosen, 0) + lines), 100_000)
+        self._scroll(self.view.chosen, lines)
+
+    def _scroll(self, pane: str, lines: int) -> None:
+        """Up is positive: further back in the console, towards the head of every other pane."""
+        lines = lines if pane == "console" else -lines
+        height = self.query_one(f"#{pane}").size.height if pane in SCROLLING else 0
+        limit = scroll_limit(pane, self.store, height)
+        self.view.scroll[pane] = min(max(0, self.view.scroll.get(pane, 0) + lines), limit)
         self.repaint()
 
     def _say(self, notice: str) -> None:

@@ -8,6 +8,7 @@ from rich.segment import Segment
 from rich.style import Style
 from textual.events import Resize
 from textual.geometry import Region
+from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
@@ -16,6 +17,8 @@ from trainwatch.theme import BACKGROUND, STYLES
 
 NEAR = 12
 """Spans nearer than this go out as one: a cursor position and a style cost more than the cells between."""
+
+WHEEL_LINES = 3
 
 Painter = Callable[[int, int], list[Row]]
 """(width, height) to rows of exactly that many cells."""
@@ -28,6 +31,21 @@ def style_of(name: str) -> Style:
 
 class Pane(Widget):
     """Owns what is on screen of one pane. Reads nothing by itself: the screen calls `repaint`."""
+
+    class Chosen(Message):
+        """The pane was clicked."""
+
+        def __init__(self, pane: str) -> None:
+            super().__init__()
+            self.pane = pane
+
+    class Scrolled(Message):
+        """The wheel was turned over the pane: up is positive."""
+
+        def __init__(self, pane: str, lines: int) -> None:
+            super().__init__()
+            self.pane = pane
+            self.lines = lines
 
     DEFAULT_CSS = "Pane { position: absolute; display: none; }"
 
@@ -60,6 +78,15 @@ class Pane(Widget):
         event.stop()
         self._rows = []
         self.repaint()
+
+    def on_click(self) -> None:
+        self.post_message(self.Chosen(self.id or ""))
+
+    def on_mouse_scroll_up(self) -> None:
+        self.post_message(self.Scrolled(self.id or "", WHEEL_LINES))
+
+    def on_mouse_scroll_down(self) -> None:
+        self.post_message(self.Scrolled(self.id or "", -WHEEL_LINES))
 
     def render_line(self, y: int) -> Strip:
         if y < len(self._strips):
