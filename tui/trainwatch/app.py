@@ -25,8 +25,9 @@ class TrainwatchApp(App[None]):
         super().__init__()
         self.run_screen = RunScreen(run, read_only=read_only)
 
-    def on_mount(self) -> None:
-        self.push_screen(self.run_screen)
+    def get_default_screen(self) -> RunScreen:
+        """The dashboard itself: a blank screen under it would only be laid out and painted in vain."""
+        return self.run_screen
 
     def get_system_commands(self, _screen: Screen[object]) -> Iterable[SystemCommand]:
         """Every row of the table; one that is not possible now says why."""

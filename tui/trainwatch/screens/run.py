@@ -19,7 +19,8 @@ from trainwatch import format as fmt
 from trainwatch.actions import ACTIONS, PANES, Action, Ask, for_key, parse_lr, refusal
 from trainwatch.dashboard import PANE_NAMES, SCROLLING, View, paint_pane, scroll_limit, situation
 from trainwatch.feed import Batch, Feed, read_opened
-from trainwatch.paint import Row
+from trainwatch.layout import Layout, Rect
+from trainwatch.paint import Row, fit_row
 from trainwatch.panes.orders import describe
 from trainwatch.screens.ask import Confirm, Help, Prompt
 from trainwatch.store import Answer, Store
@@ -57,16 +58,23 @@ class RunScreen(Screen[None]):
         self._feed = Feed(run)
         self._wake = asyncio.Event()
         self._hurry = asyncio.Event()
+        self._places: Layout = {}
         self._painted_at = 0.0
         self._awaited: set[str] = set()
         """Ids of our own orders that have no outcome yet."""
         self._compositor = NarrowCompositor()
 
     def compose(self) -> ComposeResult:
+        # Placed before the first layout: a second one would send the whole screen once more.
+        self._places = self.view.layout(*self.app.size)
         for name in PANE_NAMES:
-            yield Pane(name, partial(self._paint_pane, name))
+            pane = Pane(name, partial(self._paint_pane, name))
+            _place(pane, self._places.get(name))
+            yield pane
 
     def _paint_pane(self, name: str, width: int, height: int) -> list[Row]:
+        if not self.store.revision and name != "status":
+            return [fit_row([], width)] * height  # empty frames, soon overwritten, would only cost time and bytes
         return paint_pane(name, self.store, self.view, width, height)
 
     def on_mount(self) -> None:
@@ -78,12 +86,11 @@ class RunScreen(Screen[None]):
 
     def _place_panes(self) -> None:
         places = self.view.layout(*self.size)
+        if places == self._places:
+            return
+        self._places = places
         for pane in self.query(Pane):
-            place = places.get(pane.id or "")
-            pane.display = place is not None
-            if place is not None:
-                pane.styles.offset = (place.x, place.y)
-                pane.styles.width, pane.styles.height = place.width, place.height
+            _place(pane, places.get(pane.id or ""))
         self.call_after_refresh(self.repaint)
 
     def repaint(self) -> None:
@@ -227,6 +234,7 @@ class RunScreen(Screen[None]):
     def action_choose(self, name: str) -> None:
         self.view.chosen = name
         self._place_panes()
+        self.repaint()
 
     def on_pane_chosen(self, message: Pane.Chosen) -> None:
         if message.pane in PANES.values():
@@ -249,6 +257,13 @@ class RunScreen(Screen[None]):
     def _say(self, notice: str) -> None:
         self.view.notice = notice
         self.repaint()
+
+
+def _place(pane: Pane, place: Rect | None) -> None:
+    pane.display = place is not None
+    if place is not None:
+        pane.styles.offset = (place.x, place.y)
+        pane.styles.width, pane.styles.height = place.width, place.height
 
 
 def _some_text(text: str) -> None:

@@ -6,7 +6,6 @@ from functools import cache
 from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
-from textual.events import Resize
 from textual.geometry import Region
 from textual.message import Message
 from textual.strip import Strip
@@ -58,13 +57,9 @@ class Pane(Widget):
     def repaint(self) -> None:
         """Paint anew and refresh the spans of cells that differ from what is shown."""
         width, height = self.size
-        if not self.display or not width or not height:
-            return
+        if not self.display or not self._is_painted_for(width, height):
+            return  # a new size is laid out first, and then asks for its lines
         rows = self._painter(width, height)
-        if len(rows) != len(self._rows) or self._strips[0].cell_length != width:
-            self._rows, self._strips = rows, [_strip(row, width) for row in rows]
-            self.refresh()
-            return
         changed: list[Region] = []
         for y, (old, new) in enumerate(zip(self._rows, rows, strict=True)):
             if old != new:
@@ -73,11 +68,6 @@ class Pane(Widget):
         self._rows = rows
         if changed:
             self.refresh(*changed)
-
-    def on_resize(self, event: Resize) -> None:
-        event.stop()
-        self._rows = []
-        self.repaint()
 
     def on_click(self) -> None:
         self.post_message(self.Chosen(self.id or ""))
@@ -89,9 +79,14 @@ class Pane(Widget):
         self.post_message(self.Scrolled(self.id or "", -WHEEL_LINES))
 
     def render_line(self, y: int) -> Strip:
-        if y < len(self._strips):
-            return self._strips[y]
-        return Strip.blank(self.size.width, style_of(""))
+        width, height = self.size
+        if not self._is_painted_for(width, height):
+            self._rows = self._painter(width, height)
+            self._strips = [_strip(row, width) for row in self._rows]
+        return self._strips[y] if y < len(self._strips) else Strip.blank(width, style_of(""))
+
+    def _is_painted_for(self, width: int, height: int) -> bool:
+        return len(self._strips) == height > 0 and self._strips[0].cell_length == width
 
 
 def _strip(row: Row, width: int) -> Strip:
