@@ -52,10 +52,14 @@ class Scales:
 
     x_end: float = 0.0
     y: Axis | None = None
+    size: tuple[int, int] = (0, 0)
+    """Of the chart they were made for: another one begins anew."""
 
 
 def paint_chart(chart: Chart, width: int, height: int, scales: Scales) -> tuple[list[Row], Scales]:
     """Rows of exactly width × height, and the scales for the next time."""
+    if scales.size != (width, height):
+        scales = Scales(size=(width, height))
     gutter = 8 if width >= 44 else 7
     columns, lines = width - 2 - gutter, height - 2
     if columns < 4 or lines < 2:
@@ -80,7 +84,7 @@ def paint_chart(chart: Chart, width: int, height: int, scales: Scales) -> tuple[
     newest = float(level[~np.isnan(level)][-1]) if (~np.isnan(level)).any() else math.nan
     note = _oddities(chart, column, columns)
     foot = _x_ticks(chart, window, columns, gutter)
-    return box(_title(chart, newest), body, width, height, note=note, foot=foot), Scales(x_end, y)
+    return box(_title(chart, newest), body, width, height, note=note, foot=foot), Scales(x_end, y, (width, height))
 
 
 def _title(chart: Chart, level: float) -> Row:

@@ -41,5 +41,5 @@ def describe(order: OrderView) -> str:
     """`set lr=1e-5`, `pause`: an order in the words of the command line."""
     parts = [order.verb or "(no order)"]
     for key, value in order.args.items():
-        parts.append(f"{key}={fmt.number(value)}" if isinstance(value, float) else f"{key}={value}")
+        parts.append(f"{key}={value:g}".replace("e-0", "e-") if isinstance(value, float) else f"{key}={value}")
     return fmt.clip(fmt.plain(" ".join(parts)), 40)
