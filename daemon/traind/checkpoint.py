@@ -25,6 +25,7 @@ from traind.dial import Dials
 
 STATE_FORMAT = 1
 MANIFEST = "manifest.json"
+_REPLACED = ".writing-replaced-"
 
 
 class EpochTally(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -102,7 +103,7 @@ def write(run: RunDir, snapshot: Snapshot, write_model: ModelWriter) -> tuple[Pa
         for path in (*temporary.iterdir(), temporary):
             _fsync(path)
         if final.exists():  # saved before at this step; a person asked for it now
-            replaced = run.checkpoints / f".writing-replaced-{final.name}"
+            replaced = run.checkpoints / f"{_REPLACED}{final.name}"
             final.rename(replaced)
             temporary.rename(final)
             shutil.rmtree(replaced)
@@ -180,12 +181,21 @@ def lineage(run: RunDir) -> list[Path]:
 def newest_valid(run: RunDir) -> tuple[Loaded | None, dict[str, str]]:
     """The checkpoint that a resume takes, and the newer ones passed over, each with its reason."""
     passed_over: dict[str, str] = {}
+    _put_back_replaced(run)
     for path in lineage(run):
         try:
             return read(path), passed_over
         except InvalidCheckpointError as error:
             passed_over[path.name] = str(error)
     return None, passed_over
+
+
+def _put_back_replaced(run: RunDir) -> None:
+    """A writer killed between the two renames of a second save has left the first one aside."""
+    for aside in run.checkpoints.glob(f"{_REPLACED}*"):
+        final = run.checkpoints / aside.name.removeprefix(_REPLACED)
+        if not final.exists():
+            aside.rename(final)
 
 
 def supersede_beyond(run: RunDir, step: int, attempt: int) -> None:

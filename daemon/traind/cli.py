@@ -13,6 +13,7 @@ from rundir.control import SETTABLE
 from rundir.layout import LATEST, RunNotFoundError
 from traind import exit_code
 from traind.config import ConfigError
+from traind.lock import RunBusyError
 
 ORDER_VERBS = {
     "resume": "go on: after a pause at once, else from the newest checkpoint",
@@ -31,7 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = _parser().parse_args(given)
     try:
         return int(args.act(args, ["traind", *given]))
-    except (ConfigError, RunNotFoundError) as error:
+    except (ConfigError, RunNotFoundError, RunBusyError) as error:
         print(f"traind: {error}", file=sys.stderr)
         return exit_code.MISTAKE
     except BrokenPipeError:  # `traind list | head`

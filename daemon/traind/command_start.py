@@ -8,12 +8,12 @@ from pathlib import Path
 from rundir import layout
 from rundir.control import Verb
 from rundir.layout import RunDir
-from rundir.status import Intent, State, Status, read_status, umask_private
+from rundir.status import Intent, State, read_status, umask_private
 from traind import config, exit_code, launch
 from traind.config import Config, ConfigError
 from traind.data import load_corpus
 from traind.follow import follow
-from traind.supervise import supervise
+from traind.supervise import take_up
 
 
 def start(
@@ -37,17 +37,15 @@ def start(
         run = launch.create_run(settings, runs_dir)
     else:
         run = earlier
+    is_new = earlier is None
     if foreground:
-        return _in_foreground(run, argv, is_new=earlier is None)
-    if earlier is None:
+        return _in_foreground(run, argv, is_new=is_new)
+    if is_new:
         _spawn(run, argv)
     else:
         _say(f"continuing {run.path}")
-        if not launch.is_supervised(run):
-            launch.give_order(run, Verb.RESUME, {}, argv)
-    if watch:
-        return _watch(run)
-    return _await_first_step(run, is_new=earlier is None)
+        _go_on(run, argv)
+    return _watch(run, is_new=is_new) if watch else _await_first_step(run, is_new=is_new)
 
 
 def _say(text: str) -> None:
@@ -62,15 +60,23 @@ def _spawn(run: RunDir, argv: list[str]) -> None:
         raise ConfigError(str(error)) from None
 
 
+def _go_on(run: RunDir, argv: list[str]) -> None:
+    """Make an unfinished run train again, whatever it was doing."""
+    status = read_status(run.status_json)
+    waits = status is not None and status.state in (State.PARKED, State.PAUSED)
+    if waits or not launch.is_supervised(run):
+        launch.give_order(run, Verb.RESUME, {}, argv)
+
+
 def _in_foreground(run: RunDir, argv: list[str], *, is_new: bool) -> int:
+    supervisor = take_up(run, argv)
+    order_id = None if is_new else launch.write_order(run, Verb.RESUME, {}).id
     print(run.path, flush=True)
-    if is_new:
-        return supervise(run, "start", None, argv)
-    order_id = launch.write_order(run, Verb.RESUME, {}).id
-    return supervise(run, "resume", order_id, argv)
+    state = supervisor.supervise("start" if is_new else "resume", order_id)
+    return _report_end(run, state, is_new=is_new)
 
 
-def _watch(run: RunDir) -> int:
+def _watch(run: RunDir, *, is_new: bool) -> int:
     """The dashboard on a terminal, lines without one. The dashboard is another program: we know its name alone."""
     if sys.stdout.isatty() and sys.stdin.isatty():
         print(run.path, flush=True)
@@ -80,33 +86,42 @@ def _watch(run: RunDir) -> int:
     except KeyboardInterrupt:
         _say(f"\nthe run goes on; watch it with: trainwatch {run.path}")
         return exit_code.INTERRUPTED
+    code = _report_end(run, state, is_new=is_new)
     print(run.path, flush=True)
-    return exit_code.OF_STATE.get(state, exit_code.FAILED)
+    return code
 
 
 def _await_first_step(run: RunDir, *, is_new: bool) -> int:
     _say(f"{run.id}: starting; Ctrl-C leaves it running")
     try:
-        status = launch.poll_until(lambda: launch.first_step_or_end(run), None)
+        state = launch.poll_until(lambda: launch.first_step_or_end(run), None)
     except KeyboardInterrupt:
         _say(f"\nthe run goes on; watch it with: trainwatch {run.path}")
         print(run.path, flush=True)
         return exit_code.INTERRUPTED
-    if status is not None and status.state is State.FAILED:
-        return _report_failure(run, status, is_new=is_new)
+    code = exit_code.OK
+    if state is not None and (state is State.FAILED or not (state.has_ended or launch.is_supervised(run))):
+        code = _report_end(run, state, is_new=is_new)
     print(run.path, flush=True)
-    return 0
+    return code
 
 
-def _report_failure(run: RunDir, status: Status, *, is_new: bool) -> int:
-    """A mistake that only the trainer could find leaves nothing behind; a fault leaves the run, to look at."""
-    if is_new and status.is_mistake:
-        launch.poll_until(lambda: None if launch.is_supervisor_alive(run) else True, 10.0)
-        launch.discard(run)
-        raise ConfigError(status.last_error or "the run could not begin")
-    _say(f"traind: the run failed: {status.last_error}; see {run.console}")
-    print(run.path, flush=True)
-    return exit_code.FAILED
+def _report_end(run: RunDir, state: State, *, is_new: bool) -> int:
+    """The exit code of how a run ended, and a line for what is not plain success.
+
+    A mistake that only the trainer could find leaves nothing behind: raises ConfigError. A fault leaves the run, to
+    look at.
+    """
+    status = read_status(run.status_json)
+    if state is State.FAILED and status is not None:
+        if is_new and status.is_mistake:
+            if launch.poll_until(lambda: None if launch.is_supervisor_alive(run) else True, 10.0):
+                launch.discard(run)
+            raise ConfigError(status.last_error or "the run could not begin")
+        _say(f"traind: the run failed: {status.last_error}; see {run.console}")
+    elif not state.has_ended:
+        _say(f"traind: {run.id}: its supervisor is gone; `traind resume {run.id}` goes on")
+    return exit_code.OF_STATE.get(state, exit_code.FAILED)
 
 
 def _unfinished_twin(settings: Config, runs_dir: Path) -> RunDir | None:

@@ -32,6 +32,8 @@ class Placement:
 def place(train: Train) -> Placement:
     """Choose as told. Raises ConfigError where the device asked for is not there: never a silent CPU run."""
     device, reason = _device(train.device)
+    if device.type == "cuda":
+        torch.cuda.set_device(device)  # events, seeds and statistics are those of the current device
     autocast, precision_reason = _autocast(train.precision, device)
     return Placement(device, autocast, f"{reason}; {precision_reason}")
 

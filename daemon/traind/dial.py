@@ -45,7 +45,7 @@ def total_steps(dials: Dials, steps_per_epoch: int) -> int:
     return max(1, math.ceil(round(dials.epochs * steps_per_epoch, 6)))
 
 
-_FLOATS = {"lr": 0.0, "epochs": 0.0}
+LARGEST = 1_000_000
 _COUNTS = ("max_steps", "log_every", "eval_every", "save_every")
 
 
@@ -63,11 +63,12 @@ def check_args(args: dict[str, Any]) -> str | None:
 def _fault(key: str, value: Any) -> str | None:
     if key == "replan":
         return None if isinstance(value, bool) else "must be true or false"
-    is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    if key in _FLOATS:
-        return None if is_number and value > 0 else "must be a finite number above 0"
+    # Compared before anything converts it: an integer may be too large for a float.
+    is_number = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < LARGEST
+    if key in ("lr", "epochs"):
+        return None if is_number and value > 0 else f"must be a finite number above 0, below {LARGEST:,}"
     if key == "clip_norm":
-        return None if is_number and value >= 0 else "must be a finite number from 0"
+        return None if is_number else f"must be a finite number from 0, below {LARGEST:,}"
     if key in _COUNTS:
         return None if is_number and isinstance(value, int) and 1 <= value < 2**53 else "must be a whole number from 1"
     return f"unknown; known: {', '.join(SETTABLE)}, replan"

@@ -1,5 +1,6 @@
 """Writing events.jsonl: the one place where supervisor and trainer say what happened. Each line names its writer."""
 
+import errno
 import threading
 import time
 from collections.abc import Mapping
@@ -82,9 +83,11 @@ class EventLog:
         )
 
     def sync(self) -> None:
-        """Put everything on disk. Raises OSError."""
-        self._appender.flush()
-        self._appender.sync()
+        """Put everything on disk. Raises OSError, also where some events still wait for room."""
+        with self._lock:
+            if not self._appender.flush():
+                raise OSError(errno.ENOSPC, "events wait for room on the disk", str(self._appender.path))
+            self._appender.sync()
 
     def close(self) -> None:
         self._appender.flush()

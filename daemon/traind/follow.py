@@ -20,11 +20,11 @@ from rundir.records import (
 )
 from rundir.status import State, read_status
 from rundir.tail import Tail
-from traind.launch import poll_until
+from traind.launch import is_over, poll_until
 
 
 def follow(run: RunDir, out: IO[str]) -> State:
-    """Print a run's records as they come, until it ends. Returns how it ended."""
+    """Print a run's records as they come, until it ends. Returns its last state, no end if nobody attends it."""
     tails: list[tuple[Tail, msgspec.json.Decoder[Any]]] = [
         (Tail(run.events), EVENT_DECODER),
         (Tail(run.metrics), METRICS_DECODER),
@@ -37,7 +37,7 @@ def follow(run: RunDir, out: IO[str]) -> State:
                 for record in decode_lines(chunk.lines, decoder).records:
                     if line := describe(record, None if status is None else status.total_steps):
                         print(line, file=out, flush=True)
-        return status.state if status is not None and status.state.has_ended else None
+        return status.state if status is not None and is_over(status) else None
 
     ended = poll_until(pump, None)
     return State.FAILED if ended is None else ended

@@ -155,10 +155,19 @@ def poll_until(look: Callable[[], T | None], timeout_s: float | None) -> T | Non
     return found
 
 
-def first_step_or_end(run: RunDir) -> Status | None:
-    """The status once the trainer has reached its first step of this attempt, or the run has ended."""
+def first_step_or_end(run: RunDir) -> State | None:
+    """The state once the trainer has done a step, the run has ended, or nobody is left to bring either about."""
     status = read_status(run.status_json)
     if status is None:
         return None
     has_begun = status.state in (State.RUNNING, State.PAUSED) and status.step > 0
-    return status if has_begun or status.state.has_ended else None
+    return status.state if has_begun or is_over(status) else None
+
+
+def is_over(status: Status) -> bool:
+    """Whether nothing more will come of a run by itself: it has ended, or neither supervisor nor trainer is left."""
+    return status.state.has_ended or liveness(status, time.time()) in (
+        Liveness.DEAD,
+        Liveness.REBOOTED,
+        Liveness.UNATTENDED,
+    )

@@ -33,8 +33,8 @@ class WorkerStart:
     def __call__(self, worker_id: int) -> None:  # noqa: ARG002
         for fd in self._fds:
             os.close(fd)
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1):  # meant for the trainer, sent to its whole group
+            signal.signal(signum, signal.SIG_IGN)
         if hasattr(ctypes.CDLL(None), "prctl"):
             ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 

@@ -33,11 +33,12 @@ def acquire(run: RunDir, grace_s: float) -> int:
     while not _try_lock(fd):
         status = _status(run.status_json)
         holder = None if status is None else status.supervisor
-        if holder is not None and process.is_alive(holder.process):
+        is_closing = status is not None and status.state.has_ended and time.monotonic() < give_up_at
+        if holder is not None and process.is_alive(holder.process) and not is_closing:
             os.close(fd)
             raise RunBusyError(f"{run.path}: already supervised by process {holder.process.pid}")
         if time.monotonic() > give_up_at:
-            if status is None or status.trainer is None:
+            if status is None or status.trainer is None or not process.is_alive(status.trainer.process):
                 os.close(fd)
                 raise RunBusyError(f"{run.lock}: held by a process that the run's status does not name")
             end(status.trainer.process)

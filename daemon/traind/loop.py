@@ -11,7 +11,7 @@ what an unfinished step has added up is thrown away and computed again.
 """
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
@@ -33,7 +33,7 @@ from traind.task import EvalResult, Task
 from traind.wire import Leave, Pulse
 
 Trigger = Literal["schedule", "order", "end"]
-Journal = Mapping[int, list[tuple[str, dict[str, Any]]]]
+Journal = dict[int, list[tuple[str, dict[str, Any]]]]
 """Applied `set` orders of earlier attempts: step → (order id, arguments)."""
 
 _SAVE_REASON = {Leave.PARKED: "park", Leave.STOPPED: "stop"}
@@ -170,9 +170,7 @@ class Loop:
         if self.device.type == "cuda":
             record.gpu_mem_allocated_bytes = torch.cuda.max_memory_allocated(self.device)
             torch.cuda.reset_peak_memory_stats(self.device)
-        if self.stepper.scaler.is_enabled():
-            record.metrics = {"loss_scale": self.stepper.scaler.get_scale()}
-        self.recorder.log_step(record, result.loss, result.grad_norm)
+        self.recorder.log_step(record, result.loss, result.grad_norm, result.loss_scale)
         self._logged_at, self._logged_step, self._num_tokens, self._data_wait_s = now, self.state.step, 0, 0.0
 
     def _take_aside_s(self) -> float:
@@ -310,7 +308,7 @@ class Loop:
         if fault:
             return fault
         turned = dial.turn(self.dials, args, self.order.steps_per_epoch)
-        if dial.total_steps(turned, self.order.steps_per_epoch) < self.state.step:
+        if dial.total_steps(turned, self.order.steps_per_epoch) <= self.state.step:
             return f"{self.state.step} steps are already done; `stop` ends the run"
         return None
 
@@ -323,10 +321,14 @@ class Loop:
         self._plan()
 
     def _replay_sets(self) -> None:
-        """Orders applied in an earlier attempt take effect again at their recorded step."""
-        for order_id, args in self.journal.get(self.state.step, ()):
-            if order_id not in self.state.applied_sets:
-                self.apply_set(order_id, args)
+        """Orders applied in an earlier attempt take effect again at their recorded step.
+
+        What was answered with no trainer alive may name a step before the checkpoint: it takes effect at once.
+        """
+        for step in [step for step in self.journal if step <= self.state.step]:
+            for order_id, args in self.journal.pop(step):
+                if order_id not in self.state.applied_sets:
+                    self.apply_set(order_id, args)
 
     def _plan(self) -> None:
         self.total_steps = dial.total_steps(self.dials, self.order.steps_per_epoch)

@@ -70,7 +70,7 @@ def refusal(
     order: Order, state: State, step: int, total_steps: int | None, steps_per_epoch: float | None
 ) -> str | None:
     """Why an order cannot be taken in this state; None when it can. Pure."""
-    fault = _argument_fault(order)
+    fault = argument_fault(order)
     if fault:
         return fault
     if order.verb in (Verb.NOTE, Verb.SET):
@@ -90,7 +90,8 @@ def refusal(
     return None
 
 
-def _argument_fault(order: Order) -> str | None:
+def argument_fault(order: Order) -> str | None:
+    """Why the arguments of an order are wrong; None when they are right. Pure."""
     if order.verb is Verb.SET:
         return dial.check_args(order.args)
     if order.verb is Verb.NOTE:

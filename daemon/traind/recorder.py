@@ -5,6 +5,7 @@ are written at the next boundary, so that a line may lag one step. `drain` write
 an evaluation, a save and the end.
 """
 
+import errno
 import math
 import time
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ import torch
 from torch import Tensor
 
 from rundir.append import Appender
-from rundir.records import MetricsRecord, StepRecord, encode
+from rundir.records import MetricsRecord, Number, StepRecord, encode
 from traind.eventlog import EventLog
 
 
@@ -49,14 +50,17 @@ class Recorder:
         is_first = ~torch.isfinite(loss) & (self._first_bad_step < 0)
         self._first_bad_step = torch.where(is_first, float(step), self._first_bad_step)
 
-    def log_step(self, record: StepRecord, loss: Tensor, grad_norm: Tensor) -> None:
+    def log_step(self, record: StepRecord, loss: Tensor, grad_norm: Tensor, loss_scale: Tensor | None = None) -> None:
         """Write a step whose numbers are in host memory; else send them there, and write the one sent before."""
         first_bad_step, self._first_bad_step = self._first_bad_step, self._none_bad
         if self._is_host:
             self._finish(record, loss.item(), grad_norm.item(), first_bad_step.item())
             return
-        pinned = torch.empty(3, dtype=torch.float64, pin_memory=True)
-        values = torch.stack((loss.detach().double(), grad_norm.detach().double(), first_bad_step))
+        numbers = [loss.detach().double(), grad_norm.detach().double(), first_bad_step]
+        if loss_scale is not None:
+            numbers.append(loss_scale.double().reshape(()))
+        values = torch.stack(numbers)
+        pinned = torch.empty(len(numbers), dtype=torch.float64, pin_memory=True)
         pinned.copy_(values, non_blocking=True)
         arrived = torch.cuda.Event()  # type: ignore[no-untyped-call]
         arrived.record()
@@ -70,10 +74,14 @@ class Recorder:
             way.arrived.synchronize()
             self._finish(way.record, *way.values.tolist())
 
-    def _finish(self, record: StepRecord, loss: float, grad_norm: float, first_bad_step: float) -> None:
+    def _finish(
+        self, record: StepRecord, loss: float, grad_norm: float, first_bad_step: float, loss_scale: float | None = None
+    ) -> None:
         record.loss, record.grad_norm = loss, grad_norm
+        metrics: dict[str, Number] = {} if loss_scale is None else {"loss_scale": loss_scale}
         if first_bad_step >= 0:
-            record.metrics = {**(record.metrics or {}), "first_bad_step": first_bad_step}
+            metrics["first_bad_step"] = first_bad_step
+        record.metrics = metrics or None
         self.write(record)
 
     def write(self, record: MetricsRecord) -> None:
@@ -94,7 +102,9 @@ class Recorder:
             self._events.lifecycle("disk_ok", "the records that waited have been written")
 
     def sync(self) -> None:
-        """Put every record written so far on disk. Safe to call from the saving thread. Raises OSError."""
+        """Put every record on disk. Safe to call from the saving thread. Raises OSError, also where some still wait."""
+        if self._appender.pending:
+            raise OSError(errno.ENOSPC, "records wait for room on the disk", str(self._appender.path))
         self._appender.sync()
 
     def close(self) -> None:

@@ -6,6 +6,7 @@ the end of the run; older checkpoints stay.
 
 import threading
 import time
+import traceback
 from collections.abc import Callable
 
 from rundir.layout import RunDir
@@ -58,8 +59,9 @@ class Saver:
             path, size_bytes = checkpoint.write(self._run, snapshot, write_model)
             checkpoint.relink(self._run, state.best_step)
             checkpoint.prune(self._run, self._keep_last, state.best_step)
-        except OSError as error:
+        except Exception as error:  # noqa: BLE001 — safetensors has errors of its own for a full disk; none may pass unsaid
             self._saved = None
+            traceback.print_exc()
             self._events.lifecycle(
                 "checkpoint_failed", f"checkpoint of step {state.step} could not be written: {error}", step=state.step
             )

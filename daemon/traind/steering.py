@@ -69,8 +69,7 @@ class Steering:
         early, self._early = self._early, []
         for order in early:
             self._obey(order)
-        if self.hold_at_start:
-            self.is_holding = True
+        self.is_holding, self.hold_at_start = self._is_paused, False
         self.safe_point()
 
     def safe_point(self) -> None:
@@ -79,6 +78,10 @@ class Steering:
         self._hear()
         if self.is_holding and not self._in_hold:  # an evaluation ordered while holding goes through
             self._hold()
+
+    @property
+    def _is_paused(self) -> bool:
+        return self.is_holding or self.hold_at_start
 
     def _hear(self) -> None:
         for order in self._pipe.orders():
@@ -110,10 +113,10 @@ class Steering:
     def _obey(self, order: Order) -> None:
         match order.verb:
             case Verb.PAUSE:
-                self._answer(order, "already paused" if self.is_holding else None)
+                self._answer(order, "already paused" if self._is_paused else None)
                 self.is_holding = True
             case Verb.RESUME:
-                self._answer(order, None if self.is_holding else "the run is not paused")
+                self._answer(order, None if self._is_paused else "the run is not paused")
                 self.is_holding = self.hold_at_start = False
             case Verb.PARK | Verb.STOP:
                 self._answer(order, None)

@@ -35,6 +35,8 @@ class StepResult:
     grad_norm: Tensor
     """Before clipping."""
     num_tokens: int
+    loss_scale: Tensor | None
+    """Of the fp16 loss scaler, on the device; None without one."""
 
     @property
     def loss(self) -> Tensor:
@@ -77,7 +79,9 @@ class Stepper:
             counts = counts + self._task.count(logits.detach(), labels)
         grad_norm = self._update(lr(), clip())
         num_tokens = sum(int(batch["attention_mask"].sum()) for batch in batches)
-        return StepResult(loss_sum, weight, torch.as_tensor(counts), grad_norm, num_tokens)
+        # get_scale() would wait for the device; the tensor itself does not.
+        loss_scale = self.scaler._get_scale_async() if self.scaler.is_enabled() else None  # noqa: SLF001
+        return StepResult(loss_sum, weight, torch.as_tensor(counts), grad_norm, num_tokens, loss_scale)
 
     def evaluate(self, batch_size: int) -> EvalResult:
         """One pass over the eval set; draws no random number, touches no gradient."""

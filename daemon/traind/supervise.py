@@ -27,21 +27,23 @@ def main() -> int:
     args = parser.parse_args()
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s")
     try:
-        return supervise(RunDir(args.run), args.reason, args.order, args.argv, args.ready_fd)
+        supervisor = take_up(RunDir(args.run), args.argv)
     except (ConfigError, RunBusyError, OSError) as error:
-        _say(args.ready_fd, f"{error}")
+        _say(args.ready_fd, str(error))
         print(error, file=sys.stderr)
         return exit_code.MISTAKE
+    _say(args.ready_fd, "ok")
+    return exit_code.OF_STATE.get(supervisor.supervise(args.reason, args.order), exit_code.OK)
 
 
-def supervise(run: RunDir, reason: str, order_id: str | None, argv: list[str], ready_fd: int | None = None) -> int:
-    """Supervise a run to its end, or until it needs no supervisor. Raises ConfigError, RunBusyError, OSError."""
+def take_up(run: RunDir, argv: list[str]) -> Supervisor:
+    """A supervisor that holds the run's lock. Raises ConfigError, RunBusyError, OSError."""
     umask_private()
     settings = config.parse(run.config_toml.read_bytes(), str(run.config_toml))
     lock_fd = acquire(run, settings.policy.grace_s)
     supervisor = Supervisor(run, settings, lock_fd, argv)
-    _say(ready_fd, "ok")
-    return exit_code.OF_STATE.get(supervisor.supervise(reason, order_id), exit_code.OK)
+    supervisor.announce()
+    return supervisor
 
 
 def _say(ready_fd: int | None, line: str) -> None:

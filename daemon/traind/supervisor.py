@@ -9,6 +9,8 @@ import os
 import select
 import signal
 import time
+from collections.abc import Callable
+from functools import partial
 from typing import assert_never
 
 from rundir import process
@@ -21,7 +23,7 @@ from traind import identity, policy
 from traind.config import Config
 from traind.eventlog import EventLog
 from traind.machine import Machine
-from traind.order_desk import OrderDesk, refusal
+from traind.order_desk import OrderDesk, argument_fault, refusal
 from traind.trainer_process import Ending, TrainerProcess
 from traind.watch import RecordWatch, last_console_lines, newest_checkpoint
 from traind.wire import Beat, Facts, Leave
@@ -61,12 +63,17 @@ class Supervisor:
         self._crashes: list[policy.Crash] = []
         self._restart_at: float | None = None
         self._leave_by: float | None = None
-        self._signals = 0
+        self._signals = self._signals_heeded = 0
+        self._signal_name = ""
         self._due = dict.fromkeys(("watch", "keep", "system", "status"), 0.0)
         self._spawned_at = 0.0
         self._active_before_s = self.status.active_s
 
     # --- its course ----------------------------------------------------------------------------------------------
+
+    def announce(self) -> None:
+        """Put this process into status.json: from here on the run is attended."""
+        self._write_status(durable=True)
 
     def supervise(self, reason: str, order_id: str | None) -> State:
         """Until the run has ended, or needs no supervisor. `order_id`: the one old order that is not expired."""
@@ -77,7 +84,6 @@ class Supervisor:
             self._events.lifecycle("supervised", f"process {os.getpid()} on {process.host()}")
             self._spawn("start")
         self._take_up_old_orders(order_id)
-        self._write_status(durable=True)
         while self._has_work():
             self._tick()
         self._close()
@@ -94,6 +100,7 @@ class Supervisor:
 
     def _tick(self) -> None:
         self._wait()
+        self._heed_signals()
         now = time.monotonic()
         self._hear_trainer()
         if self._is_due("watch", WATCH_S, now):
@@ -112,9 +119,16 @@ class Supervisor:
         if self._is_due("system", self.config.log.system_every_s, now):
             self._sample()
         if self._is_due("keep", KEEP_S, now):
-            self._watch.keep()
+            self._attempt("alerts.json", self._watch.keep)
         if self._is_due("status", HEARTBEAT_S, now):
             self._write_status()
+
+    def _attempt(self, what: str, write: Callable[[], None]) -> None:
+        """Write something that training does not depend on: a full disk must not end the supervisor."""
+        try:
+            write()
+        except OSError as error:
+            log.error("%s could not be written: %s", what, error)
 
     def _wait(self) -> None:
         fds = [self._trainer.report_fd] if self._trainer is not None else []
@@ -127,12 +141,19 @@ class Supervisor:
         return True
 
     def _on_signal(self, signum: int, frame: object) -> None:  # noqa: ARG002
-        """Checkpoint and leave; a second one: leave now. The intent stays, so that the run can be taken up again."""
+        """Only notes it: wherever the supervisor was interrupted, it acts on its next tick."""
         self._signals += 1
-        self.status.last_error = f"ended by {signal.Signals(signum).name}"
+        self._signal_name = signal.Signals(signum).name
+
+    def _heed_signals(self) -> None:
+        """Checkpoint and leave; a second one: leave now. The intent stays, so that the run can be taken up again."""
+        if self._signals == self._signals_heeded:
+            return
+        is_first, self._signals_heeded = self._signals_heeded == 0 and self._signals == 1, self._signals
+        self.status.last_error = f"ended by {self._signal_name}"
         if self._trainer is None:
-            self.status.state = State.STOPPED
-        elif self._signals == 1:
+            self._end(State.STOPPED, self.status.last_error)
+        elif is_first:
             self._trainer.terminate()
             self._leave_by = time.monotonic() + self.config.policy.grace_s
         else:
@@ -168,7 +189,10 @@ class Supervisor:
                     self._note_beat(report)
                 case Facts():
                     self.status.device = report.device
-                    identity.write_run_json(self.run, self.config, self._argv, self.status.started_at, report)
+                    write = partial(
+                        identity.write_run_json, self.run, self.config, self._argv, self.status.started_at, report
+                    )
+                    self._attempt("run.json", write)
                 case _:
                     pass  # the farewell is read with the ending
 
@@ -176,14 +200,15 @@ class Supervisor:
         status = self.status
         if status.trainer is not None:
             status.trainer.beat_at, status.trainer.safe_points = time.time(), beat.safe_points
-        first_step = status.step < beat.step
-        status.step, status.epoch = beat.step, beat.epoch if beat.epoch is not None else status.epoch
+        is_first_step = beat.step == 1 and status.step == 0
+        if beat.step is not None:
+            status.step, status.epoch = beat.step, beat.epoch
         status.total_steps = beat.total_steps or status.total_steps
         status.total_epochs = beat.total_epochs or status.total_epochs
         changed = status.phase is not beat.phase
         status.phase = beat.phase
         state = _state_in(beat.phase, status.state)
-        if state is not status.state or changed or (first_step and status.step == 1):
+        if state is not status.state or changed or is_first_step:
             status.state = state
             self._write_status()
 
@@ -251,11 +276,12 @@ class Supervisor:
     # --- orders --------------------------------------------------------------------------------------------------
 
     def _take_up_old_orders(self, order_id: str | None) -> None:
-        for order in self._desk.arrivals():
-            if order.id == order_id:
-                self._take(order)
-            else:
-                self._answer(order, "expired: given before this supervisor started")
+        while orders := self._desk.arrivals():
+            for order in orders:
+                if order.id == order_id:
+                    self._take(order)
+                elif order.id not in self._desk.in_flight:
+                    self._answer(order, "expired: given before this supervisor started")
 
     def _take(self, order: Order | Malformed) -> None:
         if isinstance(order, Malformed):
@@ -272,6 +298,8 @@ class Supervisor:
             self._answer(order, None)
             return
         refused = refusal(order, state, status.step, self._planned_steps(), per_epoch)
+        if self._trainer is not None and order.verb in (Verb.PAUSE, Verb.RESUME) and state is not State.STOPPING:
+            refused = argument_fault(order)  # whether it holds is known to the trainer alone
         if refused is not None:
             self._answer(order, refused)
         elif self._trainer is not None and order.verb not in (Verb.NOTE, Verb.KILL):
@@ -310,10 +338,10 @@ class Supervisor:
                     NoteEvent(at=0, attempt=0, writer="supervisor", text=text, by=order.by, step=self.status.step)
                 )
             case Verb.RESUME:
-                self.status.intent = Intent.RUN
-                self._write_status(durable=True)
-                self._answer(order, None)
                 reason = "extend" if self.status.state is State.DONE else "resume"
+                self.status.intent, self.status.state, self.status.ended_at = Intent.RUN, State.STARTING, None
+                self._write_status(durable=True)  # before the outcome, so that nobody takes the old end for a new one
+                self._answer(order, None)
                 if not self._was_started:
                     self._events.lifecycle("supervised", f"process {os.getpid()} on {process.host()}")
                 self._spawn(reason)
@@ -333,7 +361,10 @@ class Supervisor:
                 self._park()
             case Verb.SET:
                 self._answer(order, None)
-            case Verb.PAUSE | Verb.CHECKPOINT | Verb.EVAL:
+            case Verb.PAUSE | Verb.CHECKPOINT | Verb.EVAL:  # between a crash and its restart
+                if order.verb is Verb.PAUSE:
+                    self.status.intent = Intent.PAUSED
+                    self._write_status(durable=True)
                 self._desk.in_flight[order.id] = order  # the next trainer gets it
             case other:
                 assert_never(other)
@@ -367,16 +398,13 @@ class Supervisor:
             self.status.active_s = self._active_before_s + time.monotonic() - self._spawned_at
         self.status.updated_at = now
         self.status.control = self._desk.position
-        try:
-            write_status(self.run.status_json, self.status, durable=durable)
-        except OSError as error:
-            log.error("status.json could not be written: %s", error)
+        self._attempt("status.json", partial(write_status, self.run.status_json, self.status, durable=durable))
 
     def _close(self) -> None:
         self._read_records()
-        self._watch.keep()
+        self._attempt("alerts.json", self._watch.keep)
         self._write_status(durable=True)
-        self._events.sync()
+        self._attempt("events.jsonl", self._events.sync)
         self._events.close()
 
 
@@ -384,7 +412,7 @@ def _state_in(phase: Phase, before: State) -> State:
     """The run's state as its trainer's phase shows it."""
     match phase:
         case Phase.PAUSED:
-            return State.PAUSED
+            return State.STOPPING if before is State.STOPPING else State.PAUSED
         case Phase.LEAVING:
             return State.STOPPING
         case Phase.LOADING | Phase.TOKENIZING:

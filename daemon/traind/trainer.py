@@ -227,6 +227,7 @@ def _mark_resume(
         passed_over=passed_over or None,
     )
     checkpoint.supersede_beyond(post.run, step, post.attempt)
+    checkpoint.relink(post.run, None if loaded is None else loaded.state.best_step)
     recorder.write(record)
     fields = {name: getattr(record, name) for name in ResumeEvent.__struct_fields__ if hasattr(record, name)}
     events.write(ResumeEvent(**fields, writer="trainer"))
@@ -234,11 +235,11 @@ def _mark_resume(
 
 def _journal(run: RunDir) -> Journal:
     """The applied `set` orders of all attempts, by the step at which each took effect."""
-    journal: dict[int, list[tuple[str, dict[str, object]]]] = {}
+    journal: Journal = {}
     for record in decode_lines(run.events.read_bytes(), EVENT_DECODER).records:
         if isinstance(record, OutcomeEvent) and record.verb == "set" and record.result == "applied":
             journal.setdefault(record.step or 0, []).append((record.order, dict(record.args or {})))
-    return journal
+    return dict(sorted(journal.items()))
 
 
 if __name__ == "__main__":

@@ -4,7 +4,10 @@ import os
 import signal
 import subprocess
 import sys
+from collections import deque
 from dataclasses import dataclass
+
+import msgspec
 
 from rundir.control import Order
 from rundir.layout import RunDir
@@ -48,6 +51,7 @@ class TrainerProcess:
         os.set_blocking(self._order_fd, False)
         self._reports = Pipe(report_read)
         self._farewell: Farewell | None = None
+        self._unsent: deque[Order] = deque()
         self.id = identify(self._process.pid) or ProcessId(self._process.pid)
 
     @property
@@ -55,16 +59,23 @@ class TrainerProcess:
         return self._reports.fd
 
     def reports(self) -> list[Report]:
-        """What it said since the last call."""
+        """What it said since the last call. Also sends on what it had no room to hear before."""
+        self._send()
         reports = self._reports.reports()
         for report in reports:
             if isinstance(report, Farewell):
                 self._farewell = report
         return reports
 
-    def order(self, order: Order) -> bool:
-        """Hand over an order. False when it is gone, or has not read its orders for long."""
-        return tell(self._order_fd, order)
+    def order(self, order: Order) -> None:
+        """Hand over an order, as soon as it reads. `by` is cut: a line must fit the pipe's atomic write."""
+        by = None if order.by is None else order.by[:64]
+        self._unsent.append(msgspec.structs.replace(order, by=by))
+        self._send()
+
+    def _send(self) -> None:
+        while self._unsent and tell(self._order_fd, self._unsent[0]):
+            self._unsent.popleft()
 
     def terminate(self) -> None:
         """Ask it to checkpoint and leave."""

@@ -38,7 +38,8 @@ class Beat(msgspec.Struct, tag="beat", omit_defaults=True, kw_only=True):
     """A sign of life from a safe point."""
 
     phase: Phase
-    step: int
+    step: int | None = None
+    """Absent until the state is loaded."""
     safe_points: int
     epoch: float | None = None
     total_steps: int | None = None
@@ -59,7 +60,6 @@ class Farewell(msgspec.Struct, tag="farewell", omit_defaults=True, kw_only=True)
     """The last word of a trainer that leaves by itself."""
 
     reason: Leave
-    step: int = 0
     error: str | None = None
 
 
@@ -130,7 +130,7 @@ class Pulse:
         self._fd = fd
         self._last_beat = 0.0
         self.phase = Phase.LOADING
-        self.step = 0
+        self.step: int | None = None
         self.epoch: float | None = None
         self.total_steps: int | None = None
         self.total_epochs: float | None = None
@@ -166,4 +166,4 @@ class Pulse:
     def farewell(self, reason: Leave, error: str | None = None) -> None:
         self._beat()
         text = None if error is None else error[:MAX_TEXT]
-        tell(self._fd, Farewell(reason=reason, step=self.step, error=text), patience_s=5.0)
+        tell(self._fd, Farewell(reason=reason, error=text), patience_s=5.0)

@@ -5,6 +5,7 @@ short write (full disk) the fragment is closed by a newline and the whole record
 written waits, bounded, and goes out in order before anything later.
 """
 
+import contextlib
 import os
 from collections import deque
 from pathlib import Path
@@ -71,7 +72,8 @@ class Appender:
     def free_reserve(self) -> None:
         """Give the reserved bytes back to the disk, so that there is room to say that it is full."""
         if self._reserve is not None:
-            self._reserve.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # a read-only disk gives nothing back
+                self._reserve.unlink(missing_ok=True)
 
     def sync(self) -> None:
         """Put everything appended so far on disk. Raises OSError."""

@@ -46,6 +46,7 @@ class TokenClassification:
         self._eval_data = WindowDataset(self._eval, self._eval_windows, self._prefix, self._suffix)
         self.num_train = len(self.train_data)
         self.collate = Collator(ready.tokenizer.pad_token_id or 0)
+        self._device_weights: Tensor | None = None
         self.class_weights = class_weights(config.task.class_weights, self._train, len(ready.labels))
         windows = {"train": len(train_windows), "eval": len(self._eval_windows)}
         self.summary: dict[str, Any] = {**ready.data.summary, "windows": windows}
@@ -82,9 +83,17 @@ class TokenClassification:
             return float(targets.numel())
         return float(self.class_weights.double()[targets].sum())
 
+    def _class_weights_on(self, device: torch.device) -> Tensor | None:
+        """Copied to a device once: each copy from pageable memory would wait for it."""
+        if self.class_weights is None:
+            return None
+        if self._device_weights is None or self._device_weights.device != device:
+            self._device_weights = self.class_weights.to(device)
+        return self._device_weights
+
     def loss_sum(self, logits: Tensor, labels: Tensor) -> Tensor:
         """Cross-entropy of [windows, tokens, labels] summed over the targets, each times its class weight. fp32."""
-        weights = None if self.class_weights is None else self.class_weights.to(logits.device)
+        weights = self._class_weights_on(logits.device)
         with torch.autocast(logits.device.type, enabled=False):
             return functional.cross_entropy(
                 logits.float().flatten(0, 1), labels.flatten(), weight=weights, ignore_index=IGNORED, reduction="sum"
