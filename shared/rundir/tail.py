@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 CHUNK_BYTES = 256 * 1024
-MAX_CHUNK_BYTES = 8 * 1024 * 1024
+MAX_CHUNK_BYTES = 2 * 1024 * 1024
 MAX_LINE_BYTES = 64 * 1024 * 1024
 """A line longer than this is passed over: nothing of ours writes one."""
 _KNOWN_BYTES = 64

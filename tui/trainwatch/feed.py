@@ -12,7 +12,7 @@ from typing import TypeAlias
 import msgspec
 import numpy as np
 
-from rundir.control import ControlReader, Malformed, Order
+from rundir.control import ControlPosition, ControlReader, Malformed, Order
 from rundir.layout import LATEST, RunDir
 from rundir.records import (
     EVENT_DECODER,
@@ -103,7 +103,10 @@ class Feed:
         self._events = Tail(run.events)
         self._system = Tail(run.system)
         self._console: Tail | None = None
-        self._control = ControlReader(run)
+        # Orders without an id are known by the control file's generation, which the supervisor counts.
+        status, *_ = self._status(time.time())
+        position = status.control if status is not None else None
+        self._control = ControlReader(run, ControlPosition(generation=position.generation if position else 0))
 
     def poll(self) -> Batch:
         """Read at most one chunk of each file. Raises OSError where the directory can no longer be read."""
