@@ -10,6 +10,7 @@ from rundir import layout, process
 from rundir.control import Verb
 from rundir.layout import RunDir
 from rundir.status import liveness, read_status, umask_private
+from rundir.text import plain
 from traind import dial, exit_code, launch
 from traind.config import ConfigError
 
@@ -33,7 +34,7 @@ def order(reference: str, runs_dir: Path, verb: str, words: list[str], argv: lis
         return exit_code.NO_ANSWER
     at_step = "" if outcome.step is None else f" at step {outcome.step}"
     if outcome.result == "refused":
-        print(f"traind: {verb} refused{at_step}: {outcome.reason}", file=sys.stderr)
+        print(f"traind: {verb} refused{at_step}: {plain(outcome.reason)}", file=sys.stderr)
         return exit_code.REFUSED
     if verb in _LEAVING:
         launch.poll_until(lambda: True if _has_left(run) else None, _LEAVE_TIMEOUT_S)

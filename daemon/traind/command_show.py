@@ -12,8 +12,9 @@ from rundir import layout
 from rundir.layout import RunDir
 from rundir.status import Liveness, State, Status, liveness, read_status
 from rundir.tail import Tail
+from rundir.text import plain
 from traind import exit_code
-from traind.launch import poll_until
+from traind.launch import is_over, poll_until
 
 
 def _look(run: RunDir) -> tuple[Status | None, str]:
@@ -49,7 +50,7 @@ def list_runs(runs_dir: Path, *, as_json: bool) -> int:
             print(f"{run.id:{width}}  {'?':11}{verdict}")
             continue
         epoch = "" if status.epoch is None else f"{status.epoch:.2f}"
-        error = next(iter((status.last_error or "").splitlines()), "")
+        error = plain(next(iter((status.last_error or "").splitlines()), ""))
         print(f"{run.id:{width}}  {status.state:11}{verdict:12}{_steps(status):>16}  {epoch:>7}  {error}")
     return 0
 
@@ -85,7 +86,7 @@ def show_status(reference: str, runs_dir: Path, *, as_json: bool) -> int:
     }
     for name, value in rows.items():
         if value is not None:
-            print(f"{name:12}{value}")
+            print(f"{name:12}{plain(str(value))}")
     if cure := _CURES.get(Liveness(verdict)):
         print(f"{'next':12}{cure.format(run=run.id)}")
     return 0
@@ -108,7 +109,10 @@ def show_logs(reference: str, runs_dir: Path, *, follow: bool) -> int:
         is_over = ended is None or ended.state.has_ended
         while True:
             chunk = tail.poll()
-            sys.stdout.write(chunk.lines.decode("utf-8", "replace"))
+            text = chunk.lines.decode("utf-8", "replace")
+            if sys.stdout.isatty():  # a pipe gets the bytes as they are
+                text = "".join(plain(line) + "\n" for line in text.split("\n")[:-1])
+            sys.stdout.write(text)
             if chunk.at_end:
                 break
         sys.stdout.flush()
@@ -124,8 +128,7 @@ def wait(reference: str, runs_dir: Path) -> int:
 
     def look() -> tuple[Status | None, str] | None:
         status, verdict = _look(run)
-        over = status is None or status.state.has_ended or verdict in (Liveness.DEAD, Liveness.REBOOTED)
-        return (status, verdict) if over else None
+        return (status, verdict) if status is None or is_over(status) else None
 
     found = poll_until(look, None)
     status, verdict = found if found is not None else (None, "unknown")
@@ -133,5 +136,5 @@ def wait(reference: str, runs_dir: Path) -> int:
         print(f"traind: {run.id} is {verdict}; `traind resume {run.id}` goes on", file=sys.stderr)
         return 1
     if status.state is State.FAILED:
-        print(f"traind: {run.id} failed: {status.last_error}", file=sys.stderr)
+        print(f"traind: {run.id} failed: {plain(status.last_error or '')}", file=sys.stderr)
     return exit_code.OF_STATE[status.state]

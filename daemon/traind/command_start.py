@@ -9,6 +9,7 @@ from rundir import layout
 from rundir.control import Verb
 from rundir.layout import RunDir
 from rundir.status import Intent, State, read_status, umask_private
+from rundir.text import plain
 from traind import config, exit_code, launch
 from traind.config import Config, ConfigError
 from traind.data import load_corpus
@@ -118,7 +119,7 @@ def _report_end(run: RunDir, state: State, *, is_new: bool) -> int:
             if launch.poll_until(lambda: None if launch.is_supervisor_alive(run) else True, 10.0):
                 launch.discard(run)
             raise ConfigError(status.last_error or "the run could not begin")
-        _say(f"traind: the run failed: {status.last_error}; see {run.console}")
+        _say(f"traind: the run failed: {plain(status.last_error or '')}; see {run.console}")
     elif not state.has_ended:
         _say(f"traind: {run.id}: its supervisor is gone; `traind resume {run.id}` goes on")
     return exit_code.OF_STATE.get(state, exit_code.FAILED)

@@ -20,6 +20,7 @@ from rundir.records import (
 )
 from rundir.status import State, read_status
 from rundir.tail import Tail
+from rundir.text import plain
 from traind.launch import is_over, poll_until
 
 
@@ -36,7 +37,7 @@ def follow(run: RunDir, out: IO[str]) -> State:
             while not (chunk := tail.poll()).at_end or chunk.lines:
                 for record in decode_lines(chunk.lines, decoder).records:
                     if line := describe(record, None if status is None else status.total_steps):
-                        print(line, file=out, flush=True)
+                        print(plain(line), file=out, flush=True)
         return status.state if status is not None and is_over(status) else None
 
     ended = poll_until(pump, None)

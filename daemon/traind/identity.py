@@ -1,6 +1,5 @@
 """run.json: what a run is and what made it. Written once, when the model stands and its plan is known."""
 
-import getpass
 import importlib.metadata
 import os
 import platform
@@ -31,7 +30,7 @@ def write_run_json(run: RunDir, config: Config, argv: list[str], started_at: flo
         created_at=started_at or time.time(),
         argv=argv,
         host=process.host(),
-        user=getpass.getuser(),
+        user=process.user(),
         git_commit=commit,
         git_dirty=is_dirty,
         versions=_versions(),

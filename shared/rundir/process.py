@@ -3,6 +3,7 @@
 Linux only where it matters (/proc); elsewhere a pid that exists counts as the same process.
 """
 
+import getpass
 import os
 import socket
 from pathlib import Path
@@ -28,6 +29,14 @@ def boot_id() -> str:
 
 def host() -> str:
     return socket.gethostname()
+
+
+def user() -> str:
+    """Who runs this; the number where the system knows no name for it (containers)."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.getuid())
 
 
 def identify(pid: int) -> ProcessId | None:

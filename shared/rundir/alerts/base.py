@@ -125,11 +125,11 @@ class Rule(ABC, Generic[S]):
         return [self._change("cleared", over, step)]
 
     def _rewind(self, step: int) -> list[AlertChange]:
-        """The run goes on from `step`: what lies beyond never happened."""
+        """The run goes on from `step`: what lies beyond never happened. What comes again is raised again."""
         firing = self.state.firing
         changes: list[AlertChange] = []
-        if firing is not None and firing.onset_step > step:
-            changes = self.clear(step, f"superseded: the run goes on from step {step}, before step {firing.onset_step}")
+        if firing is not None and firing.step > step:
+            changes = self.clear(step, f"superseded: the run goes on from step {step}, before step {firing.step}")
         self.forget_beyond(step)
         return changes
 

@@ -143,3 +143,13 @@ def test_bad_gradients_beyond_a_resume_are_forgotten() -> None:
     engine = Engine()
     bad = [step(n, 0.5, grad_norm=math.inf) for n in (11, 12)]
     assert tell([*GOOD, *bad, resume(10), step(11, 0.5, grad_norm=math.inf)], engine) == []
+
+
+def test_an_alert_noticed_beyond_a_resume_is_raised_again_though_its_onset_lies_before() -> None:
+    """Readers drop the event with its step; the rule must not go on believing that it was said."""
+    engine = Engine()
+    bad = step(14, math.nan, metrics={"first_bad_step": 11.0})
+    [raised] = tell([*GOOD, bad], engine)
+    assert (raised.step, raised.onset_step) == (14, 11)
+    assert [change.change for change in engine.feed(resume(12))] == ["cleared"]
+    assert [change.change for change in engine.feed(bad)] == ["raised"]
