@@ -92,9 +92,11 @@ def is_supervised(run: RunDir) -> bool:
 
 
 def is_supervisor_alive(run: RunDir) -> bool:
-    """Whether the supervisor process itself still runs, be the run ended or not."""
+    """Whether a supervisor process, other than this one, still runs, be the run ended or not."""
     status = read_status(run.status_json)
-    return status is not None and status.supervisor is not None and process.is_alive(status.supervisor.process)
+    if status is None or status.supervisor is None or status.supervisor.process.pid == os.getpid():
+        return False
+    return process.is_alive(status.supervisor.process)
 
 
 def give_order(run: RunDir, verb: Verb, args: dict[str, object], argv: list[str]) -> OutcomeEvent | None:

@@ -10,9 +10,9 @@ from rundir import process
 from rundir.control import Order, Verb, new_order_id, send
 from rundir.layout import RunDir
 from rundir.records import CheckpointEvent, EvalRecord, NoteEvent, OutcomeEvent, ResumeRecord, StepRecord
-from rundir.status import Intent, State
+from rundir.status import Intent, Liveness, State, liveness
 from tests.conftest import eventually
-from tests.process.tiny_run import Trace, Traind, events_of, metrics_of, status_of, trace_of
+from tests.process.tiny_run import Trace, Traind, events_of, kill_supervisor, metrics_of, status_of, trace_of
 
 FLAT = ("train.schedule=constant", "train.warmup_ratio=0")
 LONG = ("train.epochs=400", *FLAT, "eval.every=1000", "checkpoint.every=1000")
@@ -90,6 +90,34 @@ def test_a_resume_right_behind_a_park_is_not_lost(traind: Traind, config: Path, 
     eventually(lambda: outcome_of(run, resume.id))
     traind.finish(run)
     assert trace_of(run) == undisturbed
+
+
+@pytest.mark.slow
+def test_orders_given_in_one_breath_are_judged_in_order(traind: Traind, config: Path) -> None:
+    run = traind.start(config, *LONG)
+    verbs = [Verb.PAUSE, Verb.RESUME, Verb.PAUSE, Verb.PAUSE]
+    orders = [Order(verb=verb, id=new_order_id(), by="x" * 60_000) for verb in verbs]
+    for order in orders:
+        send(run, order)
+    eventually(lambda: outcome_of(run, orders[-1].id))
+    results = [outcome.result for order in orders if (outcome := outcome_of(run, order.id))]
+    assert results == ["applied", "applied", "applied", "refused"]
+    eventually(lambda: status_of(run).state is State.PAUSED)
+    traind.ok("kill")
+
+
+@pytest.mark.slow
+def test_a_set_answered_without_a_trainer_is_not_lost(traind: Traind, config: Path) -> None:
+    """The supervisor dies, its trainer goes on to a later step than status.json has seen."""
+    run = traind.start(config, *LONG)
+    kill_supervisor(run)
+    eventually(lambda: liveness(status_of(run), time.time()) is Liveness.DEAD, 30.0)
+    newest = max(run.checkpoints.glob("step-*"))
+    max_steps = int(newest.name.removeprefix("step-")) + 5
+    traind.ok("set", "latest", f"max_steps={max_steps}")
+    traind.ok("resume")
+    traind.finish(run)
+    assert status_of(run).step == max_steps
 
 
 def test_a_finished_run_is_extended(traind: Traind, config: Path) -> None:

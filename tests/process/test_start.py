@@ -178,3 +178,36 @@ def test_sigterm_to_the_supervisor_checkpoints_and_ends(traind: Traind, config: 
     traind.ok("resume")
     traind.finish(run)
     assert trace_of(run) == undisturbed
+
+
+@pytest.mark.slow
+def test_sigterm_to_the_trainers_whole_group_checkpoints_and_ends(traind: Traind, config: Path) -> None:
+    """As systemd and scancel send it: the loader's workers get it too."""
+    run = traind.start(config, "train.epochs=400")
+    heart = status_of(run).trainer
+    assert heart is not None
+    os.killpg(heart.process.pid, signal.SIGTERM)
+    eventually(lambda: status_of(run).state.has_ended, 30.0)
+    ended = status_of(run)
+    assert (ended.state, ended.attempt) == (State.STOPPED, 1)
+    assert ended.checkpoint == f"checkpoints/step-{ended.step:08d}"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", ["--foreground", "--watch"])
+def test_a_late_mistake_leaves_nothing_however_the_run_is_started(
+    traind: Traind, config: Path, tmp_path: Path, how: str
+) -> None:
+    assert_refused(traind("start", str(config), how, "--set", "eval.metric=beauty"), "eval.metric", tmp_path)
+
+
+@pytest.mark.slow
+def test_start_resume_auto_takes_up_a_parked_run(traind: Traind, config: Path) -> None:
+    run = traind.start(config, "train.epochs=400")
+    traind.ok("park")
+    refused = traind("start", str(config), "--resume", "auto", "--foreground", "--set", "train.epochs=400")
+    assert (refused.returncode, status_of(run).state) == (2, State.PARKED)
+    done = traind("start", str(config), "--resume", "auto", "--set", "train.epochs=400")
+    assert done.returncode == 0, done.stderr
+    assert status_of(run).state is State.RUNNING
+    traind.ok("kill")

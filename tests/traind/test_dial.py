@@ -19,6 +19,8 @@ DIALS = Dials(lr=1e-3, clip_norm=1.0, epochs=3.0, log_every=1)
         ({"lr": math.nan}, "finite"),
         ({"lr": math.inf}, "finite"),
         ({"lr": "1e-4"}, "finite"),
+        ({"lr": 10**400}, "finite"),
+        ({"epochs": 1e308}, "finite"),
         ({"lr": True}, "finite"),
         ({"clip_norm": -1}, "from 0"),
         ({"max_steps": 2.5}, "whole number"),
