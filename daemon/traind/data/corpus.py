@@ -37,8 +37,9 @@ def load_corpus(config: Config, labels: LabelSet | None = None) -> Corpus:
     """Read, check and split the data of a configuration.
 
     `labels` freezes the mapping (a resumed run's labels.json); else it is read from `task.labels`, else derived: the
-    types in alphabetical order. Without an eval file, `eval_fraction` of the documents (at least one) is held out,
-    chosen by `seed`. Raises ConfigError, each fault with file, key or line, and cure.
+    types known by number in their order, without a gap, then the named ones in alphabetical order. Without an eval
+    file, `eval_fraction` of the documents (at least one) is held out, chosen by `seed`; sentences of one CoNLL document
+    stay together. Raises ConfigError, each fault with file, key or line, and cure.
     """
     hashes: dict[str, str] = {}
     if labels is None and config.task.labels is not None:
@@ -102,19 +103,26 @@ def _sample(split: str) -> tuple[list[Document], LabelSet]:
 
 
 def _split(documents: list[Document], config: Config) -> tuple[list[Document], list[Document]]:
-    if len(documents) < 2:
+    units = _units(documents)
+    order = sorted(set(units), key=lambda unit: _draw(config.seed, unit))
+    if len(order) < 2:
         raise ConfigError(
             f"data.eval_fraction: {config.data.train} has one document, none can be held out; give data.eval"
         )
-    order = sorted(range(len(documents)), key=lambda index: _draw(config.seed, index))
-    num_eval = min(max(1, round(len(documents) * config.data.eval_fraction)), len(documents) - 1)
+    num_eval = min(max(1, round(len(order) * config.data.eval_fraction)), len(order) - 1)
     held_out = set(order[:num_eval])
-    train = [document for index, document in enumerate(documents) if index not in held_out]
-    return train, [document for index, document in enumerate(documents) if index in held_out]
+    train = [document for document, unit in zip(documents, units, strict=True) if unit not in held_out]
+    return train, [document for document, unit in zip(documents, units, strict=True) if unit in held_out]
 
 
-def _draw(seed: int, index: int) -> float:
-    return random.Random(f"split:{seed}:{index}").random()
+def _units(documents: Sequence[Document]) -> Sequence[int]:
+    """What each document belongs to that a split must not part: its block where there are several, else itself."""
+    blocks = [document.block if isinstance(document, TokenDocument) else 0 for document in documents]
+    return blocks if len(set(blocks)) > 1 else range(len(documents))
+
+
+def _draw(seed: int, unit: int) -> float:
+    return random.Random(f"split:{seed}:{unit}").random()
 
 
 def _check_forms(config: Config, documents: Sequence[Document]) -> None:
@@ -129,21 +137,24 @@ def _check_forms(config: Config, documents: Sequence[Document]) -> None:
 
 
 def _derive(documents: Iterable[Document], config: Config) -> LabelSet:
-    types: set[str] = set()
+    named: set[str] = set()
     highest = 0
     for document in documents:
         if isinstance(document, TextDocument):
-            types.update(span.label for span in document.spans)
+            named.update(span.label for span in document.spans)
         elif isinstance(document, TokenDocument):
-            types.update(tag[2:] for tag in document.tags if tag != "O")
+            named.update(tag[2:] for tag in document.tags if tag != "O")
+            highest = max(highest, document.highest_tag_id)
         else:
             highest = max(highest, *document.label_ids, 0)
-    types.update(numbered(label_id)[2:] for label_id in range(1, highest + 1))
+    # A number is the place of its label, in this attempt and in one that reads these labels back: no gap, number order.
+    types = [numbered(label_id)[2:] for label_id in range(1, highest + 1, 2)]
+    types += sorted(named.difference(types))
     if not types:
         raise ConfigError(
             f"data.train: {config.data.train}: no document has a labelled span; there is nothing to learn"
         )
-    return LabelSet.of_types(sorted(types))
+    return LabelSet.of_types(types)
 
 
 def _label_faults(documents: Sequence[Document], labels: LabelSet, key: str) -> list[str]:

@@ -29,6 +29,10 @@ class TokenDocument:
     id: str
     tokens: tuple[str, ...]
     tags: tuple[str, ...]
+    highest_tag_id: int = 0
+    """Of the tags that came as numbers: a label set must reach so far, whether or not each number occurs."""
+    block: int = 0
+    """Sentences of one source document have the same; a file that tells of no documents has 0 throughout."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,9 @@ class LabelSet:
             raise ValueError(f"the first label is {self.names[:1]}, not 'O'; put \"O\" first")
         if len(set(self.names)) != len(self.names):
             raise ValueError("a label stands twice; keep one")
+        broken = [name for name in self.names if any("\ud800" <= character <= "\udfff" for character in name)]
+        if broken:
+            raise ValueError(f"{broken[0]!a} has a lone surrogate; write both halves, or take it out")
         begins = {name[2:] for name in self.names if name.startswith("B-")}
         insides = {name[2:] for name in self.names if name.startswith("I-")}
         strange = [n for n in self.names[1:] if not (n.startswith(("B-", "I-")) and len(n) > 2)]

@@ -83,29 +83,39 @@ def _json_list(text: str, path: Path, key: str, labels: LabelSet | None) -> Iter
 
 
 def _columns(text: str, path: Path) -> Iterator[Document | str]:
-    """CoNLL: first column the token, last one its tag, blank line between sentences, `-DOCSTART-` lines skipped."""
+    """CoNLL: first column the token, last one its tag, blank line between sentences, `-DOCSTART-` between documents."""
     rows: list[tuple[str, str]] = []
-    first = 1
+    first, block = 1, 0
     faulty = False
     for number, line in enumerate([*text.split("\n"), ""], start=1):
-        columns = line.split()
-        if columns and columns[0] != "-DOCSTART-":
+        columns = _cells(line)
+        starts_document = line.startswith("-DOCSTART-")
+        if columns and not starts_document:
             first = first if rows else number
             if len(columns) == 1:
                 faulty = True
-                yield f"{path}:{number}: {line.strip()!r} is one column; write the token, then its tag"
+                yield f"{path}:{number}: {columns[0]!r} is one column; write the token, then its tag"
             else:
                 rows.append((columns[0], columns[-1]))
         elif rows or faulty:
             if rows and not faulty:
-                yield _sentence(rows, path, first)
+                yield _sentence(rows, path, first, block)
             rows, faulty = [], False
+        block += starts_document
 
 
-def _sentence(rows: list[tuple[str, str]], path: Path, first: int) -> Document | str:
+def _cells(line: str) -> list[str]:
+    """The columns of a line, apart by tabs, else by spaces; other white space, such as U+00A0, is part of a token."""
+    if not line.strip():
+        return []
+    line = line.strip(" \t\r")
+    return [cell for cell in line.split("\t" if "\t" in line else " ") if cell]
+
+
+def _sentence(rows: list[tuple[str, str]], path: Path, first: int, block: int) -> Document | str:
     for offset, row in enumerate(rows):
         try:
-            conll_document([row], "")
+            conll_document([row], "", block)
         except RecordError as error:
             return f"{path}:{first + offset}: {error}"
-    return conll_document(rows, f"{path.name}:{first}")
+    return conll_document(rows, f"{path.name}:{first}", block)

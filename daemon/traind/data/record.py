@@ -17,7 +17,7 @@ def parse_record(record: Any, name: str, labels: LabelSet | None) -> Document:
     """The document in a decoded JSON object. `labels` gives integer tags their names. Raises RecordError."""
     if not isinstance(record, dict):
         raise RecordError(f"is no object; write {FORMS}")
-    name = str(record.get("id", name))
+    name = whole(str(record.get("id", name)), '"id"')
     if "input_ids" in record:
         return _encoded(record, name)
     if "tokens" in record:
@@ -31,6 +31,7 @@ def _text(record: dict[str, Any], name: str) -> TextDocument:
     text = record["text"]
     if not isinstance(text, str):
         raise RecordError('"text" is no string')
+    whole(text, '"text"')
     key = "spans" if "spans" in record else "labels"
     raw = record.get(key)
     if not isinstance(raw, list):
@@ -49,7 +50,7 @@ def _span(item: Any, length: int, place: str) -> Span:
         raise RecordError(f'{place} is no span; write {{"start": 0, "end": 5, "label": "NAME"}} or [0, 5, "NAME"]')
     if not 0 <= start <= end <= length:
         raise RecordError(f"{place} is [{start}, {end}), outside the text of {length} characters; count from 0")
-    return Span(start, end, label)
+    return Span(start, end, whole(label, f"the label of {place}"))
 
 
 def _tokens(record: dict[str, Any], name: str, labels: LabelSet | None) -> TokenDocument:
@@ -61,7 +62,10 @@ def _tokens(record: dict[str, Any], name: str, labels: LabelSet | None) -> Token
         raise RecordError('has "tokens" but no list "ner_tags"')
     if len(tokens) != len(tags):
         raise RecordError(f"has {len(tokens)} tokens and {len(tags)} ner_tags; give one tag for each token")
-    return TokenDocument(name, tuple(tokens), tuple(_tag(tag, labels) for tag in tags))
+    for index, token in enumerate(tokens):
+        whole(token, f"tokens[{index}]")
+    names = tuple(_tag(tag, labels) for tag in tags)
+    return TokenDocument(name, tuple(tokens), names, highest_tag_id=max(filter(_is_int, tags), default=0))
 
 
 def _tag(tag: Any, labels: LabelSet | None) -> str:
@@ -81,7 +85,19 @@ def check_tag(tag: str) -> str:
     """The tag itself. Raises RecordError when it is no BIO tag."""
     if tag != "O" and not (tag.startswith(("B-", "I-")) and len(tag) > 2):
         raise RecordError(f"the tag {tag!r} is not BIO; write O, B-TYPE or I-TYPE")
-    return tag
+    return whole(tag, "a tag")
+
+
+def whole(text: str, place: str) -> str:
+    """The text itself. Raises RecordError where it holds half a surrogate pair: no tokenizer and no file takes that."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        half = ascii(text[error.start])
+        raise RecordError(
+            f"{place} has the lone surrogate {half} at character {error.start}; write both halves, or take it out"
+        ) from None
+    return text
 
 
 def numbered(label_id: int) -> str:
@@ -113,6 +129,7 @@ def _are_ints(values: Any) -> bool:
     return isinstance(values, list) and all(map(_is_int, values))
 
 
-def conll_document(rows: Sequence[tuple[str, str]], name: str) -> TokenDocument:
+def conll_document(rows: Sequence[tuple[str, str]], name: str, block: int) -> TokenDocument:
     """A sentence of CoNLL columns: (token, tag) of each row. Raises RecordError."""
-    return TokenDocument(name, tuple(token for token, _ in rows), tuple(check_tag(tag) for _, tag in rows))
+    tags = tuple(check_tag(tag) for _, tag in rows)
+    return TokenDocument(name, tuple(token for token, _ in rows), tags, block=block)

@@ -77,6 +77,26 @@ def test_conll_columns(tmp_path: Path) -> None:
     assert corpus.labels.types == ("ORG", "PER")
 
 
+def test_white_space_within_a_token_stays(tmp_path: Path) -> None:
+    path = tmp_path / "t.conll"
+    path.write_text("10\u00a0000  NN  O\n\u00a0 SP O\n \u00a0\nNew York\tNN\tB-LOC\r\n", encoding="utf-8", newline="")
+    corpus = load_corpus(config(path, eval=path))
+    sentences = [(d.tokens, d.tags) for d in corpus.train if isinstance(d, TokenDocument)]
+    assert sentences == [(("10\u00a0000", "\u00a0"), ("O", "O")), (("New York",), ("B-LOC",))]
+
+
+@pytest.mark.parametrize("tags", [[0, 3, 4], [0, 3], [0, 22, 200, 1]])
+def test_tags_by_number_with_a_gap_mean_the_same_once_their_labels_are_frozen(tmp_path: Path, tags: list[int]) -> None:
+    record = {"tokens": ["a"] * len(tags), "ner_tags": tags}
+    path = write(tmp_path / "t.jsonl", record, {"tokens": ["b"], "ner_tags": ["B-Alone"]})
+    first = load_corpus(config(path, eval=path))
+    again = load_corpus(config(path, eval=path), first.labels)
+    assert again.train == first.train
+    assert isinstance(first.train[0], TokenDocument)
+    assert [first.labels.ids[tag] for tag in first.train[0].tags] == tags
+    assert first.labels.types[-1] == "Alone"
+
+
 def test_token_ids_need_the_pretrained_model_they_were_made_with(tmp_path: Path) -> None:
     path = write(tmp_path / "t.jsonl", {"input_ids": [101, 5, 102], "labels": [-100, 1, -100]})
     assert load_corpus(config(path, eval=path, pretrained="x")).train == [
@@ -114,6 +134,32 @@ def test_the_split_is_by_document_seeded_and_holds_out_at_least_one(tmp_path: Pa
     assert len(split(path, 1, 0.999)[0]) == 9
 
 
+def sources(documents: list[Any], size: int) -> set[int]:
+    return {int(document.tokens[0]) // size for document in documents}
+
+
+def test_sentences_of_one_conll_document_are_not_parted_by_the_split(tmp_path: Path) -> None:
+    path = tmp_path / "t.conll"
+    sentences = [f"{n} B-X\n\n" for n in range(40)]
+    marked = ["-DOCSTART- -X- O\n\n" + "".join(sentences[n : n + 4]) for n in range(0, 40, 4)]
+    path.write_text("".join(marked), encoding="utf-8")
+    for seed in range(3):
+        _, corpus = split(path, seed, 0.3)
+        assert len(sources(corpus.eval, 4)) == 3
+        assert len(corpus.eval) == 12
+        assert not sources(corpus.eval, 4) & sources(corpus.train, 4)
+
+
+def test_a_conll_file_of_one_document_is_split_by_sentence(tmp_path: Path) -> None:
+    plain, marked = tmp_path / "a.conll", tmp_path / "b.conll"
+    sentences = "".join(f"{n} B-X\n\n" for n in range(40))
+    plain.write_text(sentences, encoding="utf-8")
+    marked.write_text("-DOCSTART- O\n\n" + sentences, encoding="utf-8")
+    held_out, also = split(plain, 1, 0.3)[1].eval, split(marked, 1, 0.3)[1].eval
+    assert len(held_out) == 12
+    assert sources(list(held_out), 1) == sources(list(also), 1)
+
+
 def test_overlaps_are_counted(tmp_path: Path) -> None:
     path = write(tmp_path / "t.jsonl", {"text": "one two three", "spans": [[0, 13, "A"], [4, 7, "B"]]})
     assert load_corpus(config(path, eval=path)).notes == {CUT: 2}  # once in each of the two sets
@@ -135,6 +181,11 @@ def test_overlaps_are_counted(tmp_path: Path) -> None:
         ('{"tokens": ["a"], "ner_tags": ["PER"]}', "not BIO"),
         ('{"tokens": ["a"], "ner_tags": [-1]}', "is no tag"),
         ('{"tokens": [1], "ner_tags": ["O"]}', "list of strings"),
+        (r'{"text": "ab\ud800", "spans": []}', r"\ud800' at character 2; write both halves"),
+        (r'{"text": "abc", "spans": [[0, 1, "\udc00"]]}', "the label of spans[0] has the lone surrogate"),
+        (r'{"tokens": ["a", "\ud800"], "ner_tags": ["O", "O"]}', "tokens[1] has the lone surrogate"),
+        (r'{"tokens": ["a"], "ner_tags": ["B-\ud800"]}', "a tag has the lone surrogate"),
+        (r'{"id": "\ud800", "text": "a", "spans": []}', '"id" has the lone surrogate'),
         ('{"input_ids": [1, 2], "labels": [0]}', "2 input_ids and 1 labels"),
         ('{"input_ids": [1], "labels": [-5]}', "negative"),
         ('{"input_ids": [-1], "labels": [0]}', "token ids"),

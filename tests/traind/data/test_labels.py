@@ -32,6 +32,7 @@ def test_the_id2label_of_a_model_is_read(tmp_path: Path) -> None:
         (["O", "B-X"], "needs both B-X and I-X"),
         (["O", "B-X", "I-X", "I-X"], "twice"),
         (["O", "B-X", "B-Y", "I-X", "I-Y"], "right after its B-"),
+        (["O", "B-\ud800", "I-\ud800"], "write both halves"),
     ],
 )
 def test_names_that_are_no_bio_labels_are_refused_with_the_cure(tmp_path: Path, names: list[str], cure: str) -> None:
