@@ -6,7 +6,7 @@ Raises ConfigError for every user's mistake; knows neither torch nor a tokenizer
 import hashlib
 import random
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,19 +33,21 @@ class Corpus:
     """SHA-256 of each source, by its key: train, eval, labels."""
 
 
-def load_corpus(config: Config, labels: LabelSet | None = None) -> Corpus:
+def load_corpus(config: Config, labels: LabelSet | None = None, began_with: Mapping[str, str] | None = None) -> Corpus:
     """Read, check and split the data of a configuration.
 
     `labels` freezes the mapping (a resumed run's labels.json); else it is read from `task.labels`, else derived: the
     types known by number in their order, without a gap, then the named ones in alphabetical order. Without an eval
     file, `eval_fraction` of the documents (at least one) is held out, chosen by `seed`; sentences of one CoNLL document
-    stay together. Raises ConfigError, each fault with file, key or line, and cure.
+    stay together. `began_with` are the hashes of a resumed run: a source that has another is refused. Raises
+    ConfigError, each fault with file, key or line, and cure.
     """
     hashes: dict[str, str] = {}
     if labels is None and config.task.labels is not None:
         labels = read_labels(Path(config.task.labels))
         hashes["labels"] = hashlib.sha256("\n".join(labels.names).encode()).hexdigest()
     train, evaluation, labels = _sources(config, labels, hashes)
+    _check_unchanged(config, hashes, began_with or {})
     if not train:
         raise ConfigError(f"data.train: {config.data.train}: has no document; give at least one")
     if evaluation is None:
@@ -74,6 +76,18 @@ def _sources(
         evaluation, _ = _source(config.data.train, "eval", labels, hashes)
         return train, evaluation, labels or sample_labels
     return train, None, labels
+
+
+def _check_unchanged(config: Config, hashes: Mapping[str, str], began_with: Mapping[str, str]) -> None:
+    places = {
+        "train": f"data.train: {config.data.train}",
+        "eval": f"data.eval: {config.data.eval or config.data.train}",
+        "labels": f"task.labels: {config.task.labels}",
+    }
+    changed = [key for key in places if key in hashes and began_with.get(key, hashes[key]) != hashes[key]]
+    cure = "is not what this run began with; put that back, or start a new run"
+    if changed:
+        raise ConfigError(*(f"{places[key]}: {cure}" for key in changed))
 
 
 def _source(

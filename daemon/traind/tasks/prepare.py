@@ -1,7 +1,7 @@
 """From a configuration to tokenised data: labels, tokenizer and token ids, made once a run and then read back.
 
 Order of writing: labels.json, the tokenizer, then the data; so whoever finds the data finds all of it, and a resumed
-run needs neither the source files nor the hub.
+run needs neither the source files nor the hub. Where the cache was lost, it is made again from the same or not at all.
 """
 
 from collections import Counter
@@ -9,9 +9,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from rundir.layout import RunDir
+from rundir.status import read_run_info
 from traind.config import Config, ConfigError
 from traind.data import Corpus, LabelSet, TextDocument, TokenDocument, load_corpus
 from traind.data.labels import read_labels
@@ -32,14 +34,20 @@ class Ready:
 
 
 def prepare(config: Config, run: RunDir, alive: Callable[[], None]) -> Ready:
-    """Read the run's cache, or make it. Raises ConfigError for a user's mistake, OSError when it cannot be written."""
+    """Read the run's cache, or make it. Raises OSError when it cannot be written, ConfigError for a user's mistake.
+
+    Such is a source file, or a tokenizer, that is no longer the one whose hash stands in run.json.
+    """
     key = cache_key(config)
     frozen = read_labels(run.labels_json) if run.labels_json.is_file() else None
     saved = run.cache / "tokenizer"
     cached = read_cache(run.cache, key)
-    if cached is not None and frozen is not None:
-        return Ready(cached, frozen, load_saved(saved))
-    corpus = load_corpus(config, frozen)
+    if cached is not None and frozen is not None and (saved / "tokenizer.json").is_file():
+        tokenizer = load_saved(saved)
+        if fingerprint(tokenizer) == cached.hashes["tokenizer"]:
+            return Ready(cached, frozen, tokenizer)
+    began_with = _hashes(run)
+    corpus = load_corpus(config, frozen, began_with)
     alive()
     run.cache.mkdir(mode=0o700, exist_ok=True)
     corpus.labels.write(run.labels_json)
@@ -48,9 +56,25 @@ def prepare(config: Config, run: RunDir, alive: Callable[[], None]) -> Ready:
     tokenizer.save_pretrained(saved)
     # What was saved is what every later attempt gets; this one must not differ by anything that saving loses.
     tokenizer = load_saved(saved)
+    found = fingerprint(tokenizer)
+    if began_with.get("tokenizer", found) != found:
+        name = config.model.pretrained
+        raise ConfigError(
+            f"{f'model.pretrained: {name}' if name else saved}: is not the tokenizer this run began with; put that "
+            "back, install the versions named in run.json, or start a new run"
+        )
     data = _encode(config, corpus, tokenizer, alive)
     write_cache(run.cache, key, data)
     return Ready(data, corpus.labels, tokenizer)
+
+
+def _hashes(run: RunDir) -> dict[str, str]:
+    """What the run began with; empty before run.json is written. Raises ConfigError when that file is not ours."""
+    try:
+        info = read_run_info(run.run_json)
+    except msgspec.DecodeError as error:
+        raise ConfigError(f"{run.run_json}: cannot be read: {error}; put it back, or start a new run") from None
+    return {} if info is None else info.hashes
 
 
 def _tokenizer(config: Config, corpus: Corpus) -> Any:

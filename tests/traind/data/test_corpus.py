@@ -116,6 +116,18 @@ def test_frozen_labels_win_over_derived_ones(tmp_path: Path) -> None:
     assert load_corpus(config(path), frozen).labels == frozen
 
 
+def test_a_source_that_is_not_what_the_run_began_with_is_named(tmp_path: Path) -> None:
+    train, evaluation = write(tmp_path / "t.jsonl", *TEXTS), write(tmp_path / "e.jsonl", *TEXTS)
+    settings = config(train, eval=evaluation)
+    first = load_corpus(settings)
+    assert load_corpus(settings, first.labels, first.hashes) == first
+    write(evaluation, *TEXTS, {"text": "more", "spans": [[0, 4, "Unheard"]]})
+    with pytest.raises(ConfigError) as caught:
+        load_corpus(settings, first.labels, first.hashes)
+    cure = "is not what this run began with; put that back, or start a new run"
+    assert caught.value.faults == (f"data.eval: {evaluation}: {cure}",)
+
+
 def split(path: Path, seed: int, fraction: float) -> tuple[set[str], Corpus]:
     settings = config(path, eval_fraction=fraction)
     settings.seed = seed
