@@ -146,6 +146,14 @@ def kill_trainer(run: RunDir) -> bool:
     return True
 
 
+def disturbed_once(run: RunDir) -> None:
+    """Kill the trainer after its first checkpoint, and see it come back."""
+    eventually(lambda: status_of(run).checkpoint, 60.0)
+    attempt = status_of(run).attempt
+    kill_trainer(run)
+    eventually(lambda: status_of(run).attempt > attempt, 60.0)
+
+
 def events_of(run: RunDir) -> list[EventRecord]:
     return decode_lines(run.events.read_bytes(), EVENT_DECODER).records
 
