@@ -91,3 +91,17 @@ def test_every_float_has_a_form(value: float) -> None:
 )
 def test_tick(value: float, step: float, shown: str) -> None:
     assert fmt.tick(value, step) == shown
+
+
+@pytest.mark.parametrize(
+    ("value", "counted", "short", "sized"),
+    [
+        (1234, "1,234", "1.23k", "1.21 KiB"),
+        (10**400, "inf", "inf", "–"),
+        (-(10**400), "-inf", "-inf", "–"),
+        (10**20, "1e20", "1e+11G", "93132257461.55 GiB"),
+        (math.nan, "nan", "nan", "–"),
+    ],
+)
+def test_an_integer_of_any_size_has_a_form(value: float, counted: str, short: str, sized: str) -> None:
+    assert (fmt.count(value), fmt.short_count(value), fmt.size(value)) == (counted, short, sized)

@@ -37,6 +37,7 @@ def test_axis_is_kept_while_it_serves_and_moves_when_not() -> None:
 @pytest.mark.parametrize(
     ("last", "total", "ended", "end"),
     [
+        (0, 0, False, 10), (0, math.inf, False, 10),
         (0, None, False, 10), (7, None, False, 10), (11, None, False, 15), (99, 10_000, False, 100),
         (1000, 10_000, False, 10_000),
         (12_000, 10_000, False, 15_000), (87, 200, True, 87), (0, None, True, 1),
@@ -46,7 +47,7 @@ def test_growing_end(last: float, total: float | None, ended: bool, end: float) 
     assert growing_end(last, total, ended=ended) == end
 
 
-@given(st.lists(st.integers(0, 10**7), min_size=1, max_size=50), st.none() | st.integers(1, 10**7))
+@given(st.lists(st.integers(0, 10**7), min_size=1, max_size=50), st.none() | st.integers(-1, 10**7))
 def test_growing_axis_always_holds_the_last_point(steps: list[int], total: int | None) -> None:
     end = 0.0
     for last in steps:

@@ -50,6 +50,14 @@ def fit(text: str, width: int) -> str:
     return text + " " * (width - cell_len(text))
 
 
+def as_float(value: float) -> float:
+    """A number as a float; an integer beyond its range is infinite."""
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf
+
+
 def number(value: float | None) -> str:
     """Four significant digits; small and large ones in scientific form without needless digits; missing as a dash."""
     if value is None:
@@ -81,14 +89,15 @@ def tick(value: float, step: float) -> str:
 
 
 def count(value: float) -> str:
-    """A whole number with its thousands separated."""
-    return f"{int(value):,}" if math.isfinite(value) else str(value)
+    """A whole number with its thousands separated; one of no use as a count as `number` writes it."""
+    return f"{int(value):,}" if abs(value) < 1e18 else number(as_float(value))
 
 
 def short_count(value: float) -> str:
     """A count for an axis: 800, 25k, 1.2M."""
+    value = as_float(value)
     for limit, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if abs(value) >= limit:
+        if limit <= abs(value) < math.inf:
             return f"{value / limit:.3g}{unit}"
     return f"{value:.4g}"
 
@@ -109,7 +118,7 @@ def duration(seconds: float | None) -> str:
 
 def size(num_bytes: float | None) -> str:
     """Bytes in binary units: 3.21 GiB."""
-    if num_bytes is None or not math.isfinite(num_bytes):
+    if num_bytes is None or not math.isfinite(num_bytes := as_float(num_bytes)):
         return MISSING
     for unit in ("B", "KiB", "MiB"):
         if abs(num_bytes) < 1024:

@@ -59,9 +59,12 @@ def value_axis(low: float, high: float, parts: int, previous: Axis | None = None
 
 
 def growing_end(last: float, total: float | None, *, ended: bool, previous: float = 0.0) -> float:
-    """Where an axis that grows from 0 ends: at `total` once a tenth is done, else at a nice number beyond `last`."""
+    """Where an axis that grows from 0 ends, never at 0: at `total` once a tenth is done, else at a nice number beyond
+    `last`."""
     if ended:
         return max(last, 1.0)
+    if total is not None and total <= 0:
+        total = None  # nothing is planned: an axis without an extent could not be drawn
     if total is not None and total >= last >= 0.1 * total:
         return float(total)
     if 0 < previous >= last and (last >= 0.3 * previous or previous <= 10) and (total is None or previous != total):

@@ -24,7 +24,7 @@ def chart_of(name: str, store: Store) -> Chart:
         x=store.steps.x,
         column=store.steps.column(name),
         value=store.steps.last(name),
-        x_total=float(total) if total is not None else None,
+        x_total=fmt.as_float(total) if total is not None else None,
         ended=store.has_ended,
         smoothed=name == "loss",
         from_zero=name == "lr",
