@@ -10,9 +10,11 @@ import pytest
 
 from rundir import layout
 from rundir.layout import RunDir
+from rundir.records import CheckpointEvent
 from rundir.status import State
 from tests.trainwatch.runs import append, evaluation, make_run, outcome, set_status, step, steps
 from trainwatch.cli import find, main
+from trainwatch.snapshot import as_json
 
 
 @pytest.fixture
@@ -105,3 +107,29 @@ def test_a_terminal_without_braille_still_gets_the_figures(run: RunDir) -> None:
     )  # fmt: skip
     assert result.returncode == 0, result.stderr
     assert b"10 steps" in result.stdout
+
+
+def test_an_ended_run_states_its_last_step_though_no_record_has_it(
+    run: RunDir, capsys: pytest.CaptureFixture[str]
+) -> None:
+    set_status(run, State.STOPPED, step=14, total=40)
+    assert json.loads(as_json(run))["step"] == 14
+    assert main([str(run.path), "--once"]) == 0
+    assert "step 14 / 40" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("state", "has_eta"), [(State.RUNNING, True), (State.PAUSED, False), (State.PARKED, False)])
+def test_only_a_run_that_trains_has_a_remaining_time(run: RunDir, state: State, has_eta: bool) -> None:
+    set_status(run, state, step=10, total=40)
+    assert ("eta_s" in json.loads(as_json(run))) == has_eta
+
+
+def test_json_lists_the_checkpoints_that_are_there(run: RunDir) -> None:
+    events = [
+        CheckpointEvent(at=1.0, attempt=1, writer="trainer", step=i, path=f"checkpoints/step-{i:08d}", size_bytes=7)
+        for i in (1, 2, 3)
+    ]
+    odd = CheckpointEvent(at=1.0, attempt=1, writer="trainer", step=4, path="\0" + "x" * 5000, size_bytes=7)
+    append(run.events, [*events, odd])
+    run.checkpoint(2).mkdir(parents=True)
+    assert [c["step"] for c in json.loads(as_json(run))["checkpoints"]] == [2]

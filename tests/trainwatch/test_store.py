@@ -1,5 +1,7 @@
 """The store: what holds after resumes, repeats, rewrites and odd lines."""
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -8,12 +10,12 @@ from rundir import layout
 from rundir.layout import RunDir
 from rundir.records import AlertEvent, CheckpointEvent, EpochRecord, LifecycleEvent, ResumeEvent, ResumeRecord, Severity
 from rundir.status import State
-from tests.trainwatch.runs import append, evaluation, make_run, outcome, set_status, step, steps
+from tests.trainwatch.runs import append, evaluation, make_run, memory, outcome, set_status, step, steps
 from trainwatch.dashboard import View, paint_text
 from trainwatch.feed import Feed, read_opened
 from trainwatch.panes.charts import chart_of
 from trainwatch.snapshot import read_run
-from trainwatch.store import Answer, Store
+from trainwatch.store import CONSOLE_LINE_LENGTH, ORDERS_KEPT, Answer, Store
 
 
 @pytest.fixture
@@ -200,3 +202,61 @@ def test_a_newer_run_beside_this_one_is_announced(run: RunDir) -> None:
 def test_a_progress_bar_is_one_line_and_an_odd_separator_none(run: RunDir) -> None:
     run.console.write_bytes(b"10%\r50%\r100%\r\nnext\x0b\xe2\x80\xa8line\r\n\nlast\n")
     assert list(read_run(run).console) == ["100%", "next\x0b\u2028line", "", "last"]
+
+
+def test_a_console_line_is_kept_as_far_as_it_can_be_seen(run: RunDir) -> None:
+    run.console.write_bytes(b"x" * 50_000 + b"\n" + b"50%\r" * 1000 + b"done\n")
+    assert [len(line) for line in read_run(run).console] == [CONSOLE_LINE_LENGTH, 4]
+
+
+@pytest.mark.parametrize("broken", ["metrics", "events", "system", "console"])
+def test_a_file_that_cannot_be_read_for_a_moment_costs_no_record(
+    run: RunDir, broken: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    append(run.metrics, steps(10))
+    append(run.events, [checkpoint(5)])
+    append(run.system, memory(7))
+    run.console.write_bytes(b"a line\n")
+    store, feed = Store(run, read_opened(run)), Feed(run)
+    opened = os.open
+
+    def fail(path: Path, *args: int) -> int:
+        if path == getattr(run, broken):
+            raise OSError(errno.EIO, "Input/output error")
+        return opened(path, *args)
+
+    monkeypatch.setattr("os.open", fail)
+    for _ in range(2):
+        with pytest.raises(OSError, match="Input/output"):
+            feed.poll()
+    monkeypatch.undo()
+    for _ in range(2):
+        store.apply(feed.poll())
+    assert (len(store.steps), len(store.checkpoints), len(store.system), list(store.console)) == (10, 1, 7, ["a line"])
+
+
+def test_a_due_evaluation_made_anew_at_its_step_replaces_the_first(run: RunDir) -> None:
+    first = [evaluation(5, 2.0, 0.1), evaluation(10, 0.1, 0.9), evaluation(10, 0.2, 0.8, trigger="order")]
+    later = [evaluation(10, 0.5, 0.5, 2), evaluation(10, 0.6, 0.4, 2, trigger="end")]
+    for number, record in enumerate([*first, *later], start=1):
+        record.seq = number
+    append(run.metrics, [*steps(10), *first, ResumeRecord(at=1.0, attempt=2, step=10), *later])
+    scores = read_run(run).scores
+    assert [(e.step, e.trigger, e.loss) for e in scores.records] == [
+        (5, "schedule", 2.0), (10, "order", 0.2), (10, "schedule", 0.5), (10, "end", 0.6),
+    ]  # fmt: skip
+    assert scores.best["f1"] == 0.8
+    assert len(scores.points()[0]) == 4
+
+
+def test_an_open_order_outlasts_any_number_of_answered_ones(run: RunDir) -> None:
+    given = ["open", *(f"o{i}" for i in range(2 * ORDERS_KEPT))]
+    run.control.write_text("".join(f'{{"verb":"eval","id":"{name}"}}\n' for name in given), encoding="utf-8")
+    append(run.events, [outcome(name, "eval") for name in given[1:]])
+    store, feed = Store(run, read_opened(run)), Feed(run)
+    store.apply(feed.poll())
+    append(run.events, [outcome(f"late{i}", "eval") for i in range(ORDERS_KEPT)])
+    store.apply(feed.poll())
+    assert len(store.orders) == ORDERS_KEPT
+    assert [o.id for o in store.orders.values() if o.outcome is None] == ["open"]
+    assert f"late{ORDERS_KEPT - 1}" in store.orders

@@ -29,6 +29,7 @@ from rundir.records import (
 from rundir.series import Block, StepBlock, step_blocks
 from rundir.status import Liveness, RunInfo, Status, liveness, read_run_info, read_status
 from rundir.tail import Chunk, Tail
+from trainwatch.format import as_float
 
 SHOWN_FIELDS = ("loss", "grad_norm", "lr", "tokens_per_s", "gpu_mem_allocated_bytes")
 """Columns that some pane shows: each costs a twentieth of the time of opening a long run."""
@@ -86,15 +87,18 @@ def read_opened(run: RunDir) -> Opened:
     try:
         train = tomllib.loads(run.config_toml.read_text(encoding="utf-8")).get("train", {})
         lr = train.get("lr") if isinstance(train, dict) else None
-    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError):
+    except (OSError, ValueError):
         lr = None
     path, here = run.path.resolve(), Path.cwd()
     reference = path.relative_to(here) if path.is_relative_to(here) else path
-    return Opened(str(reference), info, float(lr) if isinstance(lr, int | float) else None)
+    return Opened(str(reference), info, as_float(lr) if isinstance(lr, int | float) else None)
 
 
 class Feed:
-    """Owns the read positions in one run's files. Used by one thread at a time."""
+    """Owns the read positions in one run's files. Used by one thread at a time.
+
+    What was read before a later file could not be is held for the next poll: no record is lost with the error.
+    """
 
     def __init__(self, run: RunDir) -> None:
         self.run = run
@@ -102,20 +106,26 @@ class Feed:
         self._metrics = Tail(run.metrics)
         self._events = Tail(run.events)
         self._system = Tail(run.system)
+        self._held: dict[Tail, Chunk] = {}
+        """What was read and is in no batch yet."""
         self._console: Tail | None = None
         # Orders without an id are known by the control file's generation, which the supervisor counts.
-        status, *_ = self._status(time.time())
+        try:
+            status, *_ = self._status(time.time())
+        except OSError:
+            status = None  # the first poll says so
         position = status.control if status is not None else None
         self._control = ControlReader(run, ControlPosition(generation=position.generation if position else 0))
 
     def poll(self) -> Batch:
-        """Read at most one chunk of each file. Raises OSError where the directory can no longer be read."""
+        """Read at most one chunk of each file. Raises OSError where one cannot be read now; may be called again."""
         now = time.time()
         status, fault, verdict = self._status(now)
-        metrics, metrics_chunk, bad_metrics = self._read_metrics()
-        events_chunk = self._events.poll()
+        metrics_chunk, events_chunk, system_chunk = map(self._read, (self._metrics, self._events, self._system))
+        console = self._read_console()
+        self._held.clear()  # from here on nothing raises
+        metrics, bad_metrics = _metrics_pieces(metrics_chunk.lines)
         events = decode_lines(events_chunk.lines, EVENT_DECODER)
-        system_chunk = self._system.poll()
         system = decode_lines(system_chunk.lines, SYSTEM_DECODER)
         ends = (metrics_chunk.at_end, events_chunk.at_end, system_chunk.at_end)
         progress = 1.0 if all(ends) else min(0.999, _share(self._metrics, self.run.metrics))
@@ -127,7 +137,7 @@ class Feed:
             events_restarted=events_chunk.restarted,
             system=_system_blocks(system.records),
             system_restarted=system_chunk.restarted,
-            console=self._read_console(),
+            console=console,
             orders=tuple(self._control.poll()),
             newer=self._newer(),
             status=status,
@@ -151,22 +161,10 @@ class Feed:
             return ""
         return latest if latest > self.run.id and "/" not in latest else ""
 
-    def _read_metrics(self) -> tuple[list[MetricsPiece], Chunk, int]:
-        chunk = self._metrics.poll()
-        decoded = decode_lines(chunk.lines, METRICS_DECODER)
-        pieces: list[MetricsPiece] = []
-        start = 0
-        records = decoded.records
-        # Almost all records are steps: cut the list at the few others, and make columns of the stretches between.
-        kinds = list(map(type, records))
-        all_steps = kinds.count(StepRecord) == len(kinds)
-        others = [] if all_steps else [i for i, kind in enumerate(kinds) if kind is not StepRecord]
-        for i in others:
-            pieces += step_blocks(records[start:i], SHOWN_FIELDS)
-            pieces.append(records[i])
-            start = i + 1
-        pieces += step_blocks(records[start:], SHOWN_FIELDS)
-        return pieces, chunk, decoded.skipped
+    def _read(self, tail: Tail) -> Chunk:
+        if tail not in self._held:
+            self._held[tail] = tail.poll()
+        return self._held[tail]
 
     def _read_console(self) -> str:
         if self._console is None:
@@ -179,6 +177,24 @@ class Feed:
         while not chunk.at_end:  # a flood of output: only its end can be shown
             chunk = self._console.poll()
         return chunk.lines[-CONSOLE_BYTES:].decode("utf-8", "replace")
+
+
+def _metrics_pieces(lines: bytes) -> tuple[list[MetricsPiece], int]:
+    """What lines of metrics.jsonl hold, in file order, and how many of them are no record."""
+    decoded = decode_lines(lines, METRICS_DECODER)
+    pieces: list[MetricsPiece] = []
+    start = 0
+    records = decoded.records
+    # Almost all records are steps: cut the list at the few others, and make columns of the stretches between.
+    kinds = list(map(type, records))
+    all_steps = kinds.count(StepRecord) == len(kinds)
+    others = [] if all_steps else [i for i, kind in enumerate(kinds) if kind is not StepRecord]
+    for i in others:
+        pieces += step_blocks(records[start:i], SHOWN_FIELDS)
+        pieces.append(records[i])
+        start = i + 1
+    pieces += step_blocks(records[start:], SHOWN_FIELDS)
+    return pieces, decoded.skipped
 
 
 def _share(tail: Tail, path: Path) -> float:

@@ -14,7 +14,7 @@ _FIRST = ("loss", "f1", "precision", "recall", "token_accuracy")
 
 
 class Scores:
-    """Owns the evaluations in file order. A repeated line counts once."""
+    """Owns the evaluations in file order. A repeated line counts once; of a due one made twice the later holds."""
 
     def __init__(self) -> None:
         self.records: list[EvalRecord] = []
@@ -25,14 +25,33 @@ class Scores:
     def add(self, record: EvalRecord) -> None:
         if any(e.attempt == record.attempt and e.seq == record.seq != 0 for e in self.records[-8:]):
             return
-        self.records.append(record)
         self._points = None
+        if (remade := self._made_before(record)) is not None:
+            del self.records[remade]
+            self._rank_all()
+        self.records.append(record)
         self._rank(record)
+
+    def _made_before(self, record: EvalRecord) -> int | None:
+        """Index of the same due evaluation: a run that died inside it, or soon after, makes it anew."""
+        for i in range(len(self.records) - 1, -1, -1):
+            if self.records[i].step < record.step:
+                return None
+            if (
+                (self.records[i].step, self.records[i].trigger)
+                == (record.step, record.trigger)
+                != (record.step, "order")
+            ):
+                return i
+        return None
 
     def cut(self, step: float) -> None:
         """Drop what lies beyond a step: a later attempt goes on from there."""
         self.records = [record for record in self.records if record.step <= step]
         self._points = None
+        self._rank_all()
+
+    def _rank_all(self) -> None:
         self.best = {}
         for record in self.records:
             self._rank(record)

@@ -1,6 +1,7 @@
 """One look at a run for scripts: the dashboard as text, and the state as one JSON object. Reads; never writes."""
 
 import math
+import os
 import time
 from typing import Any
 
@@ -43,8 +44,8 @@ def state_of(store: Store, now: float) -> dict[str, Any]:
     unknown), phase, attempt, last_error · step, total_steps, epoch, total_epochs, rate_steps_per_s, eta_s, elapsed_s,
     device · loss, grad_norm, lr, tokens_per_s: of the newest step record · num_nonfinite_losses, first_nonfinite_step ·
     eval, best_eval {step, loss, metrics}, baseline {name: value} · alerts: those active now {rule, severity, message,
-    step, onset_step, advice} · checkpoints {step, path, size_bytes, best} · pending_orders {id, verb, args, at, by,
-    answer} · num_skipped_lines.
+    step, onset_step, advice} · checkpoints: those still there {step, path, size_bytes, best} · pending_orders {id,
+    verb, args, at, by, answer} · num_skipped_lines.
     """
     status, info = store.status, store.opened.info
     loss = store.steps.column("loss")
@@ -56,7 +57,7 @@ def state_of(store: Store, now: float) -> dict[str, Any]:
         "name": info.name if info else None,
         "task": info.task if info else None,
         **_status_of(store),
-        "step": store.last_step,
+        "step": store.step,
         "total_steps": store.total_steps,
         "epoch": status.epoch if status else None,
         "total_epochs": status.total_epochs if status else None,
@@ -73,7 +74,11 @@ def state_of(store: Store, now: float) -> dict[str, Any]:
         "alerts": [
             _picked(a, "rule", "severity", "message", "step", "onset_step", "advice") for a in store.active_alerts
         ],
-        "checkpoints": [_picked(c, "step", "path", "size_bytes", "best") for c in store.checkpoints],
+        "checkpoints": [
+            _picked(c, "step", "path", "size_bytes", "best")
+            for c in store.checkpoints
+            if os.path.isdir(store.run.path / c.path)  # noqa: PTH112 - a damaged line may name anything
+        ],
         "pending_orders": [
             {"id": o.id, "verb": o.verb, "args": o.args, "at": o.sent_at, "by": o.by, "answer": str(answer)}
             for o in store.orders.values()

@@ -26,19 +26,25 @@ from rundir.records import (
     ResumeRecord,
 )
 from rundir.series import Series, StepBlock
-from rundir.status import HEARTBEAT_S, Liveness, Status
+from rundir.status import HEARTBEAT_S, Liveness, State, Status
 from trainwatch.feed import Batch, MetricsPiece, Opened
+from trainwatch.format import as_float
 from trainwatch.scores import Scores, numeric
 
 ALLOCATED = "gpu_mem_allocated_bytes"
 EVENTS_KEPT = 500
 CONSOLE_LINES = 1000
+CONSOLE_LINE_LENGTH = 2000
+"""More than any terminal shows of a line that is not wrapped."""
 ORDERS_KEPT = 200
+"""The open ones longest."""
 NO_ANSWER_S = 3 * HEARTBEAT_S
 HOLD_FACTOR = 20
 """A gap between two records so many times the usual one is a pause or an evaluation, not a step."""
 RATE_RECORDS = 200
 """The rate is taken over so many step records of the current attempt at most."""
+
+_TRAINING = (State.STARTING, State.RUNNING, State.RESTARTING)
 
 
 class Answer(StrEnum):
@@ -117,8 +123,7 @@ class Store:
     def apply(self, batch: Batch) -> None:
         """Take a batch in. Never raises on what a file may hold."""
         self.now = batch.now
-        self.status = batch.status if batch.status is not None or batch.status_fault else self.status
-        self.status_fault, self.verdict = batch.status_fault, batch.verdict
+        self._apply_status(batch)
         self.newer = batch.newer
         self.progress, self.skipped = batch.progress, self.skipped + batch.skipped
         if batch.metrics_restarted:
@@ -138,9 +143,19 @@ class Store:
         if batch.console:
             lines = batch.console.removesuffix("\n").split("\n")
             # What was written over what (a progress bar) is one line: its last state.
-            self.console.extend(line.rstrip("\r").rpartition("\r")[2] for line in lines)
+            self.console.extend(line.rstrip("\r").rpartition("\r")[2][:CONSOLE_LINE_LENGTH] for line in lines)
         self.caught_up = self.caught_up or batch.at_end
+        if self.caught_up:  # before, an old order may seem open only because its outcome was not read yet
+            self._forget_orders()
         self.revision += 1
+
+    def _apply_status(self, batch: Batch) -> None:
+        """A run whose status went (the directory was deleted) is shown as it was last, and as gone."""
+        self.verdict = batch.verdict
+        if batch.status is not None or batch.status_fault:
+            self.status, self.status_fault = batch.status, batch.status_fault
+        elif self.status is not None:
+            self.status_fault = "status.json is gone"
 
     def _apply_metric(self, piece: MetricsPiece) -> None:
         match piece:
@@ -176,7 +191,7 @@ class Store:
             return
         args, at = (order.args, order.at) if isinstance(order, Order) else ({}, None)
         sent_at = at if at is not None and 0 < at <= self.now else self.now
-        self._remember(OrderView(order.id, str(order.verb), args, sent_at, order.by or ""))
+        self.orders[order.id] = OrderView(order.id, str(order.verb), args, sent_at, order.by or "")
 
     def _apply_event(self, event: EventRecord) -> None:
         match event:
@@ -184,7 +199,7 @@ class Store:
                 known = self.orders.get(event.order)
                 if known is None:
                     known = OrderView(event.order, event.verb, event.args or {}, event.at, event.by or "")
-                self._remember(replace(known, outcome=event))
+                self.orders[event.order] = replace(known, outcome=event)
             case CheckpointEvent():
                 self.checkpoints.append(event)
             case AlertEvent(change="cleared"):
@@ -206,10 +221,12 @@ class Store:
             if view.event.step is not None and view.event.step > step:
                 self.events[i] = EventView(view.event, superseded=True)
 
-    def _remember(self, order: OrderView) -> None:
-        self.orders[order.id] = order
-        while len(self.orders) > ORDERS_KEPT:
-            del self.orders[next(iter(self.orders))]
+    def _forget_orders(self) -> None:
+        """Keep `ORDERS_KEPT`: the answered ones go first, of each kind the oldest."""
+        surplus = len(self.orders) - ORDERS_KEPT
+        if surplus > 0:
+            for order in sorted(self.orders.values(), key=lambda order: order.outcome is None)[:surplus]:
+                del self.orders[order.id]
 
     def sent(self, order: Order) -> None:
         """An order of ours was written: it is pending until its outcome is read."""
@@ -221,7 +238,13 @@ class Store:
 
     @property
     def last_step(self) -> int:
+        """Of the newest step record that was read."""
         return int(self.steps.x[-1]) if len(self.steps) else 0
+
+    @property
+    def step(self) -> int:
+        """Optimizer steps done: not every one has a record, nor is every record read yet."""
+        return max(self.last_step, self.status.step if self.status is not None else 0)
 
     @property
     def total_steps(self) -> int | None:
@@ -257,10 +280,11 @@ class Store:
 
     @property
     def eta_s(self) -> float:
-        total = self.total_steps
-        if total is None or not self.is_moving or not self.rate > 0:
+        """nan while it is unknown, or while the run trains not: a pause has no end of its own."""
+        total, state = self.total_steps, self.status.state if self.status is not None else None
+        if total is None or state not in _TRAINING or not self.is_moving or not self.rate > 0:
             return math.nan
-        return max(0, total - self.last_step) / self.rate
+        return as_float(max(0, total - self.step)) / self.rate
 
     def elapsed_s(self, now: float) -> float:
         """Since the first attempt began; stands still once the run ended or nothing moves it."""
@@ -278,7 +302,7 @@ class Store:
         applied = [o.outcome for o in self.orders.values() if o.outcome and o.verb == Verb.SET]
         values = [o.args["lr"] for o in applied if o.result == "applied" and o.args and "lr" in o.args]
         newest = values[-1] if values else self.opened.lr
-        return float(newest) if isinstance(newest, int | float) else None
+        return as_float(newest) if isinstance(newest, int | float) else None
 
     @property
     def active_alerts(self) -> list[AlertEvent]:

@@ -26,6 +26,8 @@ def paint_header(store: Store, width: int, height: int, now: float) -> list[Row]
 def _first_line(store: Store, width: int) -> Row:
     status = store.status
     words, style = state_words(status.state if status else None, store.verdict)
+    if status is not None and store.status_fault:
+        words, style = f"no status, was {status.state}", "alert"
     left: Row = [(" ● ", style), (words, style)]
     if status is not None and status.phase is not None and store.is_moving and status.phase not in ("train", "paused"):
         left.append((f" · {status.phase}", "dim"))
@@ -37,12 +39,10 @@ def _first_line(store: Store, width: int) -> Row:
 
 
 def _progress(store: Store, width: int) -> Row:
-    step, total = store.last_step, store.total_steps
-    if store.status is not None:
-        step = max(step, store.status.step) if store.is_moving else step
+    step, total = store.step, store.total_steps
     if total is None or total < 1:
         return [("step ", "dim"), (fmt.count(step), "value")]
-    share = min(max(step / total, 0.0), 1.0)
+    share = max(min(step, total), 0) / total
     row: Row = [("step ", "dim"), (fmt.count(step), "value"), (f" / {fmt.count(total)}", "dim")]
     if width >= 70:
         cells = min(_BAR, width // 4)
@@ -68,9 +68,8 @@ def _epoch(store: Store) -> list[tuple[str, str]]:
 
 def _measured(store: Store, now: float) -> list[tuple[str, str]]:
     status, tokens, best = store.status, store.steps.last("tokens_per_s"), store.scores.best_record
-    eta = fmt.duration(store.eta_s) if _is_training(store) else fmt.MISSING
     figures = [
-        ("ETA", "" if store.has_ended else eta),
+        ("ETA", "" if store.has_ended else fmt.duration(store.eta_s)),
         # "steps/s 12.3", not "12.3 steps/s": what waits for the status line's "N steps" must not meet it here.
         ("steps/s", fmt.number(store.rate) if math.isfinite(store.rate) else fmt.MISSING),
         ("elapsed", fmt.duration(store.elapsed_s(now))),
@@ -82,10 +81,6 @@ def _measured(store: Store, now: float) -> list[tuple[str, str]]:
         ("host", fmt.clip(fmt.plain(status.host), 20) if status and not store.is_moving else ""),
     ]
     return [(name, value) for name, value in figures if value]
-
-
-def _is_training(store: Store) -> bool:
-    return store.status is not None and store.status.state in ("running", "starting", "restarting")
 
 
 def _urgent(store: Store) -> Row:
