@@ -7,9 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from textual.command import CommandPalette
+from textual.content import Content
 from textual.events import MouseScrollUp
 from textual.pilot import Pilot
-from textual.widgets import Input
+from textual.widgets import Input, OptionList
 
 from rundir.control import ControlReader, Malformed, Order
 from rundir.layout import RunDir
@@ -132,6 +134,34 @@ async def test_no_outcome_within_three_heartbeats_is_no_answer(run: RunDir) -> N
         (order,) = app.run_screen.store.orders.values()
         assert order.answer(order.sent_at + 2.9) is Answer.PENDING
         await until(pilot, lambda: "no answer, run is running" in shown(app, "orders"))
+        assert "eval: no answer, run is running" in shown(app, "status")
+        append(run.events, [outcome(order.id, "eval", "refused", reason="too late")])
+        await until(pilot, lambda: "eval: refused, too late" in shown(app, "status"))
+
+
+@pytest.mark.parametrize("size", [(80, 24), (40, 10)])
+async def test_no_answer_is_said_where_no_pane_shows_it_and_said_once(run: RunDir, size: tuple[int, int]) -> None:
+    app = TrainwatchApp(run)
+    async with app.run_test(size=size) as pilot:
+        await until(pilot, caught_up(app, 100))
+        await pilot.press("e")
+        assert "pending" in shown(app, "status")
+        await until(pilot, lambda: "eval: no answer" in shown(app, "status"))
+        await pilot.press("r", "s", "escape")
+        revision = app.run_screen.store.revision
+        await until(pilot, lambda: app.run_screen.store.revision > revision + 1)
+        assert "stop: not sent" in shown(app, "status")
+
+
+async def test_an_order_of_a_user_without_a_name_is_sent(run: RunDir, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("os.getuid", lambda: 2_000_000_123)
+    app = TrainwatchApp(run)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, caught_up(app, 100))
+        await pilot.press("p")
+        assert [o.by for o in orders_in(run)] == ["trainwatch:2000000123"]
 
 
 async def test_stop_is_asked_twice(run: RunDir) -> None:
@@ -254,6 +284,27 @@ async def test_palette_lists_every_action_and_says_what_is_not_possible(run: Run
         assert [o.verb for o in orders_in(run)] == ["checkpoint"]
 
 
+@pytest.mark.parametrize("name", ["[/old]", "[v1]", "[@click=app.quit]x[/]", "\\[v1]\\", "[/]x"])
+async def test_palette_shows_a_path_as_it_is(
+    run: RunDir, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    moved = RunDir(tmp_path / f"a{name}")
+    moved.path.parent.mkdir(exist_ok=True)
+    run.path.rename(moved.path)
+    set_status(moved, State.RUNNING, step=100, total=400, alive=False)
+    app = TrainwatchApp(moved)
+    async with app.run_test(size=(160, 48)) as pilot:
+        await until(pilot, caught_up(app, 100))
+        helps = {c.title: Content.from_markup(c.help) for c in app.get_system_commands(app.screen)}
+        assert helps["pause"].plain.endswith(f"traind resume {Path(f'a{name}')}")
+        assert not helps["pause"].spans
+        await pilot.press("ctrl+p")
+        await until(pilot, lambda: isinstance(app.screen, CommandPalette))
+        await pilot.press(*"pause")
+        await until(pilot, lambda: app.screen.query_one(OptionList).option_count > 0)
+
+
 async def test_text_of_the_run_cannot_steer_the_terminal(run: RunDir) -> None:
     run.console.write_bytes(b"\x1b[2J\x1b]0;title\x07[bold red]x[/] \x9b31m\xe2\x80\xae tail\n")
     append(run.events, [outcome("[red]\x1b[5m", "[blink]\x1b[2J", reason="\x1b[?1049l\r\n")])
@@ -320,6 +371,8 @@ async def test_a_run_that_is_deleted_is_shown_as_it_was_last(run: RunDir) -> Non
         revision = app.run_screen.store.revision
         await until(pilot, lambda: app.run_screen.store.revision > revision + 1)
         assert "100 steps" in shown(app, "status")
+        assert "no status, was running" in shown(app, "header")
+        assert "status.json is gone" in shown(app, "header")
         await pilot.press("c")
         assert "checkpoint was not sent" in shown(app, "status")
 
@@ -334,6 +387,15 @@ async def test_a_run_that_may_not_be_read_says_so(run: RunDir, monkeypatch: pyte
         await until(pilot, lambda: "cannot read the run: [Errno 13]" in shown(app, "status"))
         monkeypatch.undo()
         await until(pilot, caught_up(app, 100))
+        assert "cannot read" not in shown(app, "status")
+
+
+async def test_a_status_that_may_not_be_read_says_so(run: RunDir) -> None:
+    run.status_json.unlink()
+    run.status_json.mkdir()
+    app = TrainwatchApp(run)
+    async with app.run_test(size=(160, 48)) as pilot:
+        await until(pilot, lambda: "cannot read the run: [Errno 21]" in shown(app, "status"))
 
 
 async def test_the_wheel_scrolls_and_a_click_chooses(run: RunDir) -> None:

@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from rundir.layout import RunDir
 from rundir.records import (
     AlertEvent,
+    CheckpointEvent,
+    EpochRecord,
     EventRecord,
     LifecycleEvent,
     MetricsRecord,
@@ -22,13 +24,14 @@ from rundir.records import (
     SystemRecord,
     encode,
 )
-from rundir.status import State
+from rundir.status import State, read_status, write_status
 from tests.protocol.records import event_records, metrics_records, system_records
 from tests.trainwatch.runs import append, evaluation, make_run, memory, outcome, set_status, step, steps
 from trainwatch.actions import PANES
-from trainwatch.dashboard import View, paint_pane, paint_text
+from trainwatch.dashboard import View, paint_pane, paint_text, scroll_limit
+from trainwatch.feed import Feed, read_opened
 from trainwatch.layout import arrange
-from trainwatch.paint import row_width
+from trainwatch.paint import row_width, text_of
 from trainwatch.snapshot import read_run, state_of
 from trainwatch.store import Store
 
@@ -75,7 +78,42 @@ def hostile(run: RunDir) -> None:
     run.control.write_bytes(b'zzz\n{"verb":"pause"}\n{"verb":"set","args":{"lr":[1]},"at":1e300}\n')
 
 
-RUNS: list[Callable[[RunDir], None]] = [lambda _: None, one_point, only_nan, hostile, live]
+def huge(run: RunDir) -> None:
+    """Integers beyond what a float can hold, wherever a file may have one."""
+    big = 10**400
+    run.config_toml.write_text(f"[train]\nlr = {big}\n", encoding="utf-8")
+    far, early, late = step(7, 1.0), evaluation(8, 1.0, 0.5), evaluation(9, 1.0, 0.5, 3)
+    far.step = early.step = late.step = big
+    append(run.metrics, [*steps(5), step(6, 1.0, gpu_mem_allocated_bytes=big), far, early])
+    append(run.metrics, [EpochRecord(at=1.0, attempt=1, step=big, epoch=big, loss=1.0)])
+    append(run.metrics, [ResumeRecord(at=1.0, attempt=2, step=big), ResumeRecord(at=1.0, attempt=3, step=-big)])
+    append(run.metrics, [*steps(5, 1, 3), late])
+    append(
+        run.events,
+        [
+            NoteEvent(at=1.0, attempt=1, writer="trainer", step=big, text="far"),
+            CheckpointEvent(at=1.0, attempt=1, writer="trainer", step=big, path="checkpoints/x", size_bytes=big),
+            outcome("a", "set", step=big, args={"lr": big}),
+            ResumeEvent(at=1.0, attempt=2, writer="trainer", step=big),
+            AlertEvent(
+                at=1.0, attempt=2, writer="trainer", rule="r", change="raised", severity=Severity.INFO, message="m",
+                step=big, onset_step=big,
+            ),
+        ],
+    )  # fmt: skip
+    append(run.system, [SystemRecord(at=1.0, attempt=1, run_rss_bytes=big)])
+    set_status(run, State.RUNNING)
+    status = read_status(run.status_json)
+    assert status is not None
+    status.step, status.total_steps = big, big - 1
+    write_status(run.status_json, status)
+
+
+def nothing_planned(run: RunDir) -> None:
+    set_status(run, State.RUNNING, total=0)
+
+
+RUNS: list[Callable[[RunDir], None]] = [lambda _: None, one_point, only_nan, hostile, huge, nothing_planned, live]
 
 
 @pytest.fixture(scope="module")
@@ -121,6 +159,60 @@ def test_the_steps_are_said_once_and_only_when_all_is_read(tmp_path: Path) -> No
     text = paint_text(store, View(now=time.time()), 160, 48)
     assert "reading … 43%" in text
     assert " steps " not in text
+
+
+@pytest.mark.parametrize("fill", RUNS)
+def test_every_run_is_json(tmp_path: Path, fill: Callable[[RunDir], None]) -> None:
+    run = make_run(tmp_path)
+    fill(run)
+    assert json.loads(encode(state_of(read_run(run), time.time())))["run"] == run.id
+
+
+@pytest.mark.parametrize("size", [(40, 8), (60, 12), (100, 30)])
+def test_every_alert_and_event_can_be_scrolled_to(tmp_path: Path, size: tuple[int, int]) -> None:
+    run = make_run(tmp_path)
+    alerts = [
+        AlertEvent(
+            at=1.0, attempt=1, writer="supervisor", step=1, rule=f"rule{i}", change="raised",
+            severity=Severity.WARNING, message="word " * 30, advice="advice " * 20,
+        )
+        for i in range(2)
+    ]  # fmt: skip
+    notes = [NoteEvent(at=1.0, attempt=1, writer="trainer", step=i, text=f"note {i}.") for i in range(40)]
+    append(run.events, [*notes, *alerts])
+    store = read_run(run)
+    pictures = [
+        text_of(paint_pane("events", store, View(scroll={"events": scroll}), *size))
+        for scroll in range(scroll_limit("events", store, *size) + 1)
+    ]
+    assert "rule0: word" in "".join(pictures)
+    assert all(any(note.text in picture for picture in pictures) for note in notes)
+    assert "▲" in pictures[0]
+    assert notes[0].text in pictures[-1]
+
+
+def test_a_full_disk_is_an_alert(tmp_path: Path) -> None:
+    run = make_run(tmp_path)
+    append(run.events, [LifecycleEvent(at=1.0, attempt=1, writer="trainer", what="disk_full", message="no room")])
+    rows = paint_pane("events", read_run(run), View(), 60, 5)
+    assert ("disk_full", "alert") in rows[1]
+
+
+def test_a_status_that_went_is_said_and_the_rest_stays(tmp_path: Path) -> None:
+    run = make_run(tmp_path)
+    set_status(run, State.RUNNING, step=3, total=9)
+    store, feed = Store(run, read_opened(run)), Feed(run)
+    store.apply(feed.poll())
+    run.status_json.unlink()
+    store.apply(feed.poll())
+    for width, height in ((80, 24), (120, 40)):
+        header = paint_text(store, View(now=time.time()), width, height).splitlines()[0]
+        assert "no status, was running" in header
+        assert "step 3 / 9" in header
+    assert "status.json is gone" in paint_text(store, View(now=time.time()), 120, 40)
+    set_status(run, State.RUNNING, step=4, total=9)
+    store.apply(feed.poll())
+    assert store.status_fault == ""
 
 
 def test_a_dead_run_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ from textual.app import App, SystemCommand
 from textual.screen import Screen
 
 from rundir.layout import RunDir
+from trainwatch import format as fmt
 from trainwatch.actions import ACTIONS, PANES, refusal
 from trainwatch.dashboard import situation
 from trainwatch.screens.run import RunScreen
@@ -35,6 +36,11 @@ class TrainwatchApp(App[None]):
         for action in ACTIONS:
             reason = refusal(action, now)
             text = f"not now: {reason}" if reason else action.help
-            yield SystemCommand(action.label, text, partial(self.run_screen.act, action))
+            yield SystemCommand(action.label, _escaped(text), partial(self.run_screen.act, action))
         for name in PANES.values():
             yield SystemCommand(f"pane {name}", "choose this pane", partial(self.run_screen.action_choose, name))
+
+
+def _escaped(text: str) -> str:
+    """The palette reads markup, and a reason may name the run's path. (`textual.markup.escape` leaves `[/]` a tag.)"""
+    return fmt.plain(text).replace("[", r"\[")

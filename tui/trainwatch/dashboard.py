@@ -13,7 +13,7 @@ from trainwatch.panes.chart import Scales, paint_chart
 from trainwatch.panes.charts import CHARTS, chart_of
 from trainwatch.panes.console import paint_console
 from trainwatch.panes.evals import paint_evals
-from trainwatch.panes.events import paint_events
+from trainwatch.panes.events import num_event_lines, paint_events
 from trainwatch.panes.footer import paint_keys, paint_status
 from trainwatch.panes.header import paint_header
 from trainwatch.panes.orders import paint_orders
@@ -60,12 +60,12 @@ def situation(store: Store, view: View) -> Situation:
     )
 
 
-def scroll_limit(name: str, store: Store, height: int) -> int:
-    """How many lines a pane of a height can be scrolled."""
+def scroll_limit(name: str, store: Store, width: int, height: int) -> int:
+    """How many lines a pane of a size can be scrolled."""
     latest = store.scores.latest
     num_lines = {
         "console": len(store.console),
-        "events": len(store.events) + len(store.alerts),
+        "events": num_event_lines(store, width),
         "orders": len(store.orders),
         "evals": 3 + len(values_of(latest)) + len(latest.labels or {}) if latest is not None else 0,
     }

@@ -1,6 +1,7 @@
-"""Alerts that hold now, above the time line of events, newest first. Pure."""
+"""Alerts that hold now, above the time line of events, newest first; one list, scrolled as one. Pure."""
 
 import time
+from itertools import islice
 from textwrap import wrap
 from typing import Any
 
@@ -11,8 +12,8 @@ from trainwatch.panes.words import SEVERITY_STYLES
 from trainwatch.store import EventView, Store
 
 _WHAT_STYLES = {
-    "crashed": "alert", "failed": "alert", "checkpoint_failed": "alert", "restarting": "warn", "paused": "warn",
-    "parked": "warn", "done": "ok", "training": "ok", "resumed": "ok",
+    "crashed": "alert", "failed": "alert", "checkpoint_failed": "alert", "disk_full": "alert", "restarting": "warn",
+    "paused": "warn", "parked": "warn", "done": "ok", "training": "ok", "resumed": "ok", "disk_ok": "ok",
 }  # fmt: skip
 
 
@@ -22,15 +23,25 @@ def paint_events(store: Store, width: int, height: int, scroll: int = 0, style: 
     title: Row = [("events", "title")]
     if alerts:
         title = [("alerts", "title"), (f" {len(alerts)} active", SEVERITY_STYLES[alerts[0].severity]), *_joined(title)]
-    lines = [line for alert in alerts for line in _alert_lines(alert, width - 6)]
-    room = max(0, height - 2 - len(lines))
-    views = list(store.events)[::-1]
-    start = min(scroll, max(0, len(views) - room))
-    lines += [_event_line(view) for view in views[start : start + room]]
+    warned = _alerts_lines(store, width)
+    room = max(0, height - 2)
+    start = min(scroll, max(0, len(warned) + len(store.events) - room))
+    lines = warned[start : start + room]
+    first = max(0, start - len(warned))
+    lines += [_event_line(view) for view in islice(reversed(store.events), first, first + room - len(lines))]
     if not lines:
         lines = [[(" nothing happened yet", "dim")]]
-    note: Row = [(f"↑ {start} newer", "dim")] if start else []
+    note: Row = [(f"↑ {start} more", "dim")] if start else []
     return box(title, lines, width, height, note=note, style=style)
+
+
+def num_event_lines(store: Store, width: int) -> int:
+    """How many lines there are to scroll through in a pane of a width."""
+    return len(_alerts_lines(store, width)) + len(store.events)
+
+
+def _alerts_lines(store: Store, width: int) -> list[Row]:
+    return [line for alert in store.active_alerts for line in _alert_lines(alert, width - 6)]
 
 
 def _joined(title: Row) -> Row:

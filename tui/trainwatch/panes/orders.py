@@ -26,15 +26,18 @@ def _line(store: Store, order: OrderView, now: float) -> Row:
     words = describe(order)
     row: Row = [(" " + fmt.fit(words, max(12, min(24, len(words)))) + " ", ""), (answer, ANSWER_STYLES[answer])]
     outcome = order.outcome
-    if outcome is not None:
-        if outcome.result == "applied" and outcome.step is not None:
-            row.append((f" at step {fmt.count(outcome.step)}", "dim"))
-        if outcome.reason:
-            row.append((f" {fmt.plain(outcome.reason)}", "dim"))
-    elif answer is Answer.NO_ANSWER:
-        verdict, _ = state_words(store.status.state if store.status else None, store.verdict)
-        row.append((f", run is {verdict}", "dim"))
+    if outcome is not None and outcome.result == "applied" and outcome.step is not None:
+        row.append((f" at step {fmt.count(outcome.step)}", "dim"))
+    if answer is not Answer.PENDING and (reason := reason_of(order, store)):
+        row.append(((" " if outcome is not None else ", ") + reason, "dim"))
     return row
+
+
+def reason_of(order: OrderView, store: Store) -> str:
+    """The reason in its outcome, which may be empty; of an order without outcome how the run is."""
+    if order.outcome is not None:
+        return fmt.plain(order.outcome.reason)
+    return f"run is {state_words(store.status.state if store.status else None, store.verdict)[0]}"
 
 
 def describe(order: OrderView) -> str:

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import gc
-import getpass
 import time
 from functools import partial
 from typing import ClassVar
@@ -21,7 +20,7 @@ from trainwatch.dashboard import PANE_NAMES, SCROLLING, View, paint_pane, scroll
 from trainwatch.feed import Batch, Feed, read_opened
 from trainwatch.layout import Layout, Rect
 from trainwatch.paint import Row, fit_row
-from trainwatch.panes.orders import describe
+from trainwatch.panes.orders import describe, reason_of
 from trainwatch.screens.ask import Confirm, Help, Prompt
 from trainwatch.store import Answer, Store
 from trainwatch.widgets.compositor import NarrowCompositor
@@ -37,6 +36,7 @@ STILL_POLL_S = 15.0
 """The same for a run that does not move: a newer one may have begun."""
 BLIND_POLL_S = 3.0
 """The same where the system gives no file events."""
+_UNREADABLE = "cannot read the run"
 
 
 class RunScreen(Screen[None]):
@@ -60,8 +60,8 @@ class RunScreen(Screen[None]):
         self._hurry = asyncio.Event()
         self._places: Layout = {}
         self._painted_at = 0.0
-        self._awaited: set[str] = set()
-        """Ids of our own orders that have no outcome yet."""
+        self._awaited: dict[str, Answer] = {}
+        """Our own orders that have no outcome yet, by id, and what was last said of each."""
         self._compositor = NarrowCompositor()
 
     def compose(self) -> ComposeResult:
@@ -131,16 +131,25 @@ class RunScreen(Screen[None]):
     def _apply(self, polled: Batch | OSError) -> bool:
         """Whether the end of the files is reached."""
         if isinstance(polled, OSError):
-            self.view.notice = f"cannot read the run: {polled}"
+            self.view.notice = f"{_UNREADABLE}: {polled}"
             return True
+        if self.view.notice.startswith(_UNREADABLE):
+            self.view.notice = ""
         self.store.apply(polled)
-        for order in [self.store.orders[order_id] for order_id in self._awaited & set(self.store.orders)]:
-            if order.outcome is not None:
-                self._awaited.discard(order.id)
-                self.view.notice = f"{describe(order)}: {order.outcome.result}" + (
-                    f", {order.outcome.reason}" if order.outcome.reason else ""
-                )
+        self._say_answers()
         return polled.at_end
+
+    def _say_answers(self) -> None:
+        """What became of our own orders, once for each change: an outcome may still come after "no answer"."""
+        for order_id, said in list(self._awaited.items()):
+            order = self.store.orders.get(order_id)
+            answer = order.answer(self.store.now) if order is not None else said
+            if order is None or answer is said:
+                continue
+            self.view.notice = ", ".join(filter(None, (f"{describe(order)}: {answer}", reason_of(order, self.store))))
+            self._awaited[order_id] = answer
+            if order.outcome is not None:
+                del self._awaited[order_id]
 
     async def _wait(self, *, has_events: bool) -> None:
         """Until a file changed, or until the clock alone may have changed the picture; then for the next frame."""
@@ -217,7 +226,7 @@ class RunScreen(Screen[None]):
         if reason := refusal(action, situation(self.store, self.view)):
             self._say(reason)
             return
-        order = Order(verb=verb, id=new_order_id(), args=args, at=time.time(), by=f"trainwatch:{getpass.getuser()}")
+        order = Order(verb=verb, id=new_order_id(), args=args, at=time.time(), by=f"trainwatch:{process.user()}")
         status = self.store.status
         is_remote = status is not None and status.host not in ("", process.host())
         try:
@@ -226,7 +235,7 @@ class RunScreen(Screen[None]):
             self._say(f"{verb} was not sent: {error}")
             return
         self.store.sent(order)
-        self._awaited.add(order.id)
+        self._awaited[order.id] = Answer.PENDING
         self._say(f"{verb} sent, pending")
         self._wake.set()
         self._hurry.set()
@@ -249,8 +258,8 @@ class RunScreen(Screen[None]):
     def _scroll(self, pane: str, lines: int) -> None:
         """Up is positive: further back in the console, towards the head of every other pane."""
         lines = lines if pane == "console" else -lines
-        height = self.query_one(f"#{pane}").size.height if pane in SCROLLING else 0
-        limit = scroll_limit(pane, self.store, height)
+        width, height = self.query_one(f"#{pane}").size if pane in SCROLLING else (0, 0)
+        limit = scroll_limit(pane, self.store, width, height)
         self.view.scroll[pane] = min(max(0, self.view.scroll.get(pane, 0) + lines), limit)
         self.repaint()
 
