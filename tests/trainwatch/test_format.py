@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
+from rundir.text import plain
 from trainwatch import format as fmt
 
 any_text = st.text(st.characters(exclude_categories=()), max_size=60)
@@ -15,24 +16,24 @@ any_text = st.text(st.characters(exclude_categories=()), max_size=60)
 
 @given(any_text)
 def test_no_control_character_survives(text: str) -> None:
-    shown = fmt.plain(text)
+    shown = plain(text)
     assert shown.isprintable()
     assert not any(unicodedata.category(c) in {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"} for c in shown)
 
 
 @given(any_text)
 def test_plain_is_stable(text: str) -> None:
-    assert fmt.plain(fmt.plain(text)) == fmt.plain(text)
+    assert plain(plain(text)) == plain(text)
 
 
 @given(st.text(st.characters(min_codepoint=32, max_codepoint=126)))
 def test_plain_text_stays(text: str) -> None:
-    assert fmt.plain(text) == text
+    assert plain(text) == text
 
 
 @given(any_text, st.integers(-2, 40))
 def test_fit_has_exactly_the_width(text: str, width: int) -> None:
-    assert cell_len(fmt.fit(fmt.plain(text), width)) == max(0, width)
+    assert cell_len(fmt.fit(plain(text), width)) == max(0, width)
 
 
 @pytest.mark.parametrize(
@@ -49,7 +50,7 @@ def test_fit_has_exactly_the_width(text: str, width: int) -> None:
     ],
 )
 def test_stand_ins(text: str, shown: str) -> None:
-    assert fmt.plain(text) == shown
+    assert plain(text) == shown
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from textual.app import App, SystemCommand
 from textual.screen import Screen
 
 from rundir.layout import RunDir
-from trainwatch import format as fmt
+from rundir.text import plain
 from trainwatch.actions import ACTIONS, PANES, refusal
 from trainwatch.dashboard import situation
 from trainwatch.screens.run import RunScreen
@@ -43,4 +43,4 @@ class TrainwatchApp(App[None]):
 
 def _escaped(text: str) -> str:
     """The palette reads markup, and a reason may name the run's path. (`textual.markup.escape` leaves `[/]` a tag.)"""
-    return fmt.plain(text).replace("[", r"\[")
+    return plain(text).replace("[", r"\[")

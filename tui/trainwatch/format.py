@@ -1,38 +1,10 @@
-"""How values and foreign text become what a terminal may show. Pure; the only door for text that a run wrote."""
+"""How values become what a terminal shows. Pure. Text that a run wrote passes `rundir.text.plain` first."""
 
 import math
-import re
-import unicodedata
 
 from rich.cells import cell_len, set_cell_size
 
 MISSING = "–"
-_SGR = re.compile(r"\x1b\[[0-9;:]*m")
-_MASKED_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
-
-
-def plain(text: str) -> str:
-    """The text with nothing left that can steer or style a terminal: every such character is a visible stand-in.
-
-    Colour sequences, which only style, vanish; tabs become spaces; C0 controls their control picture (␛, ␀, …);
-    other controls, bidirectional and zero-width marks, surrogates and unassigned code points become �.
-    """
-    if text.isascii() and text.isprintable():
-        return text
-    return "".join(map(_visible, _SGR.sub("", text)))
-
-
-def _visible(character: str) -> str:
-    if character.isprintable() and unicodedata.category(character) not in _MASKED_CATEGORIES:
-        return character
-    code = ord(character)
-    if character == "\t":
-        return "    "
-    if code < 0x20:
-        return chr(0x2400 + code)
-    if code == 0x7F:
-        return "␡"
-    return " " if unicodedata.category(character) == "Zs" else "�"
 
 
 def clip(text: str, width: int) -> str:

@@ -1,8 +1,8 @@
-"""The end of console.log. Pure; every line passes `format.plain`."""
+"""The end of console.log. Pure; every line passes `rundir.text.plain`."""
 
 from itertools import islice
 
-from trainwatch import format as fmt
+from rundir.text import plain
 from trainwatch.paint import Row, box
 from trainwatch.store import Store
 
@@ -12,7 +12,7 @@ def paint_console(store: Store, width: int, height: int, scroll: int = 0, style:
     room = max(0, height - 2)
     hidden = min(scroll, max(0, len(store.console) - room))
     newest_first = islice(reversed(store.console), hidden, hidden + room)
-    lines: list[Row] = [[(" " + fmt.plain(line), "console")] for line in newest_first]
+    lines: list[Row] = [[(" " + plain(line), "console")] for line in newest_first]
     if not store.console:
         lines = [[(" nothing printed yet", "dim")]]
     note: Row = [(f"↓ {hidden} more", "dim")] if hidden else []

@@ -3,6 +3,7 @@
 import math
 
 from rundir.records import EvalRecord
+from rundir.text import plain
 from trainwatch import format as fmt
 from trainwatch.paint import Row, box
 from trainwatch.scores import is_lower_better, numeric, ordered, values_of
@@ -62,7 +63,7 @@ def _overall(store: Store, latest: EvalRecord, inner: int) -> list[Row]:
             "change": (change, "dim" if better or change.strip("+-0.") == "" else "warn"),
             "baseline": (fmt.number(store.baseline[name]) if name in store.baseline else "", "dim"),
         }
-        label = fmt.fit(" " + fmt.plain(name).replace("_", " "), name_width + 1)
+        label = fmt.fit(" " + plain(name).replace("_", " "), name_width + 1)
         rows.append([(label, ""), *((cells[c][0].rjust(cell), cells[c][1]) for c in columns)])
     return rows
 
@@ -79,7 +80,7 @@ def _labels(latest: EvalRecord, inner: int) -> list[Row]:
     table = {name: numeric(dict(values)) for name, values in latest.labels.items()}
     for name, values in sorted(table.items(), key=lambda item: (-item[1].get("support", 0.0), item[0])):
         cells = [_label_cell(column, values.get(column)) for column in columns]
-        rows.append([(fmt.fit(" " + fmt.plain(name).replace("_", " "), name_width + 1), ""), *cells])
+        rows.append([(fmt.fit(" " + plain(name).replace("_", " "), name_width + 1), ""), *cells])
     return rows
 
 
@@ -100,7 +101,7 @@ def _baseline_only(store: Store) -> list[Row]:
         return []
     rows: list[Row] = [[("", "")], [(" baseline", "dim")]]
     rows += [
-        [(" " + fmt.fit(fmt.plain(name).replace("_", " "), 24), ""), (fmt.number(value).rjust(9), "value")]
+        [(" " + fmt.fit(plain(name).replace("_", " "), 24), ""), (fmt.number(value).rjust(9), "value")]
         for name, value in ordered(store.baseline).items()
     ]
     return rows

@@ -6,6 +6,7 @@ from textwrap import wrap
 from typing import Any
 
 from rundir.records import AlertEvent, CheckpointEvent, LifecycleEvent, NoteEvent, OutcomeEvent, ResumeEvent
+from rundir.text import plain
 from trainwatch import format as fmt
 from trainwatch.paint import Row, Span, box
 from trainwatch.panes.words import SEVERITY_STYLES
@@ -51,10 +52,10 @@ def _joined(title: Row) -> Row:
 def _alert_lines(alert: AlertEvent, width: int) -> list[Row]:
     """What is wrong, and under it what to do about it; wrapped, as these are the lines to be read."""
     style = SEVERITY_STYLES[alert.severity]
-    rule = fmt.plain(alert.rule)
-    first, *more = wrap(f"{rule}: {fmt.plain(alert.message)}", max(width, 10), max_lines=4, placeholder=" …") or [rule]
+    rule = plain(alert.rule)
+    first, *more = wrap(f"{rule}: {plain(alert.message)}", max(width, 10), max_lines=4, placeholder=" …") or [rule]
     lines: list[Row] = [[(" ▲ ", style), (first, style)], *([("   " + line, style)] for line in more)]
-    advice = wrap(fmt.plain(alert.advice), max(width, 10), max_lines=3, placeholder=" …")
+    advice = wrap(plain(alert.advice), max(width, 10), max_lines=3, placeholder=" …")
     return lines + [[("   " + line, "dim")] for line in advice]
 
 
@@ -65,7 +66,7 @@ def _event_line(view: EventView) -> Row:
     row: Row = [(f" {_clock(event.at)} ", shade or "dim")]
     step = "" if event.step is None else fmt.count(event.step) if event.step < 10**6 else fmt.short_count(event.step)
     row.append((f"{step:>7} ", shade or "dim"))
-    spans: list[Span] = [(fmt.plain(name), style), (" " + fmt.plain(text) if text else "", "")]
+    spans: list[Span] = [(plain(name), style), (" " + plain(text) if text else "", "")]
     return row + [(text, shade or style) for text, style in spans]
 
 

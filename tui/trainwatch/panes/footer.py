@@ -1,5 +1,6 @@
 """The two lowest lines: how much was read and what was last said; and the keys. Pure."""
 
+from rundir.text import plain
 from trainwatch import format as fmt
 from trainwatch.actions import ACTIONS, KEY_NAMES, Situation, for_key, refusal
 from trainwatch.paint import Row, fit_row, row_width, spread
@@ -18,10 +19,10 @@ def paint_status(store: Store, width: int, notice: str = "", *, read_only: bool 
     if read_only:
         left.append(("  read-only", "dim"))
     if notice:
-        left += [("   ", ""), (fmt.plain(notice), "notice")]
-    right: Row = [("watching " + fmt.plain(store.run.id) + " ", "dim")] if width >= 100 else []
+        left += [("   ", ""), (plain(notice), "notice")]
+    right: Row = [("watching " + plain(store.run.id) + " ", "dim")] if width >= 100 else []
     if store.newer:
-        right = [("newer run: " + fmt.plain(store.newer) + " ", "notice")]
+        right = [("newer run: " + plain(store.newer) + " ", "notice")]
     return [spread(left, right, width)]
 
 

@@ -2,6 +2,7 @@
 
 import math
 
+from rundir.text import plain
 from trainwatch import format as fmt
 from trainwatch.actions import Situation, attention
 from trainwatch.paint import Row, fit_row, flow, row_width, spread
@@ -32,7 +33,7 @@ def _first_line(store: Store, width: int) -> Row:
     if status is not None and status.phase is not None and store.is_moving and status.phase not in ("train", "paused"):
         left.append((f" · {status.phase}", "dim"))
     progress = _progress(store, width)
-    name = fmt.plain(store.run.id)
+    name = plain(store.run.id)
     if row_width(left) + row_width(progress) + 16 < width:
         left += [("  ", ""), (fmt.clip(name, width - row_width(left) - row_width(progress) - 4), "title")]
     return spread(left, [*progress, (" ", "")], width)
@@ -73,12 +74,12 @@ def _measured(store: Store, now: float) -> list[tuple[str, str]]:
         # "steps/s 12.3", not "12.3 steps/s": what waits for the status line's "N steps" must not meet it here.
         ("steps/s", fmt.number(store.rate) if math.isfinite(store.rate) else fmt.MISSING),
         ("elapsed", fmt.duration(store.elapsed_s(now))),
-        ("device", fmt.plain(status.device or "") if status else ""),
+        ("device", plain(status.device or "") if status else ""),
         ("tokens/s", fmt.short_count(tokens) if math.isfinite(tokens) else ""),
         ("checkpoint", fmt.count(store.checkpoints[-1].step or 0) if store.checkpoints else ""),
         ("best", f"@ {fmt.count(best.step)}" if best is not None else ""),
         ("attempt", str(status.attempt) if status and status.attempt > 1 else ""),
-        ("host", fmt.clip(fmt.plain(status.host), 20) if status and not store.is_moving else ""),
+        ("host", fmt.clip(plain(status.host), 20) if status and not store.is_moving else ""),
     ]
     return [(name, value) for name, value in figures if value]
 
@@ -87,15 +88,15 @@ def _urgent(store: Store) -> Row:
     """The one thing to know, if there is one: a dead run, an error, the gravest alert."""
     status = store.status
     if store.status_fault:
-        return [(" ! ", "alert"), (fmt.plain(store.status_fault), "alert")]
+        return [(" ! ", "alert"), (plain(store.status_fault), "alert")]
     if status is None:
         return []
     hint = attention(Situation(store.opened.reference, status.state, store.verdict))
     if hint and not store.has_ended:
-        return [(" ! ", "warn"), (fmt.plain(hint), "warn")]
+        return [(" ! ", "warn"), (plain(hint), "warn")]
     if status.last_error and status.state in ("failed", "restarting", "parked"):
-        return [(" ! ", "alert"), (fmt.plain(status.last_error), "alert")]
+        return [(" ! ", "alert"), (plain(status.last_error), "alert")]
     for alert in store.active_alerts[:1]:
         style = SEVERITY_STYLES[alert.severity]
-        return [(" ▲ ", style), (fmt.plain(f"{alert.rule}: {alert.message}"), style)]
+        return [(" ▲ ", style), (plain(f"{alert.rule}: {alert.message}"), style)]
     return []

@@ -1,5 +1,6 @@
 """Orders and what became of them, newest first. An effect is claimed only when its outcome was read. Pure."""
 
+from rundir.text import plain
 from trainwatch import format as fmt
 from trainwatch.paint import Row, box
 from trainwatch.panes.words import ANSWER_STYLES, state_words
@@ -36,7 +37,7 @@ def _line(store: Store, order: OrderView, now: float) -> Row:
 def reason_of(order: OrderView, store: Store) -> str:
     """The reason in its outcome, which may be empty; of an order without outcome how the run is."""
     if order.outcome is not None:
-        return fmt.plain(order.outcome.reason)
+        return plain(order.outcome.reason)
     return f"run is {state_words(store.status.state if store.status else None, store.verdict)[0]}"
 
 
@@ -45,4 +46,4 @@ def describe(order: OrderView) -> str:
     parts = [order.verb or "(no order)"]
     for key, value in order.args.items():
         parts.append(f"{key}={value:g}".replace("e-0", "e-") if isinstance(value, float) else f"{key}={value}")
-    return fmt.clip(fmt.plain(" ".join(parts)), 40)
+    return fmt.clip(plain(" ".join(parts)), 40)
