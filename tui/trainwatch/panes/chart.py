@@ -31,6 +31,8 @@ class Chart:
     value_format: Callable[[float], str] = fmt.number
     unit: float = 1.0
     """What one of the value axis stands for, so that its ticks are nice numbers of it."""
+    unit_name: str = ""
+    """Written behind the ticks; zero needs none."""
     x_format: Callable[[float], str] = fmt.short_count
     x_start: float = 0.0
     x_total: float | None = None
@@ -79,7 +81,7 @@ def paint_chart(chart: Chart, width: int, height: int, scales: Scales) -> tuple[
     _draw_marks(cells, chart, binned, window, y)
     if not len(chart.points_x) and not np.any(binned.count > 0) and not binned.odd.any():
         cells.write(chart.empty, "dim")
-    labels = _tick_labels(y, lines, gutter)
+    labels = _tick_labels(y, lines, gutter, chart.unit_name)
     body = [[(label, "axis"), *row] for label, row in zip(labels, cells.rows(), strict=True)]
     newest = float(level[~np.isnan(level)][-1]) if (~np.isnan(level)).any() else math.nan
     note = _oddities(chart, column, columns)
@@ -197,11 +199,12 @@ def _draw_marks(cells: _Cells, chart: Chart, binned: Binned, window: Window, y: 
         cells.put(at, 0, "×", "alert")
 
 
-def _tick_labels(y: Axis, lines: int, gutter: int) -> list[str]:
+def _tick_labels(y: Axis, lines: int, gutter: int, unit_name: str) -> list[str]:
     labels = [" " * gutter] * lines
     for value in y.ticks:
         line = lines - 1 - round((value - y.low) / (y.high - y.low) * (lines * DOTS_Y - 1)) // DOTS_Y
-        labels[line] = fmt.clip(fmt.tick(value, y.step), gutter - 1).rjust(gutter - 1) + " "
+        text = fmt.tick(value, y.step) + (unit_name if value else "")
+        labels[line] = fmt.clip(text, gutter - 1).rjust(gutter - 1) + " "
     return labels
 
 

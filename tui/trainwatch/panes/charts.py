@@ -39,7 +39,7 @@ def _memory(store: Store) -> Chart:
     title, name = store.memory()
     if name == ALLOCATED:
         by_step = replace(chart_of(ALLOCATED, store), title=title, from_zero=True)
-        return replace(by_step, value_format=fmt.size, unit=GIB)
+        return replace(by_step, value_format=fmt.size, unit=GIB, unit_name="G")
     x = store.system.x
     return Chart(
         title=title,
@@ -48,6 +48,7 @@ def _memory(store: Store) -> Chart:
         value=store.system.last(name),
         value_format=fmt.size,
         unit=GIB,
+        unit_name="G",
         x_format=_elapsed,
         x_start=float(x[0]) if len(x) else 0.0,
         ended=store.has_ended,
