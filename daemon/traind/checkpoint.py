@@ -51,6 +51,7 @@ class TrainingState(msgspec.Struct, kw_only=True, omit_defaults=True):
     """Ids of the `set` orders whose effect is in `dials`."""
     tally: EpochTally
     best_metric: float | None = None
+    best_loss: Number | None = None
     best_step: int | None = None
     evals_since_best: int = 0
     evaluated_step: int | None = None

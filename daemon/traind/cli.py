@@ -5,6 +5,7 @@ Exit codes: 0 done or applied, 1 the run failed, 2 a mistake in the command or c
 """
 
 import argparse
+import importlib.metadata
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -44,8 +45,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="traind", description="Train in a daemon that outlives the terminal, and steer it.", allow_abbrev=False
+        prog="traind",
+        description="Train in a daemon that outlives the terminal, and steer it.",
+        epilog="Exit codes: 0 done or applied, 1 the run failed, 2 a mistake in command, configuration or data, "
+        "3 order refused, 4 no answer, 5 the run was stopped by order, 130 interrupted.",
+        allow_abbrev=False,
     )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {importlib.metadata.version('trainwatch')}")
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
     runs_dir = argparse.ArgumentParser(add_help=False)
     runs_dir.add_argument("--runs-dir", type=Path, default=Path("runs"), help="where runs live (default: runs)")
@@ -104,15 +110,15 @@ def _run_verb(
 def _start(args: argparse.Namespace, argv: list[str]) -> int:
     from traind.command_start import start
 
-    overrides = list(args.set) + ([f"name={args.name}"] if args.name else [])
     return start(
         args.config,
-        overrides,
+        args.set,
         args.runs_dir,
         argv,
         resume_auto=args.resume == "auto",
         watch=args.watch,
         foreground=args.foreground,
+        name=args.name,
     )
 
 

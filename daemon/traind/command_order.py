@@ -9,7 +9,7 @@ from typing import Any
 from rundir import layout, process
 from rundir.control import Verb
 from rundir.layout import RunDir
-from rundir.status import liveness, read_status, umask_private
+from rundir.status import State, liveness, read_status, umask_private
 from rundir.text import plain
 from traind import dial, exit_code, launch
 from traind.config import ConfigError
@@ -20,6 +20,8 @@ def order(reference: str, runs_dir: Path, verb: str, words: list[str], argv: lis
     umask_private()
     run = layout.resolve(reference, runs_dir)
     args = _args(Verb(verb), words)
+    if verb == Verb.RESUME:
+        launch.require_trainer()
     try:
         outcome = launch.give_order(run, Verb(verb), args, argv)
     except (launch.LaunchError, OSError) as error:
@@ -38,8 +40,17 @@ def order(reference: str, runs_dir: Path, verb: str, words: list[str], argv: lis
         return exit_code.REFUSED
     if verb in _LEAVING:
         launch.poll_until(lambda: True if _has_left(run) else None, _LEAVE_TIMEOUT_S)
-    print(f"{verb} applied{at_step}")
+    values = "".join(f" {key}={value}" for key, value in (outcome.args or {}).items() if verb == Verb.SET)
+    print(f"{verb}{values} applied{at_step}{_what_next(run, verb)}")
     return exit_code.OK
+
+
+def _what_next(run: RunDir, verb: str) -> str:
+    """The next command, where an order alone does not bring about what one gave it for."""
+    status = read_status(run.status_json)
+    if verb == Verb.SET and status is not None and (status.state.has_ended or status.state is State.PARKED):
+        return f"; `traind resume {run.id}` goes on with it"
+    return ""
 
 
 _LEAVING = ("park", "stop", "kill")

@@ -74,7 +74,7 @@ def show_status(reference: str, runs_dir: Path, *, as_json: bool) -> int:
         "state": f"{status.state} ({verdict})",
         "intent": status.intent,
         "step": _steps(status),
-        "epoch": None if status.epoch is None else f"{status.epoch:.2f} / {status.total_epochs or 0:g}",
+        "epoch": None if status.epoch is None else f"{status.epoch:.2f} / {status.total_epochs or 0:.4g}",
         "phase": status.phase,
         "attempt": status.attempt,
         "device": status.device,
@@ -93,6 +93,7 @@ def show_status(reference: str, runs_dir: Path, *, as_json: bool) -> int:
 
 
 _CURES = {
+    Liveness.ORPHANED: "its trainer is leaving with a checkpoint; traind resume {run}   then goes on",
     Liveness.DEAD: "traind resume {run}   goes on from the newest checkpoint",
     Liveness.REBOOTED: "traind resume {run}   goes on from the newest checkpoint",
     Liveness.UNATTENDED: "traind resume {run}   goes on from the newest checkpoint",
@@ -137,4 +138,6 @@ def wait(reference: str, runs_dir: Path) -> int:
         return 1
     if status.state is State.FAILED:
         print(f"traind: {run.id} failed: {plain(status.last_error or '')}", file=sys.stderr)
+    else:
+        print(f"{run.id}: {status.state}, step {_steps(status)}")
     return exit_code.OF_STATE[status.state]

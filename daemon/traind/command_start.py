@@ -1,9 +1,10 @@
 """`traind start`: check everything that can be checked, make the run, start its supervisor, wait for the first step."""
 
-import importlib.util
 import os
 import sys
 from pathlib import Path
+
+import msgspec
 
 from rundir import layout
 from rundir.control import Verb
@@ -26,12 +27,14 @@ def start(
     resume_auto: bool,
     watch: bool,
     foreground: bool,
+    name: str | None = None,
 ) -> int:
     """Returns the exit code; the run's path is the last line of standard output. Raises ConfigError."""
     umask_private()
     settings = config.load(path, overrides)
-    if importlib.util.find_spec("torch") is None:
-        raise ConfigError("the trainer is not installed here; pip install 'trainwatch[train]'")
+    if name is not None:
+        settings = config.check(msgspec.to_builtins(settings) | {"name": name}, "--name")
+    launch.require_trainer()
     earlier = _unfinished_twin(settings, runs_dir) if resume_auto else None
     if earlier is None:
         load_corpus(settings)  # names every fault of the data while nothing is made yet
@@ -120,7 +123,9 @@ def _report_end(run: RunDir, state: State, *, is_new: bool) -> int:
                 launch.discard(run)
             raise ConfigError(status.last_error or "the run could not begin")
         _say(f"traind: the run failed: {plain(status.last_error or '')}; see {run.console}")
-    elif not state.has_ended:
+    elif state.has_ended and status is not None:
+        _say(f"{run.id}: {state}, step {status.step:,} of {status.total_steps or 0:,}")
+    else:
         _say(f"traind: {run.id}: its supervisor is gone; `traind resume {run.id}` goes on")
     return exit_code.OF_STATE.get(state, exit_code.FAILED)
 

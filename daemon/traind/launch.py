@@ -1,5 +1,6 @@
 """Starting a supervisor that outlives the terminal, and waiting for what one does. Torch-free."""
 
+import importlib.util
 import json
 import os
 import select
@@ -29,6 +30,14 @@ NO_ANSWER_S = 3 * HEARTBEAT_S
 
 class LaunchError(Exception):
     """The supervisor could not take up the run; the text is its own."""
+
+
+def require_trainer() -> None:
+    """Raises ConfigError where the extra that trains is not installed."""
+    if importlib.util.find_spec("torch") is None:
+        raise ConfigError(
+            "the trainer is not installed here; pip install 'trainwatch[train]', or '.[train]' in its tree"
+        )
 
 
 def create_run(settings: Config, runs_dir: Path) -> RunDir:

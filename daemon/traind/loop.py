@@ -256,13 +256,16 @@ class Loop:
         state, name = self.state, self.config.eval.metric
         state.evaluated_step = state.step
         value = result.loss if name == "loss" else result.metrics[name]
-        if is_better(value, state.best_metric, name):
-            state.best_metric, state.best_step, state.evals_since_best = value, state.step, 0
-            return True
-        state.evals_since_best += 1
+        best = None if state.best_metric is None else (state.best_metric, number(state.best_loss))
+        is_best = is_better(value, result.loss, best, name)
+        # An equal score of lower loss is kept as the best, yet is no progress that patience would wait for.
+        has_risen = is_best and (best is None or value != best[0])
+        state.evals_since_best = 0 if has_risen else state.evals_since_best + 1
+        if is_best:
+            state.best_metric, state.best_loss, state.best_step = value, result.loss, state.step
         patience = self.config.eval.patience
         state.early_stopped = patience is not None and state.evals_since_best >= patience
-        return False
+        return is_best
 
     def save(self, reason: str) -> None:
         """Copy the state of the last boundary and have it written; the loop waits for the copy alone."""

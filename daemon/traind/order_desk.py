@@ -112,7 +112,7 @@ def _set_refusal(order: Order, state: State, step: int, steps_per_epoch: float |
 
 def _resume_refusal(state: State, step: int, total_steps: int | None) -> str | None:
     if state in (State.RUNNING, State.STARTING, State.RESTARTING):
-        return "the run is not paused"
+        return "the run is not paused: it is training"
     if state is State.DONE and total_steps is not None and step >= total_steps:
         return "the run is done; `traind set RUN epochs=N` extends it"
     return None

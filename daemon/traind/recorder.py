@@ -113,10 +113,14 @@ class Recorder:
         self._appender.close()
 
 
-def is_better(value: float, best: float | None, metric: str) -> bool:
-    """Whether a metric's value beats the best so far: losses fall, scores rise; a nan never wins."""
+def is_better(value: float, loss: float, best: tuple[float, float] | None, metric: str) -> bool:
+    """Whether an evaluation beats the best so far, given as its value and loss: losses fall, scores rise.
+
+    Of equal scores the one of lower loss is the better; a nan never wins.
+    """
     if math.isnan(value):
         return False
     if best is None:
         return True
-    return value < best if metric == "loss" else value > best
+    rank, best_rank = (-value, -best[0]) if metric == "loss" else (value, best[0])
+    return rank > best_rank or (rank == best_rank and loss < best[1])

@@ -116,7 +116,7 @@ class Steering:
                 self._answer(order, "already paused" if self._is_paused else None)
                 self.is_holding = True
             case Verb.RESUME:
-                self._answer(order, None if self._is_paused else "the run is not paused")
+                self._answer(order, None if self._is_paused else "the run is not paused: it is training")
                 self.is_holding = self.hold_at_start = False
             case Verb.PARK | Verb.STOP:
                 self._answer(order, None)
