@@ -218,7 +218,7 @@ async def test_read_only_never_writes(run: RunDir) -> None:
 
 
 @pytest.mark.parametrize(
-    ("state", "hint"), [(State.PARKED, "traind resume"), (State.RUNNING, "traind resume"), (State.DONE, "has ended")]
+    ("state", "hint"), [(State.PARKED, "traind resume"), (State.RUNNING, "traind resume"), (State.DONE, "traind set")]
 )
 async def test_without_a_supervisor_no_order_goes_into_the_void(run: RunDir, state: State, hint: str) -> None:
     set_status(run, state, step=100, total=400, alive=False)
@@ -410,3 +410,13 @@ async def test_the_wheel_scrolls_and_a_click_chooses(run: RunDir) -> None:
         assert app.run_screen.view.chosen == "events"
         await pilot.click("#header")
         assert app.run_screen.view.chosen == "events"
+
+
+async def test_a_screen_without_a_line_of_keys_says_how_to_leave(run: RunDir) -> None:
+    app = TrainwatchApp(run)
+    async with app.run_test(size=(40, 10)) as pilot:
+        await until(pilot, caught_up(app, 100))
+        assert shown(app, "status").rstrip().endswith("q quit")
+        await pilot.resize_terminal(80, 24)
+        await until(pilot, lambda: shown(app, "keys").rstrip().endswith("q quit"))
+        await until(pilot, lambda: "q quit" not in shown(app, "status"))

@@ -5,6 +5,8 @@ import pytest
 from rundir.control import Verb
 from rundir.status import Liveness, State
 from trainwatch.actions import ACTIONS, Situation, for_key, parse_lr, refusal
+from trainwatch.paint import text_of
+from trainwatch.panes.footer import paint_keys
 
 
 def now(state: State | None, verdict: Liveness = Liveness.LIVE, **fields: bool | frozenset[str]) -> Situation:
@@ -73,3 +75,34 @@ def test_no_learning_rate(text: str) -> None:
 
 def test_a_learning_rate() -> None:
     assert parse_lr(" 3e-5 ") == 3e-5
+
+
+@pytest.mark.parametrize("state", [State.STOPPED, State.FAILED])
+def test_an_ended_run_names_the_way_on(state: State) -> None:
+    ended = now(state, Liveness.ENDED)
+    assert refusal(for_key("p", ended), ended).endswith("traind resume a-run")
+
+
+def test_a_done_run_needs_more_epochs_first() -> None:
+    done = now(State.DONE, Liveness.ENDED)
+    assert refusal(for_key("p", done), done).endswith("traind set a-run epochs=N, then  traind resume a-run")
+
+
+@pytest.mark.parametrize("state", [State.RUNNING, State.PAUSED])
+@pytest.mark.parametrize("width", [16, 40, 80, 160])
+def test_help_and_quit_are_on_every_line_of_keys(state: State, width: int) -> None:
+    line = text_of(paint_keys(now(state), width))
+    assert "? help" in line
+    assert line.endswith("q quit")
+
+
+def test_a_narrow_line_of_keys_loses_note_and_lr_first() -> None:
+    line = text_of(paint_keys(now(State.RUNNING), 80))
+    assert all(words in line for words in ("p pause", "s stop", "z zoom", "tab pane"))
+    assert "note" not in line
+    assert "set lr" not in line
+
+
+@pytest.mark.parametrize("verdict", [Liveness.ENDED, Liveness.DEAD, Liveness.UNATTENDED])
+def test_no_order_is_offered_where_nobody_listens(verdict: Liveness) -> None:
+    assert text_of(paint_keys(now(State.STOPPED, verdict), 160)).split() == ["z", "zoom", "tab", "pane", "?", "help", "q", "quit"]

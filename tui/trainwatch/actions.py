@@ -117,9 +117,17 @@ def attention(now: Situation) -> str:
         case Liveness.ORPHANED:
             return f"the supervisor is gone, its trainer will leave: then  traind resume {now.reference}"
         case Liveness.ENDED:
-            return f"the run has ended ({now.state})"
+            if now.state is State.DONE:
+                more = f"traind set {now.reference} epochs=N, then  traind resume {now.reference}"
+                return f"done; to train longer  {more}"
+            return f"{now.state}: go on with  traind resume {now.reference}"
         case Liveness.LIVE | Liveness.SILENT | Liveness.UNKNOWN:
             return ""
+
+
+def is_heard(now: Situation) -> bool:
+    """Whether any order could be given at all: somebody listens, and this viewer may write."""
+    return not now.read_only and now.state is not None and not attention(now)
 
 
 def for_key(key: str, now: Situation) -> Action:

@@ -32,6 +32,8 @@ class View:
     notice: str = ""
     read_only: bool = False
     now: float = 0.0
+    names_quit: bool = False
+    """Whether the status line says how to leave, as there is no line of keys."""
     scroll: dict[str, int] = field(default_factory=dict)
     scales: dict[str, Scales] = field(default_factory=dict)
 
@@ -87,7 +89,7 @@ def paint_pane(name: str, store: Store, view: View, width: int, height: int) -> 
         case "orders":
             return paint_orders(store, width, height, view.now, scroll, style)
         case "status":
-            return paint_status(store, width, view.notice, read_only=view.read_only)
+            return paint_status(store, width, view.notice, read_only=view.read_only, names_quit=view.names_quit)
         case "keys":
             return paint_keys(situation(store, view), width)
         case _:

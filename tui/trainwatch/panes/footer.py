@@ -2,13 +2,18 @@
 
 from rundir.text import plain
 from trainwatch import format as fmt
-from trainwatch.actions import ACTIONS, KEY_NAMES, Situation, for_key, refusal
+from trainwatch.actions import ACTIONS, KEY_NAMES, Situation, for_key, is_heard, refusal
 from trainwatch.paint import Row, fit_row, row_width, spread
 from trainwatch.store import Store
 
 
-def paint_status(store: Store, width: int, notice: str = "", *, read_only: bool = False) -> list[Row]:
-    """One line. "N steps" is written only once the last record is painted: scripts wait for it."""
+def paint_status(
+    store: Store, width: int, notice: str = "", *, read_only: bool = False, names_quit: bool = False
+) -> list[Row]:
+    """One line. "N steps" is written only once the last record is painted: scripts wait for it.
+
+    `names_quit` is for a screen without a line of keys.
+    """
     left: Row
     if store.caught_up:
         left = [(f" {fmt.count(store.last_step)} steps", "value")]
@@ -23,22 +28,34 @@ def paint_status(store: Store, width: int, notice: str = "", *, read_only: bool 
     right: Row = [("watching " + plain(store.run.id) + " ", "dim")] if width >= 100 else []
     if store.newer:
         right = [("newer run: " + plain(store.newer) + " ", "notice")]
+    if names_quit:
+        way_out: Row = [("q", "key"), (" quit ", "dim")]
+        both = [*right, *way_out]
+        right = both if row_width(left) + row_width(both) < width else way_out
     return [spread(left, right, width)]
 
 
+_FIRST_TO_GO = ("n", "l", "e", "tab", "z", "c", "k", "p", "s")
+"""Keys in the order in which a narrow line loses them. Help and quit never go."""
+
+
 def paint_keys(now: Situation, width: int) -> list[Row]:
-    """One line of keys, those that make no sense now greyed. Help and quit are always among them."""
-    entries: list[Row] = []
+    """One line of keys. Those that make no sense now are greyed; where nobody would hear an order, they are left out.
+
+    Help and quit are always among them.
+    """
+    entries: dict[str, Row] = {}
     for key in dict.fromkeys(action.key for action in ACTIONS if action.key):
         action = for_key(key, now)
+        if action.verb is not None and not is_heard(now):
+            continue
         possible = not refusal(action, now)
         name = (KEY_NAMES.get(key, key), "key" if possible else "faint")
-        entries.append([(" ", ""), name, (f" {action.label} ", "dim" if possible else "faint")])
-    always = entries[-2:]
-    room = width - sum(map(row_width, always))
-    row: Row = []
-    for entry in entries[:-2]:
-        if row_width(row) + row_width(entry) > room:
+        entries[key] = [(" ", ""), name, (f" {action.label} ", "dim" if possible else "faint")]
+    for key in _FIRST_TO_GO:
+        if sum(map(row_width, entries.values())) <= width + 1:  # the last blank may go
             break
-        row += entry
-    return [fit_row([span for entry in (row, *always) for span in entry], width)]
+        entries.pop(key, None)
+    row = [span for entry in entries.values() for span in entry]
+    last, style = row[-1]
+    return [fit_row([*row[:-1], (last.rstrip(), style)], width)]

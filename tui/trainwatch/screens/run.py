@@ -67,6 +67,7 @@ class RunScreen(Screen[None]):
     def compose(self) -> ComposeResult:
         # Placed before the first layout: a second one would send the whole screen once more.
         self._places = self.view.layout(*self.app.size)
+        self.view.names_quit = "keys" not in self._places
         for name in PANE_NAMES:
             pane = Pane(name, partial(self._paint_pane, name))
             _place(pane, self._places.get(name))
@@ -89,6 +90,7 @@ class RunScreen(Screen[None]):
         if places == self._places:
             return
         self._places = places
+        self.view.names_quit = "keys" not in places
         for pane in self.query(Pane):
             _place(pane, places.get(pane.id or ""))
         self.call_after_refresh(self.repaint)
