@@ -251,3 +251,23 @@ def test_no_record_however_odd_raises(
         text = paint_text(store, view, width, height)
         assert all(c.isprintable() or c == "\n" for c in text)
     json.loads(encode(state_of(store, time.time())))
+
+
+def test_an_order_says_its_arguments_and_an_evaluation_its_score(tmp_path: Path) -> None:
+    run = make_run(tmp_path)
+    append(run.metrics, [*steps(9), evaluation(7, 0.5, 0.75, trigger="order")])
+    append(run.events, [outcome("a", "set", step=5, args={"lr": 1e-4}), outcome("b", "eval", step=7)])
+    store = read_run(run)
+    assert "set lr=1e-4 applied" in text_of(paint_pane("events", store, View(), 80, 8))
+    orders = text_of(paint_pane("orders", store, View(now=time.time()), 80, 8))
+    assert "at step 7 loss 0.5000 f1 0.7500" in orders
+
+
+def test_epochs_have_two_decimals_at_most(tmp_path: Path) -> None:
+    run = make_run(tmp_path)
+    set_status(run, State.RUNNING, step=4, total=62)
+    status = read_status(run.status_json)
+    assert status is not None
+    status.total_epochs = 0.619835
+    write_status(run.status_json, status)
+    assert "epoch 0.04 / 0.62 " in paint_text(read_run(run), View(now=time.time()), 120, 40)

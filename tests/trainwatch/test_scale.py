@@ -38,9 +38,9 @@ def test_axis_is_kept_while_it_serves_and_moves_when_not() -> None:
     ("last", "total", "ended", "end"),
     [
         (0, 0, False, 10), (0, math.inf, False, 10),
-        (0, None, False, 10), (7, None, False, 10), (11, None, False, 15), (99, 10_000, False, 100),
-        (1000, 10_000, False, 10_000),
-        (12_000, 10_000, False, 15_000), (87, 200, True, 87), (0, None, True, 1),
+        (0, None, False, 10), (6, None, False, 10), (11, None, False, 20), (99, 10_000, False, 150),
+        (1000, 10_000, False, 1500), (4999, 10_000, False, 8000), (5000, 10_000, False, 10_000),
+        (12_000, 10_000, False, 20_000), (87, 200, True, 87), (0, None, True, 1),
     ],
 )  # fmt: skip
 def test_growing_end(last: float, total: float | None, ended: bool, end: float) -> None:

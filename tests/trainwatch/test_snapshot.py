@@ -133,3 +133,17 @@ def test_json_lists_the_checkpoints_that_are_there(run: RunDir) -> None:
     append(run.events, [*events, odd])
     run.checkpoint(2).mkdir(parents=True)
     assert [c["step"] for c in json.loads(as_json(run))["checkpoints"]] == [2]
+
+
+def test_json_calls_one_checkpoint_the_best(run: RunDir) -> None:
+    events = [
+        CheckpointEvent(
+            at=1.0, attempt=1, writer="trainer", step=i, path=f"checkpoints/step-{i:08d}", size_bytes=7, best=i < 4
+        )
+        for i in (1, 2, 3, 4)
+    ]
+    append(run.events, events)
+    for i in (1, 2, 4):  # the best of all is gone
+        run.checkpoint(i).mkdir(parents=True)
+    kept = json.loads(as_json(run))["checkpoints"]
+    assert [(c["step"], c["best"]) for c in kept] == [(1, False), (2, True), (4, False)]

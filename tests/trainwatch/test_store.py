@@ -1,6 +1,7 @@
 """The store: what holds after resumes, repeats, rewrites and odd lines."""
 
 import errno
+import math
 import os
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 from rundir import layout
 from rundir.layout import RunDir
 from rundir.records import AlertEvent, CheckpointEvent, EpochRecord, LifecycleEvent, ResumeEvent, ResumeRecord, Severity
-from rundir.status import State
+from rundir.status import Phase, State, read_status, write_status
 from tests.trainwatch.runs import append, evaluation, make_run, memory, outcome, set_status, step, steps
 from trainwatch.dashboard import View, paint_text
 from trainwatch.feed import Feed, read_opened
@@ -158,6 +159,53 @@ def test_rate_leaves_out_a_pause(run: RunDir) -> None:
     store = read_run(run)
     assert store.rate == pytest.approx(1.0)
     assert store.eta_s == pytest.approx(200.0)
+
+
+def test_the_rate_is_that_of_the_last_seconds(run: RunDir) -> None:
+    records = steps(300)
+    for i, record in enumerate(records):  # ten a second, then one every two seconds
+        record.at = 1000 + i / 10 if i < 280 else 1028 + 2 * (i - 280)
+    append(run.metrics, records)
+    set_status(run, State.RUNNING, step=300, total=400)
+    assert read_run(run).rate == pytest.approx(0.5)
+
+
+def test_a_slow_run_has_a_rate_over_a_few_steps(run: RunDir) -> None:
+    records = steps(20)
+    for i, record in enumerate(records):
+        record.at = 1000 + 60 * i
+    append(run.metrics, records)
+    set_status(run, State.RUNNING, step=20, total=400)
+    assert read_run(run).rate == pytest.approx(1 / 60)
+
+
+@pytest.mark.parametrize(
+    ("state", "phase"),
+    [
+        (State.STARTING, None),
+        (State.RESTARTING, None),
+        (State.RUNNING, Phase.LOADING),
+        (State.RUNNING, Phase.TOKENIZING),
+    ],
+)
+def test_a_run_that_gets_ready_has_no_rate(run: RunDir, state: State, phase: Phase | None) -> None:
+    append(run.metrics, steps(20))
+    set_status(run, state, step=20, total=400)
+    status = read_status(run.status_json)
+    assert status is not None
+    status.phase = phase
+    write_status(run.status_json, status)
+    store = read_run(run)
+    assert math.isnan(store.rate)
+    assert math.isnan(store.eta_s)
+
+
+def test_an_order_without_a_time_was_given_before_its_outcome(run: RunDir) -> None:
+    run.control.write_bytes(b'{"verb":"eval","id":"a"}\n{"verb":"pause","id":"b","at":2000}\n')
+    append(run.events, [outcome("a", "eval", at=1000.0), outcome("b", "pause", at=2001.0)])
+    orders = read_run(run).orders
+    assert orders["a"].sent_at == 1000.0
+    assert orders["b"].sent_at == 2000.0
 
 
 def test_memory_of_a_gpu_run_is_that_of_its_gpu(run: RunDir) -> None:

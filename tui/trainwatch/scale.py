@@ -59,16 +59,15 @@ def value_axis(low: float, high: float, parts: int, previous: Axis | None = None
 
 
 def growing_end(last: float, total: float | None, *, ended: bool, previous: float = 0.0) -> float:
-    """Where an axis that grows from 0 ends, never at 0: at `total` once a tenth is done, else at a nice number beyond
-    `last`."""
+    """Where an axis that grows from 0 ends, never at 0: at `total` once half is done, else at a nice number of one
+    and a half to two times `last`, kept until `last` reaches it."""
     if ended:
         return max(last, 1.0)
     if total is not None and total <= 0:
         total = None  # nothing is planned: an axis without an extent could not be drawn
-    if total is not None and total >= last >= 0.1 * total:
+    if total is not None and total >= last >= 0.5 * total:
         return float(total)
     if 0 < previous >= last and (last >= 0.3 * previous or previous <= 10) and (total is None or previous != total):
         return previous
-    power = 10.0 ** math.floor(math.log10(max(last, 10)))
-    nice = next((f * power for f in (1.0, 1.5, 2.0, 3.0, 5.0, 7.5) if f * power >= max(last, 10)), 10 * power)
+    nice = nice_step(max(1.5 * last, 10), 1, (1.0, 1.25, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0))
     return nice if total is None or last > total else min(nice, float(total))

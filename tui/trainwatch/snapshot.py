@@ -44,12 +44,15 @@ def state_of(store: Store, now: float) -> dict[str, Any]:
     unknown), phase, attempt, last_error · step, total_steps, epoch, total_epochs, rate_steps_per_s, eta_s, elapsed_s,
     device · loss, grad_norm, lr, tokens_per_s: of the newest step record · num_nonfinite_losses, first_nonfinite_step ·
     eval, best_eval {step, loss, metrics}, baseline {name: value} · alerts: those active now {rule, severity, message,
-    step, onset_step, advice} · checkpoints: those still there {step, path, size_bytes, best} · pending_orders {id,
-    verb, args, at, by, answer} · num_skipped_lines.
+    step, onset_step, advice} · checkpoints: those still there {step, path, size_bytes, best: true of one at most} ·
+    pending_orders {id, verb, args, at, by, answer} · num_skipped_lines.
     """
     status, info = store.status, store.opened.info
     loss = store.steps.column("loss")
     marks: list[int] = loss.marks.tolist() if loss is not None else []
+    # Not Path.is_dir: a damaged line may name anything.
+    kept = [c for c in store.checkpoints if os.path.isdir(store.run.path / c.path)]  # noqa: PTH112
+    best_kept = next((c for c in reversed(kept) if c.best), None)
     return {
         "schema": SCHEMA,
         "run": store.run.id,
@@ -74,11 +77,7 @@ def state_of(store: Store, now: float) -> dict[str, Any]:
         "alerts": [
             _picked(a, "rule", "severity", "message", "step", "onset_step", "advice") for a in store.active_alerts
         ],
-        "checkpoints": [
-            _picked(c, "step", "path", "size_bytes", "best")
-            for c in store.checkpoints
-            if os.path.isdir(store.run.path / c.path)  # noqa: PTH112 - a damaged line may name anything
-        ],
+        "checkpoints": [_picked(c, "step", "path", "size_bytes") | {"best": c is best_kept} for c in kept],
         "pending_orders": [
             {"id": o.id, "verb": o.verb, "args": o.args, "at": o.sent_at, "by": o.by, "answer": str(answer)}
             for o in store.orders.values()

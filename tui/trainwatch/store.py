@@ -26,7 +26,7 @@ from rundir.records import (
     ResumeRecord,
 )
 from rundir.series import Series, StepBlock
-from rundir.status import HEARTBEAT_S, Liveness, State, Status
+from rundir.status import HEARTBEAT_S, Liveness, Phase, State, Status
 from trainwatch.feed import Batch, MetricsPiece, Opened
 from trainwatch.format import as_float
 from trainwatch.scores import Scores, numeric
@@ -41,10 +41,10 @@ ORDERS_KEPT = 200
 NO_ANSWER_S = 3 * HEARTBEAT_S
 HOLD_FACTOR = 20
 """A gap between two records so many times the usual one is a pause or an evaluation, not a step."""
-RATE_RECORDS = 200
-"""The rate is taken over so many step records of the current attempt at most."""
-
-_TRAINING = (State.STARTING, State.RUNNING, State.RESTARTING)
+RATE_WINDOW_S = 20.0
+RATE_RECORDS = (6, 2000)
+"""The rate is taken over the newest records of the current attempt that lie in the window: so many at least and at
+most, where there are."""
 
 
 class Answer(StrEnum):
@@ -199,7 +199,8 @@ class Store:
                 known = self.orders.get(event.order)
                 if known is None:
                     known = OrderView(event.order, event.verb, event.args or {}, event.at, event.by or "")
-                self.orders[event.order] = replace(known, outcome=event)
+                # An order without a time of its own was given no later than it was answered.
+                self.orders[event.order] = replace(known, outcome=event, sent_at=min(known.sent_at, event.at))
             case CheckpointEvent():
                 self.checkpoints.append(event)
             case AlertEvent(change="cleared"):
@@ -269,20 +270,32 @@ class Store:
     @property
     def rate(self) -> float:
         """Steps a second by the wall clock over the newest records, without holds; nan while unknown."""
-        start = max(self.attempt_start, len(self.steps) - RATE_RECORDS)
         at = self.steps.column("at")
-        if at is None or len(self.steps) - start < 2:
+        least, most = RATE_RECORDS
+        start = max(self.attempt_start, len(self.steps) - most)
+        if at is None or len(self.steps) - start < 2 or self._is_getting_ready:
             return math.nan
+        older = np.flatnonzero(at.values[start:] < at.values[-1] - RATE_WINDOW_S)
+        if len(older):
+            start = max(start, min(start + int(older[-1]) + 1, len(self.steps) - least))
         took_s = np.diff(at.values[start:])
         usual = took_s <= max(1.0, HOLD_FACTOR * float(np.median(took_s)))  # a pause is no step
         total_s = float(took_s[usual].sum())
         return float(np.diff(self.steps.x[start:])[usual].sum()) / total_s if total_s > 0 else math.nan
 
     @property
+    def _is_getting_ready(self) -> bool:
+        """Whether no step is due yet: what was measured before says nothing of now."""
+        status = self.status
+        return status is not None and (
+            status.state in (State.STARTING, State.RESTARTING) or status.phase in (Phase.LOADING, Phase.TOKENIZING)
+        )
+
+    @property
     def eta_s(self) -> float:
         """nan while it is unknown, or while the run trains not: a pause has no end of its own."""
         total, state = self.total_steps, self.status.state if self.status is not None else None
-        if total is None or state not in _TRAINING or not self.is_moving or not self.rate > 0:
+        if total is None or state is not State.RUNNING or not self.is_moving or not self.rate > 0:
             return math.nan
         return as_float(max(0, total - self.step)) / self.rate
 

@@ -9,6 +9,7 @@ from rundir.records import AlertEvent, CheckpointEvent, LifecycleEvent, NoteEven
 from rundir.text import plain
 from trainwatch import format as fmt
 from trainwatch.paint import Row, Span, box
+from trainwatch.panes.orders import words_of
 from trainwatch.panes.words import SEVERITY_STYLES
 from trainwatch.store import EventView, Store
 
@@ -105,7 +106,7 @@ def _words(event: Any) -> tuple[str, str, str]:
         case OutcomeEvent():
             style = "ok" if event.result == "applied" else "alert"
             reason = f": {event.reason}" if event.reason else ""
-            return event.verb, f"{event.result}{reason}", style
+            return words_of(event.verb, event.args or {}), f"{event.result}{reason}", style
         case AlertEvent():
             style = "dim" if event.change == "cleared" else SEVERITY_STYLES[event.severity]
             return event.rule, f"{event.change}: {event.message}", style

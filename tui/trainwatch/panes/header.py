@@ -63,7 +63,7 @@ def _epoch(store: Store) -> list[tuple[str, str]]:
     status = store.status
     if status is None or status.epoch is None:
         return []
-    total = f" / {status.total_epochs:g}" if status.total_epochs is not None else ""
+    total = f" / {round(status.total_epochs, 2):g}" if status.total_epochs is not None else ""
     return [("epoch", f"{status.epoch:.2f}{total}")]
 
 

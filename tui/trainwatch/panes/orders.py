@@ -1,9 +1,13 @@
 """Orders and what became of them, newest first. An effect is claimed only when its outcome was read. Pure."""
 
+from typing import Any
+
+from rundir.control import Verb
 from rundir.text import plain
 from trainwatch import format as fmt
 from trainwatch.paint import Row, box
 from trainwatch.panes.words import ANSWER_STYLES, state_words
+from trainwatch.scores import values_of
 from trainwatch.store import Answer, OrderView, Store
 
 
@@ -29,6 +33,8 @@ def _line(store: Store, order: OrderView, now: float) -> Row:
     outcome = order.outcome
     if outcome is not None and outcome.result == "applied" and outcome.step is not None:
         row.append((f" at step {fmt.count(outcome.step)}", "dim"))
+        if order.verb == Verb.EVAL:
+            row.append((_score_at(store, outcome.step), "value"))
     if answer is not Answer.PENDING and (reason := reason_of(order, store)):
         row.append(((" " if outcome is not None else ", ") + reason, "dim"))
     return row
@@ -41,9 +47,26 @@ def reason_of(order: OrderView, store: Store) -> str:
     return f"run is {state_words(store.status.state if store.status else None, store.verdict)[0]}"
 
 
+def _score_at(store: Store, step: int) -> str:
+    """What the newest evaluation at a step measured."""
+    record = next((record for record in reversed(store.scores.records) if record.step == step), None)
+    if record is None:
+        return ""
+    return "".join(f" {plain(name)} {fmt.number(value)}" for name, value in list(values_of(record).items())[:2])
+
+
 def describe(order: OrderView) -> str:
     """`set lr=1e-5`, `pause`: an order in the words of the command line."""
-    parts = [order.verb or "(no order)"]
-    for key, value in order.args.items():
-        parts.append(f"{key}={value:g}".replace("e-0", "e-") if isinstance(value, float) else f"{key}={value}")
+    return words_of(order.verb, order.args)
+
+
+def words_of(verb: str, args: dict[str, Any]) -> str:
+    """The same of a verb and its arguments."""
+    parts = [verb or "(no order)", *(f"{key}={_written(value)}" for key, value in args.items())]
     return fmt.clip(plain(" ".join(parts)), 40)
+
+
+def _written(value: object) -> str:
+    if not isinstance(value, float):
+        return str(value)
+    return fmt.number(value) if 0 < abs(value) < 1e-3 else f"{value:g}"
