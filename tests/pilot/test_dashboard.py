@@ -11,7 +11,7 @@ from textual.command import CommandPalette
 from textual.content import Content
 from textual.events import MouseScrollUp
 from textual.pilot import Pilot
-from textual.widgets import Input, OptionList
+from textual.widgets import Input, OptionList, Static
 
 from rundir.control import ControlReader, Malformed, Order
 from rundir.layout import RunDir
@@ -21,6 +21,7 @@ from tests.trainwatch.runs import append, evaluation, make_run, memory, outcome,
 from trainwatch.app import TrainwatchApp
 from trainwatch.feed import Feed
 from trainwatch.paint import text_of
+from trainwatch.screens.ask import Help
 from trainwatch.store import Answer
 from trainwatch.widgets.pane import Pane
 
@@ -420,3 +421,38 @@ async def test_a_screen_without_a_line_of_keys_says_how_to_leave(run: RunDir) ->
         await pilot.resize_terminal(80, 24)
         await until(pilot, lambda: shown(app, "keys").rstrip().endswith("q quit"))
         await until(pilot, lambda: "q quit" not in shown(app, "status"))
+
+
+async def test_ctrl_c_says_how_to_leave(run: RunDir) -> None:
+    app = TrainwatchApp(run)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, caught_up(app, 100))
+        await pilot.press("ctrl+c")
+        await until(pilot, lambda: "press q to quit" in shown(app, "status"))
+        assert not app._notifications
+
+
+@pytest.mark.parametrize(("state", "goes_on"), [(State.RUNNING, True), (State.STOPPED, False)])
+async def test_leaving_says_how_to_come_back_to_a_live_run(run: RunDir, state: State, goes_on: bool) -> None:
+    set_status(run, state, step=100, total=400)
+    app = TrainwatchApp(run)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, caught_up(app, 100))
+        await pilot.press("q")
+    way_back = f"the run goes on; come back with: trainwatch {run.path}"
+    assert app.farewell == (way_back if goes_on else "")
+
+
+@pytest.mark.parametrize("width", [40, 80])
+async def test_help_wraps_beside_its_keys(run: RunDir, width: int) -> None:
+    app = TrainwatchApp(run)
+    async with app.run_test(size=(width, 60)) as pilot:
+        await until(pilot, caught_up(app, 100))
+        await pilot.press("question_mark")
+        await until(pilot, lambda: isinstance(app.screen, Help) and bool(app.screen.query(Static)))
+        await pilot.pause()
+        table = list(app.screen.query(Static))[1]
+        lines = ["".join(s.text for s in table.render_line(y)) for y in range(table.size.height)]
+        beside = [line[7:9] for line in lines]
+        assert len(lines) >= 18
+        assert set(beside) == {"  "}

@@ -1,5 +1,6 @@
 """The terminal program: one screen on one run, and the command palette over the table of actions."""
 
+import shlex
 from collections.abc import Iterable
 from functools import partial
 from typing import ClassVar
@@ -29,6 +30,18 @@ class TrainwatchApp(App[None]):
     def get_default_screen(self) -> RunScreen:
         """The dashboard itself: a blank screen under it would only be laid out and painted in vain."""
         return self.run_screen
+
+    def action_help_quit(self) -> None:
+        """Ctrl+C: whoever presses it wants to leave, and is told how. It must not be thought to stop the run."""
+        self.run_screen.say("press q to quit; the run goes on")
+
+    @property
+    def farewell(self) -> str:
+        """What the shell is told once the dashboard is gone; empty when the run does not go on."""
+        store = self.run_screen.store
+        if not store.is_moving:
+            return ""
+        return f"the run goes on; come back with: trainwatch {shlex.quote(plain(store.opened.reference))}"
 
     def get_system_commands(self, _screen: Screen[object]) -> Iterable[SystemCommand]:
         """Every row of the table; one that is not possible now says why."""

@@ -32,6 +32,8 @@ def main(argv: list[str] | None = None) -> int:
 
     app = TrainwatchApp(run, read_only=arguments.read_only)
     app.run()
+    if not app.return_code and app.farewell:
+        print(app.farewell)
     return app.return_code or 0
 
 

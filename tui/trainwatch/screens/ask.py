@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import ClassVar
 
+from rich.table import Table
+from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
@@ -10,6 +12,11 @@ from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
 from trainwatch.actions import ACTIONS, KEY_NAMES
+
+NARROW = 60
+"""A help below this width has no column for the labels."""
+_LEGEND = """● evaluation   × not finite   ┊ a later attempt went on from here
+An order is shown as pending until the run has answered it."""
 
 
 class Confirm(ModalScreen[bool]):
@@ -76,16 +83,27 @@ class Help(ModalScreen[None]):
     ]
 
     def compose(self) -> ComposeResult:
-        lines = [f"{KEY_NAMES.get(a.key, a.key) or 'palette':>7}  {a.label:<11}{a.help}" for a in ACTIONS]
-        lines += [
-            "",
-            f"{'1 – 5':>7}  {'panes':<11}charts, evals, events, orders, console",
-            f"{'↑ ↓':>7}  {'scroll':<11}the chosen pane; PgUp, PgDn, End",
-            f"{'ctrl+p':>7}  {'palette':<11}every action by name",
-            "",
-            "● evaluation   × not finite   ┊ a later attempt went on from here",
-            "An order is shown as pending until the run has answered it.",
+        rows = [(KEY_NAMES.get(a.key, a.key) or "palette", a.label, a.help) for a in ACTIONS]
+        rows += [
+            ("", "", ""),
+            ("1 – 5", "panes", "charts, evals, events, orders, console"),
+            ("↑ ↓", "scroll", "the chosen pane; PgUp, PgDn, End"),
+            ("ctrl+p", "palette", "every action by name"),
         ]
         with VerticalScroll(classes="dialog wide"):
             yield Static("keys", markup=False, classes="question")
-            yield Static("\n".join(lines), markup=False)
+            yield Static(_key_table(rows, is_narrow=self.app.size.width < NARROW))
+            yield Static(f"\n{_LEGEND}", markup=False)
+
+
+def _key_table(rows: list[tuple[str, str, str]], *, is_narrow: bool) -> Table:
+    """What a key does wraps within its own column; a narrow screen has no column for the label."""
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column(justify="right", no_wrap=True)
+    if not is_narrow:
+        table.add_column(no_wrap=True)
+    table.add_column()
+    for key, label, text in rows:
+        cells = (key, f"{label}: {text}" if label else "") if is_narrow else (key, label, text)
+        table.add_row(*map(Text, cells))
+    return table

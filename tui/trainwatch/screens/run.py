@@ -173,7 +173,7 @@ class RunScreen(Screen[None]):
     def act(self, action: Action) -> None:
         """Do what a row of the table says, or say why not."""
         if reason := refusal(action, situation(self.store, self.view)):
-            self._say(reason)
+            self.say(reason)
             return
         self.view.notice = ""
         match action.name:
@@ -212,7 +212,7 @@ class RunScreen(Screen[None]):
         if answer:
             self._send(verb, {})
         else:
-            self._say(f"{verb}: not sent")
+            self.say(f"{verb}: not sent")
 
     def _lr_typed(self, text: str | None) -> None:
         if text is not None:
@@ -226,7 +226,7 @@ class RunScreen(Screen[None]):
         """Write an order. It is pending until its outcome is read; a question may have taken long, so look again."""
         action = next(a for a in ACTIONS if a.verb is verb)
         if reason := refusal(action, situation(self.store, self.view)):
-            self._say(reason)
+            self.say(reason)
             return
         order = Order(verb=verb, id=new_order_id(), args=args, at=time.time(), by=f"trainwatch:{process.user()}")
         status = self.store.status
@@ -234,11 +234,11 @@ class RunScreen(Screen[None]):
         try:
             (send_by_rename if is_remote else send)(self.store.run, order)
         except OSError as error:
-            self._say(f"{verb} was not sent: {error}")
+            self.say(f"{verb} was not sent: {error}")
             return
         self.store.sent(order)
         self._awaited[order.id] = Answer.PENDING
-        self._say(f"{verb} sent, pending")
+        self.say(f"{verb} sent, pending")
         self._wake.set()
         self._hurry.set()
 
@@ -265,7 +265,8 @@ class RunScreen(Screen[None]):
         self.view.scroll[pane] = min(max(0, self.view.scroll.get(pane, 0) + lines), limit)
         self.repaint()
 
-    def _say(self, notice: str) -> None:
+    def say(self, notice: str) -> None:
+        """Show a line in the status line until the next key."""
         self.view.notice = notice
         self.repaint()
 
