@@ -149,7 +149,8 @@ def test_the_run_outlives_its_terminal(traind: Traind, config: Path) -> None:
     pid, terminal = pty.fork()
     if pid == 0:
         os.chdir(traind.directory)
-        command = f"{sys.executable} -m traind.cli start {config} --set train.epochs=400; exec cat"
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)  # nohup around the tests would have it ignored
+        command = f"{sys.executable} -m traind.cli start {config} --set train.epochs=400; exec sleep 600"
         os.execv("/bin/sh", ["/bin/sh", "-c", command])  # noqa: S606 — a shell is what people start runs from
     run = eventually(lambda: next(iter(layout.find_runs(traind.directory / "runs")), None), 30.0)
     eventually(lambda: status_of(run).state is State.RUNNING, 60.0)
