@@ -81,7 +81,6 @@ class Supervisor:
             signal.signal(signum, self._on_signal)
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
         if reason == "start":
-            self._events.lifecycle("supervised", f"process {os.getpid()} on {process.host()}")
             self._spawn("start")
         self._take_up_old_orders(order_id)
         while self._has_work():
@@ -162,6 +161,8 @@ class Supervisor:
     # --- the trainer ---------------------------------------------------------------------------------------------
 
     def _spawn(self, reason: str) -> None:
+        if not self._was_started:
+            self._events.lifecycle("supervised", f"process {os.getpid()} on {process.host()}")
         self.status.attempt += 1
         self._events.attempt = self.status.attempt
         self.status.state, self.status.phase = State.STARTING, None
@@ -293,13 +294,13 @@ class Supervisor:
         state = State.PARKED if is_dead else status.state
         is_parking = state is State.STOPPING and status.intent is Intent.PARKED
         if is_parking and order.verb is Verb.RESUME:
-            status.intent = Intent.RUN
-            self._write_status(durable=True)
+            self._intend(Intent.RUN)
             self._answer(order, None)
             return
-        refused = refusal(order, state, status.step, self._planned_steps(), per_epoch)
         if self._trainer is not None and order.verb in (Verb.PAUSE, Verb.RESUME) and state is not State.STOPPING:
             refused = argument_fault(order)  # whether it holds is known to the trainer alone
+        else:
+            refused = refusal(order, state, status.step, self._planned_steps(), per_epoch)
         if refused is not None:
             self._answer(order, refused)
         elif self._trainer is not None and order.verb not in (Verb.NOTE, Verb.KILL):
@@ -320,8 +321,7 @@ class Supervisor:
             Verb.STOP: Intent.STOPPED,
         }.get(order.verb)
         if intent is not None and intent is not self.status.intent:
-            self.status.intent = intent
-            self._write_status(durable=True)
+            self._intend(intent)
         if order.verb in (Verb.PARK, Verb.STOP):
             self._leave_by = time.monotonic() + self.config.policy.grace_s
             self.status.state = State.STOPPING  # an order right behind this one must know
@@ -339,23 +339,20 @@ class Supervisor:
                 )
             case Verb.RESUME:
                 reason = "extend" if self.status.state is State.DONE else "resume"
-                self.status.intent, self.status.state, self.status.ended_at = Intent.RUN, State.STARTING, None
-                self._write_status(durable=True)  # before the outcome, so that nobody takes the old end for a new one
+                # Before the outcome, so that nobody takes the old end for a new one.
+                self.status.state, self.status.ended_at = State.STARTING, None
+                self._intend(Intent.RUN)
                 self._answer(order, None)
-                if not self._was_started:
-                    self._events.lifecycle("supervised", f"process {os.getpid()} on {process.host()}")
                 self._spawn(reason)
             case Verb.STOP | Verb.KILL:
-                self.status.intent = Intent.STOPPED
-                self._write_status(durable=True)
+                self._intend(Intent.STOPPED)
                 self._answer(order, None)
                 if self._trainer is None:
                     self._end(State.STOPPED)
                 else:
                     self._trainer.kill()
             case Verb.PARK:  # between a crash and its restart: there is nothing left to leave
-                self.status.intent = Intent.PARKED
-                self._write_status(durable=True)
+                self._intend(Intent.PARKED)
                 self._answer(order, None)
                 self._restart_at = None
                 self._park()
@@ -363,11 +360,15 @@ class Supervisor:
                 self._answer(order, None)
             case Verb.PAUSE | Verb.CHECKPOINT | Verb.EVAL:  # between a crash and its restart
                 if order.verb is Verb.PAUSE:
-                    self.status.intent = Intent.PAUSED
-                    self._write_status(durable=True)
+                    self._intend(Intent.PAUSED)
                 self._desk.in_flight[order.id] = order  # the next trainer gets it
             case other:
                 assert_never(other)
+
+    def _intend(self, intent: Intent) -> None:
+        """What the run is to be, on disk before any outcome says so."""
+        self.status.intent = intent
+        self._write_status(durable=True)
 
     def _answer(self, order: Order | Malformed, refused: str | None) -> None:
         self._desk.answer(order, self._events, step=self.status.step, refused=refused)
