@@ -1,6 +1,6 @@
 """Which records of a log still hold: what a resume truncated and what was written twice goes, in file order.
 
-Plain values in and out. The supervisor, status and tests use it; the viewer's columns do the same on their own path.
+Plain values in and out: for scripts and tests. The viewer's columns do the same on their own, faster path.
 """
 
 from collections.abc import Iterable

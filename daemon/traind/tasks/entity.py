@@ -9,9 +9,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-NUM_COUNTS = 5
-"""token correct, tokens, entities right, entities predicted, entities true."""
-
 
 @dataclass(frozen=True, slots=True)
 class Marks:
@@ -63,7 +60,10 @@ def _bounds(
 
 
 def batch_counts(predicted: Tensor, labels: Tensor) -> Tensor:
-    """The `NUM_COUNTS` counts of a batch of [sequences, tokens], −100 where a token is not scored. int64."""
+    """Of a batch of [sequences, tokens], −100 where a token is not scored: [5] int64.
+
+    They are tokens correct, tokens, entities right, entities predicted, entities true.
+    """
     scored = (labels >= 0).flatten()
     sequence = torch.arange(labels.shape[0], device=labels.device).repeat_interleave(labels.shape[1])
     flat_predicted, flat_labels = predicted.flatten(), labels.flatten()
