@@ -25,6 +25,8 @@ from traind.dial import Dials
 
 STATE_FORMAT = 1
 MANIFEST = "manifest.json"
+METRICS = "metrics.json"
+"""What the evaluation at this very step measured; absent where none was due."""
 _REPLACED = ".writing-replaced-"
 
 
@@ -54,6 +56,10 @@ class TrainingState(msgspec.Struct, kw_only=True, omit_defaults=True):
     best_loss: Number | None = None
     best_step: int | None = None
     evals_since_best: int = 0
+    metrics: dict[str, Number] | None = None
+    """Of the evaluation at `evaluated_step`, the loss included."""
+    history: list[tuple[float, Number, Number]] = []
+    """Of every evaluation that was due: epoch, loss, and the metric that chooses the best."""
     evaluated_step: int | None = None
     """The last step whose due evaluation was made; one due at `step` and not made is made on resume."""
     early_stopped: bool = False
@@ -99,6 +105,8 @@ def write(run: RunDir, snapshot: Snapshot, write_model: ModelWriter) -> tuple[Pa
     try:
         write_model(snapshot.model, temporary)
         save_file(snapshot.optimizer, temporary / "optimizer.safetensors")
+        if snapshot.state.metrics is not None and snapshot.state.evaluated_step == snapshot.state.step:
+            (temporary / METRICS).write_bytes(msgspec.json.format(encode(snapshot.state.metrics)))
         (temporary / "state.json").write_bytes(msgspec.json.format(encode(snapshot.state)))
         size_bytes = _write_manifest(temporary)
         for path in (*temporary.iterdir(), temporary):

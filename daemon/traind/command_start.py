@@ -37,7 +37,8 @@ def start(
     launch.require_trainer()
     earlier = _unfinished_twin(settings, runs_dir) if resume_auto else None
     if earlier is None:
-        load_corpus(settings)  # names every fault of the data while nothing is made yet
+        if settings.task.kind != "custom":
+            load_corpus(settings)  # names every fault of the data while nothing is made yet
         run = launch.create_run(settings, runs_dir)
     else:
         run = earlier

@@ -5,6 +5,7 @@ other than the TOML itself.
 """
 
 import difflib
+import re
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,6 +14,9 @@ from typing import Annotated, Any, Literal, get_type_hints
 import msgspec
 import tomli_w
 from msgspec import Meta
+
+COMPUTED_WEIGHTS = ("none", "inverse", "sqrt-inverse")
+"""Class weights that are no file."""
 
 
 class ConfigError(Exception):
@@ -26,28 +30,61 @@ class ConfigError(Exception):
 class Task(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """[task]: what is learnt."""
 
-    kind: Annotated[Literal["token-classification"], Meta(description="the kind of model to train")] = (
-        "token-classification"
-    )
+    kind: Annotated[
+        Literal["token-classification", "text-classification", "causal-lm", "custom"],
+        Meta(description="the kind of model to train"),
+    ] = "token-classification"
     labels: Annotated[
-        str | None, Meta(description="a labels.json with the label names in order, `O` first; else they are derived")
+        str | None,
+        Meta(description="a labels.json with the label names in order, `O` first for spans; else they are derived"),
     ] = None
     class_weights: Annotated[
-        Literal["none", "inverse", "sqrt-inverse"],
-        Meta(description="weights of the loss by label frequency in the training data, scaled to mean 1"),
+        str,
+        Meta(
+            min_length=1,
+            description="none; inverse or sqrt-inverse: by label frequency in the training data, scaled to mean 1; "
+            "or a .safetensors, .json or .pt file with one weight a label",
+        ),
     ] = "none"
+    positive_from: Annotated[
+        int | None,
+        Meta(description="labels are ordinal scores: `binary_f1@N` measures the question whether a score is ≥ N"),
+    ] = None
+    prompts: Annotated[
+        list[str], Meta(description="causal-lm: texts that are continued at every evaluation, to be looked at")
+    ] = []
+    sample_tokens: Annotated[int, Meta(ge=1, description="causal-lm: tokens of each such continuation")] = 40
+    factory: Annotated[
+        str | None, Meta(description="custom: `package.module:function` that returns model, data, loss and metrics")
+    ] = None
+    path: Annotated[
+        str | None,
+        Meta(description="custom: the folder `factory` is imported from; absent: that of the configuration"),
+    ] = None
+    options: Annotated[dict[str, Any], Meta(description="custom: handed to `factory` as they are")] = {}
 
 
 class Data(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """[data]: what it is learnt from."""
 
-    train: Annotated[str, Meta(min_length=1, description="sample:propaganda, or a .jsonl, .json or .conll file")]
+    train: Annotated[
+        str, Meta(description="a sample such as sample:propaganda, or a file of the formats that the task reads")
+    ] = ""
     eval: Annotated[
         str | None, Meta(description="a file of the same formats; without it `eval_fraction` is split off")
     ] = None
     eval_fraction: Annotated[
         float, Meta(gt=0, lt=1, description="share of the documents that is held out when there is no eval file")
     ] = 0.1
+    text: Annotated[
+        str | None, Meta(description="the column or key of the text in a table; absent: text, sentence, … by name")
+    ] = None
+    label: Annotated[
+        str | None, Meta(description="the column or key of the label in a table; absent: label, category, … by name")
+    ] = None
+    tokenizer: Annotated[
+        Literal["bpe", "word", "char"], Meta(description="what the tokenizer of a scratch model cuts texts into")
+    ] = "bpe"
     max_length: Annotated[int, Meta(ge=8, description="tokens a window, special tokens included")] = 128
     stride: Annotated[int, Meta(ge=0, description="tokens that neighbouring windows of a long text share")] = 32
     num_workers: Annotated[int, Meta(ge=0, le=64, description="loader processes; 0 loads in the trainer")] = 0
@@ -58,9 +95,14 @@ class Model(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
     pretrained: Annotated[str | None, Meta(description="a model name on the hub, or a checkpoint directory")] = None
     init: Annotated[
-        Literal["scratch"] | None,
-        Meta(description='"scratch": random weights of the sizes below, tokenizer trained on the data'),
+        Literal["scratch", "mlm"] | None,
+        Meta(
+            description='"scratch": random weights of the sizes below, tokenizer trained on the data; '
+            '"mlm": the same, then pre-trained on the training texts by guessing masked words'
+        ),
     ] = None
+    mlm_epochs: Annotated[float, Meta(gt=0, description="passes over the training texts for init = mlm")] = 3.0
+    mlm_lr: Annotated[float, Meta(gt=0, description="peak learning rate of that pre-training")] = 1e-3
     dim: Annotated[int, Meta(ge=8, description="hidden size (scratch)")] = 128
     n_layers: Annotated[int, Meta(ge=1, description="transformer layers (scratch)")] = 2
     n_heads: Annotated[int, Meta(ge=1, description="attention heads (scratch)")] = 4
@@ -73,6 +115,21 @@ class Model(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     head_dropout: Annotated[
         Annotated[float, Meta(ge=0, lt=1)] | None, Meta(description="dropout before the classifier")
     ] = None
+    dtype: Annotated[
+        Literal["fp32", "bf16"],
+        Meta(description="of the body's weights; the head stays fp32 and casts what it is given"),
+    ] = "fp32"
+
+
+class Lora(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """[lora]: adapters of low rank instead of all weights (Hu et al. 2021), through peft."""
+
+    r: Annotated[int, Meta(ge=0, description="rank; 0: no adapter, every weight is trained")] = 0
+    alpha: Annotated[float, Meta(gt=0, description="the adapter's output is scaled by alpha / r")] = 16.0
+    dropout: Annotated[float, Meta(ge=0, lt=1, description="dropout before the adapter")] = 0.0
+    targets: Annotated[
+        list[str], Meta(description="names of the modules that get one, e.g. q_lin, k_lin, v_lin, out_lin")
+    ] = []
 
 
 class Train(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -82,21 +139,34 @@ class Train(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     max_steps: Annotated[Annotated[int, Meta(ge=1)] | None, Meta(description="optimizer steps; overrides epochs")] = (
         None
     )
-    batch_size: Annotated[int, Meta(ge=1, description="windows a micro-batch")] = 16
+    batch_size: Annotated[int, Meta(ge=1, description="examples (windows, texts) a micro-batch")] = 16
     accumulation: Annotated[int, Meta(ge=1, description="micro-batches an optimizer step")] = 1
     lr: Annotated[float, Meta(gt=0, description="peak learning rate")] = 5e-5
-    weight_decay: Annotated[float, Meta(ge=0, description="AdamW decay; not applied to biases and norms")] = 0.01
+    optimizer: Annotated[Literal["adamw", "sgd"], Meta(description="of torch; AdamW fused where it exists")] = "adamw"
+    momentum: Annotated[float, Meta(ge=0, lt=1, description="of sgd")] = 0.9
+    weight_decay: Annotated[float, Meta(ge=0, description="decay of weights; not of biases and norms")] = 0.01
     betas: Annotated[tuple[float, float], Meta(description="AdamW betas")] = (0.9, 0.999)
     eps: Annotated[float, Meta(gt=0, description="AdamW epsilon")] = 1e-8
     schedule: Annotated[
         Literal["linear", "cosine", "constant"], Meta(description="learning rate after the warm-up")
     ] = "linear"
+    min_lr: Annotated[float, Meta(ge=0, description="learning rate at the end of a cosine")] = 0.0
     warmup_ratio: Annotated[float, Meta(ge=0, lt=1, description="share of all steps with rising learning rate")] = 0.1
+    warmup_steps: Annotated[
+        Annotated[int, Meta(ge=0)] | None, Meta(description="the same in steps; overrides warmup_ratio")
+    ] = None
+    gradient_checkpointing: Annotated[
+        bool, Meta(description="compute activations twice instead of keeping them: less memory, a third more time")
+    ] = False
     clip_norm: Annotated[
         float, Meta(ge=0, description="global gradient norm above which it is scaled down; 0: never")
     ] = 1.0
     device: Annotated[
-        str, Meta(pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="auto, cpu, cuda or cuda:N; never a silent fallback")
+        str,
+        Meta(
+            pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$",
+            description="auto, cpu, cuda, cuda:N or mps; never a silent fallback",
+        ),
     ] = "auto"
     precision: Annotated[
         Literal["auto", "fp32", "bf16", "fp16"],
@@ -117,7 +187,7 @@ class Eval(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     every: Annotated[int | Literal["epoch"], Meta(description='optimizer steps between evaluations, or "epoch"')] = (
         "epoch"
     )
-    batch_size: Annotated[int, Meta(ge=1, description="windows an evaluation batch")] = 32
+    batch_size: Annotated[int, Meta(ge=1, description="examples an evaluation batch")] = 32
     metric: Annotated[str, Meta(description="what chooses the best checkpoint: f1, precision, recall, … or loss")] = (
         "f1"
     )
@@ -163,11 +233,12 @@ class Alerts(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 class Config(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """A whole configuration."""
 
-    data: Data
+    data: Data = msgspec.field(default_factory=Data)
     name: Annotated[str, Meta(min_length=1, max_length=80, description="goes into the run's directory name")] = "run"
     seed: Annotated[int, Meta(ge=0, le=2**63 - 1, description="of weights, order, dropout and splits")] = 42
     task: Task = msgspec.field(default_factory=Task)
     model: Model = msgspec.field(default_factory=Model)
+    lora: Lora = msgspec.field(default_factory=Lora)
     train: Train = msgspec.field(default_factory=Train)
     eval: Eval = msgspec.field(default_factory=Eval)
     checkpoint: Checkpoint = msgspec.field(default_factory=Checkpoint)
@@ -229,8 +300,6 @@ def check(raw: dict[str, Any], source: str) -> Config:
             else:
                 faults.append(f"{source}: {key}: is a section; write [{key}]")
     faults += _section_faults(Config, {k: v for k, v in raw.items() if k not in SECTIONS}, source, "")
-    if not isinstance(raw.get("data"), dict):
-        faults.append(f'{source}: data.train: missing; name the training data, e.g. train = "sample:propaganda"')
     if faults:
         raise ConfigError(*faults)
     config = msgspec.convert(raw, Config)
@@ -266,16 +335,42 @@ def describe(section: type[msgspec.Struct], name: str) -> str:
 
 
 def _cross_faults(config: Config, source: str) -> list[str]:
+    faults = _custom_faults(config, source) if config.task.kind == "custom" else _text_faults(config, source)
+    if config.train.min_lr and (config.train.schedule != "cosine" or config.train.min_lr > config.train.lr):
+        faults.append(
+            f'{source}: train.min_lr = {config.train.min_lr}: needs schedule = "cosine" and a higher train.lr'
+        )
+    for key, every in (("eval.every", config.eval.every), ("checkpoint.every", config.checkpoint.every)):
+        if isinstance(every, int) and every < 1:
+            faults.append(f'{source}: {key} = {every}: give a number of steps from 1, or "epoch"')
+    return faults
+
+
+def _custom_faults(config: Config, source: str) -> list[str]:
     faults = []
+    if config.task.factory is None:
+        faults.append(f'{source}: task.factory: missing; name your function, e.g. factory = "digits:make"')
+    elif not re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", config.task.factory):
+        faults.append(f"{source}: task.factory = {config.task.factory!r}: write it as package.module:function")
+    if config.lora.r:
+        faults.append(f"{source}: lora.r: a custom task brings its own model, adapters included; leave [lora] out")
+    return faults
+
+
+def _text_faults(config: Config, source: str) -> list[str]:
+    faults = []
+    if not config.data.train:
+        faults.append(f'{source}: data.train: missing; name the training data, e.g. train = "sample:propaganda"')
     if (config.model.pretrained is None) == (config.model.init is None):
         faults.append(f'{source}: model: give either pretrained = "NAME or DIRECTORY" or init = "scratch", not both')
+    if config.lora.r and not config.lora.targets:
+        faults.append(f'{source}: lora.targets: missing; name modules of the model, e.g. ["q_lin", "v_lin"]')
+    given = [key for key in ("factory", "path") if getattr(config.task, key) is not None]
+    faults += [f'{source}: task.{key}: is for kind = "custom"' for key in given]
     if config.data.stride > config.data.max_length - 4:
         faults.append(f"{source}: data.stride = {config.data.stride}: must be smaller than data.max_length - 3")
     if config.model.init and config.model.dim % config.model.n_heads:
         faults.append(f"{source}: model.dim = {config.model.dim}: must be a multiple of model.n_heads")
-    for key, every in (("eval.every", config.eval.every), ("checkpoint.every", config.checkpoint.every)):
-        if isinstance(every, int) and every < 1:
-            faults.append(f'{source}: {key} = {every}: give a number of steps from 1, or "epoch"')
     return faults
 
 
@@ -283,16 +378,18 @@ def anchor(config: Config, base: Path) -> Config:
     """The same configuration with the paths of files that exist made absolute."""
 
     def absolute(value: str | None) -> str | None:
-        if value is None or value.startswith("sample:"):
+        if not value or value.startswith(("sample:", "hub:")):
             return value
         for candidate in (base / value, Path(value)):
             if candidate.exists():
                 return str(candidate.resolve())
         return value
 
-    config.data.train = absolute(config.data.train) or config.data.train
+    config.data.train = absolute(config.data.train) or ""
     config.data.eval = absolute(config.data.eval)
     config.task.labels = absolute(config.task.labels)
+    if config.task.class_weights not in COMPUTED_WEIGHTS:
+        config.task.class_weights = absolute(config.task.class_weights) or "none"
     config.model.pretrained = absolute(config.model.pretrained)
     return config
 

@@ -25,8 +25,10 @@ class Placement:
 
     @property
     def name(self) -> str:
-        kind = torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else "cpu"
-        return f"{self.device} ({kind})" if kind != "cpu" else "cpu"
+        if self.device.type != "cuda":
+            return str(self.device)
+        kind = torch.cuda.get_device_name(self.device)
+        return f"{self.device} ({kind})"
 
 
 def place(train: Train) -> Placement:
@@ -41,14 +43,42 @@ def place(train: Train) -> Placement:
 def _device(wanted: str) -> tuple[torch.device, str]:
     if wanted == "cpu":
         return torch.device("cpu"), "cpu, as configured"
+    if wanted == "mps":
+        return _mps()
     if torch.cuda.is_available():
         device = torch.device("cuda:0" if wanted in ("auto", "cuda") else wanted)
         if torch.cuda.device_count() <= (device.index or 0):
             raise ConfigError(f"train.device = {wanted!r}: there are {torch.cuda.device_count()} GPUs, counted from 0")
         return device, f"{device}, {'the GPU found' if wanted == 'auto' else 'as configured'}"
+    if wanted == "auto" and torch.backends.mps.is_available():
+        return torch.device("mps"), "mps, the GPU found"
     if wanted == "auto":
         return torch.device("cpu"), f"cpu, chosen by auto: {_why_no_cuda()}"
     raise ConfigError(f"train.device = {wanted!r}: {_why_no_cuda()}; set it to cpu or auto to train on the CPU")
+
+
+def _mps() -> tuple[torch.device, str]:
+    if torch.backends.mps.is_available():
+        return torch.device("mps"), "mps, as configured"
+    why = "macOS is too old for it" if torch.backends.mps.is_built() else f"this torch ({torch.__version__}) has none"
+    raise ConfigError(f'train.device = "mps": {why}; set it to cpu or auto to train on the CPU')
+
+
+def float_of(device: torch.device) -> torch.dtype:
+    """The widest float a device computes with: Apple's GPUs have no double."""
+    return torch.float32 if device.type == "mps" else torch.float64
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether a device, or the host, had no memory left. Apple's and the CPU's allocator say so in words alone."""
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    words = (
+        "MPS backend out of memory",
+        "DefaultCPUAllocator: can't allocate memory",
+        "DefaultCPUAllocator: not enough",
+    )
+    return isinstance(error, RuntimeError) and any(text in str(error) for text in words)
 
 
 def _why_no_cuda() -> str:
@@ -71,6 +101,8 @@ def _autocast(wanted: str, device: torch.device) -> tuple[torch.dtype | None, st
         return torch.float16, "fp16 with a loss scaler, as configured"
     if device.type == "cpu":
         return None, "fp32, as autocast gains nothing on most CPUs"
+    if device.type == "mps":
+        return None, "fp32, as mixed precision gains little on Apple's GPUs"
     if torch.cuda.is_bf16_supported():
         return torch.bfloat16, "bf16, which this GPU has"
     return torch.float16, "fp16 with a loss scaler, as this GPU has no bf16"

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from rundir.control import SETTABLE
-from traind.config import Config
+from traind.config import Config, Train
 
 
 class Dials(msgspec.Struct, kw_only=True, frozen=True):
@@ -43,6 +43,11 @@ def total_steps(dials: Dials, steps_per_epoch: int) -> int:
     if dials.max_steps is not None:
         return dials.max_steps
     return max(1, math.ceil(round(dials.epochs * steps_per_epoch, 6)))
+
+
+def warmup_steps(train: Train, num_steps: int) -> int:
+    """Steps of a schedule over `num_steps` in which the learning rate rises."""
+    return round(train.warmup_ratio * num_steps) if train.warmup_steps is None else train.warmup_steps
 
 
 LARGEST = 1_000_000

@@ -10,26 +10,31 @@ All that must survive a crash is in `state` and in the tensors of model and opti
 what an unfinished step has added up is thrown away and computed again.
 """
 
+import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
 import torch
 
+from rundir.layout import RunDir
 from rundir.records import EpochRecord, EvalRecord, StepRecord, encode, number
 from rundir.status import Phase
-from traind import dial, optimizer
+from traind import checkpoint, dial, optimizer
 from traind.batch_order import BatchOrder
 from traind.checkpoint import EpochTally, Snapshot, TrainingState
 from traind.config import Config
+from traind.device import float_of
+from traind.eventlog import EventLog
 from traind.loader import WorkerStart, epoch_steps
 from traind.recorder import Recorder, is_better
+from traind.report import Point, report
 from traind.saver import Saver
 from traind.steering import Steering
-from traind.stepper import Batch, Stepper, StepResult, timed
-from traind.task import EvalResult, Task
+from traind.stepper import Stepper, StepResult, timed
+from traind.task import Batch, EvalResult, Task
 from traind.wire import Leave, Pulse
 
 Trigger = Literal["schedule", "order", "end"]
@@ -50,6 +55,9 @@ class Loop:
         stepper: Stepper,
         order: BatchOrder,
         state: TrainingState,
+        baseline: Mapping[str, float],
+        run: RunDir,
+        events: EventLog,
         journal: Journal,
         pulse: Pulse,
         steering: Steering,
@@ -62,7 +70,8 @@ class Loop:
         self.state, self.journal, self.device = state, journal, device
         self.pulse, self.steering, self.recorder, self.saver = pulse, steering, recorder, saver
         self.worker_start = worker_start
-        self._loss_sum = torch.tensor(number(state.tally.loss_sum), dtype=torch.float64, device=device)
+        self.baseline, self.rundir, self.events = baseline, run, events
+        self._loss_sum = torch.tensor(number(state.tally.loss_sum), dtype=float_of(device), device=device)
         self._counts: torch.Tensor | int = torch.tensor(state.tally.counts, device=device) if state.tally.counts else 0
         self._logged_at = self._epoch_began = time.monotonic()
         self._logged_step = state.step
@@ -91,6 +100,7 @@ class Loop:
             self._evaluate("end")
         self.save("end")
         self.saver.join()
+        self._report()
         return Leave.DONE
 
     def leave(self, reason: Leave) -> None:
@@ -134,10 +144,19 @@ class Loop:
         self.state.step += 1
         self._say_position()
         self.recorder.watch(result.loss, self.state.step)
+        if self.state.step == 1:
+            self._compare_starting_loss(result.loss.item())
         if self.state.step % self.dials.log_every == 0 or self._is_over():
             self._record_step(result, lr)
         if self.state.step % self.order.steps_per_epoch == 0:
             self._record_epoch()
+
+    def _compare_starting_loss(self, loss: float) -> None:
+        num_classes = self.task.num_classes
+        if num_classes:
+            knows_nothing = math.log(num_classes)
+            text = f"{loss:.3f}; a model that knows nothing has ln({num_classes:,}) = {knows_nothing:.3f}"
+            self.events.lifecycle("starting_loss", text, step=1, detail={"loss": loss, "ln_classes": knows_nothing})
 
     @property
     def dials(self) -> dial.Dials:
@@ -230,6 +249,7 @@ class Loop:
         self._is_evaluating = True
         try:
             result = self.stepper.evaluate(self.config.eval.batch_size)
+            samples = self.stepper.samples()
         finally:
             self._is_evaluating = False
         eval_s = time.monotonic() - began - (self.steering.held_s - held_s)
@@ -244,6 +264,8 @@ class Loop:
                 trigger=trigger,
                 metrics=dict(result.metrics),
                 labels={name: dict(values) for name, values in result.labels.items()},
+                confusion=None if result.confusion is None else [list(row) for row in result.confusion],
+                samples=samples or None,
                 eval_s=eval_s,
                 best=is_best,
             )
@@ -255,7 +277,9 @@ class Loop:
     def _note_result(self, result: EvalResult) -> bool:
         state, name = self.state, self.config.eval.metric
         state.evaluated_step = state.step
-        value = result.loss if name == "loss" else result.metrics[name]
+        value = _chosen(result, name)
+        state.metrics = {"loss": result.loss, **result.metrics}
+        state.history = [*state.history, (state.step / self.order.steps_per_epoch, result.loss, value)]
         best = None if state.best_metric is None else (state.best_metric, number(state.best_loss))
         is_best = is_better(value, result.loss, best, name)
         # An equal score of lower loss is kept as the best, yet is no progress that patience would wait for.
@@ -288,9 +312,32 @@ class Loop:
         self.pulse.enter(phase)
 
     def _write_model(self, weights: dict[str, torch.Tensor], directory: Path) -> None:
-        """model.safetensors, config.json and tokenizer files as `save_pretrained` lays them. Called by the saver."""
-        self.stepper.model.save_pretrained(directory, state_dict=weights)
-        self.task.save_extras(directory)
+        """Called by the saver."""
+        self.task.write_model(self.stepper.model, weights, directory)
+
+    def _report(self) -> None:
+        """Load the best checkpoint as a user would, evaluate it again, and say what the run has come to."""
+        step = self.state.best_step
+        path = None if step is None else self.rundir.checkpoint(step)
+        if step is None or path is None or not path.is_dir():
+            return
+        self.pulse.enter(Phase.EVAL)
+        try:
+            checkpoint.verify(path)
+        except checkpoint.InvalidCheckpointError as error:
+            self.events.lifecycle("report", f"the best checkpoint, {path.name}, is damaged: {error}", step=step)
+            return
+        result = self.stepper.evaluate(self.config.eval.batch_size, self.task.load_model(path))
+        said = report(
+            self.config.eval.metric,
+            result.metrics,
+            result.loss,
+            step,
+            self.order.steps_per_epoch,
+            self.baseline,
+            [Point(epoch, number(loss), number(value)) for epoch, loss, value in self.state.history],
+        )
+        self.events.lifecycle("report", said.message, step=self.state.step, detail=said.detail)
 
     # --- what orders do (steering.Steered) -----------------------------------------------------------------------
 
@@ -338,3 +385,7 @@ class Loop:
         self._shape = optimizer.schedule_shape(self.config.train, self.dials.schedule_steps or self.total_steps)
         self.pulse.total_steps = self.total_steps
         self.pulse.total_epochs = self.total_steps / self.order.steps_per_epoch
+
+
+def _chosen(result: EvalResult, metric: str) -> float:
+    return result.loss if metric == "loss" else result.metrics[metric]

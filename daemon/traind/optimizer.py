@@ -1,4 +1,4 @@
-"""AdamW, its schedule, and its state as named tensors, so that a checkpoint holds no pickle and no parameter order."""
+"""The optimizer, its schedule, and its state as named tensors: a checkpoint holds no pickle and no parameter order."""
 
 from collections.abc import Callable, Mapping
 
@@ -7,27 +7,44 @@ from torch import Tensor, nn
 from transformers import get_scheduler
 
 from traind.config import Train
+from traind.dial import warmup_steps
 
-_NO_DECAY = ("bias", "norm")
+_HAS_FUSED = ("cpu", "cuda", "mps")
 
 
-def build(model: nn.Module, train: Train) -> torch.optim.AdamW:
-    """AdamW with decay on weights only: biases and norms have none (Loshchilov & Hutter 2019; HF's default split)."""
-    decayed: list[Tensor] = []
-    plain: list[Tensor] = []
-    for name, parameter in model.named_parameters():
-        if parameter.requires_grad:
-            (plain if any(part in name.lower() for part in _NO_DECAY) else decayed).append(parameter)
+def build(model: nn.Module, train: Train) -> torch.optim.Optimizer:
+    """AdamW or SGD over what is trained, with decay on weights only.
+
+    Biases and the scales of norms have none (Loshchilov & Hutter 2019): they are what has one dimension, whatever
+    its name (nanoGPT's rule).
+    """
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    decayed = [parameter for parameter in trained if parameter.ndim > 1]
+    plain = [parameter for parameter in trained if parameter.ndim <= 1]
     groups = [{"params": decayed, "weight_decay": train.weight_decay}, {"params": plain, "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, lr=train.lr, betas=train.betas, eps=train.eps, fused=True)
+    groups = [group for group in groups if group["params"]]
+    if train.optimizer == "sgd":
+        return torch.optim.SGD(groups, lr=train.lr, momentum=train.momentum)
+    fused = all(parameter.device.type in _HAS_FUSED for parameter in trained)
+    return torch.optim.AdamW(groups, lr=train.lr, betas=train.betas, eps=train.eps, fused=fused)
 
 
 def schedule_shape(train: Train, num_steps: int) -> Callable[[int], float]:
     """The schedule as a pure function: steps done → factor of the peak learning rate for the next step."""
-    warmup_steps = round(train.warmup_ratio * num_steps)
-    name = "constant_with_warmup" if train.schedule == "constant" else train.schedule
+    name: str = train.schedule
+    options: dict[str, float] = {}
+    if train.schedule == "constant":
+        name = "constant_with_warmup"
+    elif train.min_lr:
+        name, options = "cosine_with_min_lr", {"min_lr_rate": train.min_lr / train.lr}
     carrier = torch.optim.SGD([torch.zeros(1)], lr=1.0)
-    schedule = get_scheduler(name, carrier, num_warmup_steps=warmup_steps, num_training_steps=num_steps)
+    schedule = get_scheduler(
+        name,
+        carrier,
+        num_warmup_steps=warmup_steps(train, num_steps),
+        num_training_steps=num_steps,
+        scheduler_specific_kwargs=options,
+    )
     shape: Callable[[int], float] = schedule.lr_lambdas[0]
     return shape
 
@@ -49,5 +66,10 @@ def load_state_tensors(model: nn.Module, optimizer: torch.optim.Optimizer, tenso
     for full_name, tensor in tensors.items():
         name, key = full_name.rsplit(".", 1)
         parameter = parameters[name]
-        # Fused AdamW keeps its step count beside the parameter, as the moments.
-        optimizer.state[parameter][key] = tensor.to(parameter.device, copy=True)
+        optimizer.state[parameter][key] = tensor.to(_place_of(key, optimizer, parameter), copy=True)
+
+
+def _place_of(key: str, optimizer: torch.optim.Optimizer, parameter: nn.Parameter) -> torch.device:
+    """Beside the parameter, but for the step count of an optimizer that is not fused: it stays in host memory."""
+    is_host_count = key == "step" and not optimizer.defaults.get("fused")
+    return torch.device("cpu") if is_host_count else parameter.device

@@ -15,7 +15,9 @@ import torch
 from torch import Tensor
 
 from rundir.append import Appender
+from rundir.direction import is_lower_better
 from rundir.records import MetricsRecord, Number, StepRecord, encode
+from traind.device import float_of
 from traind.eventlog import EventLog
 
 
@@ -39,8 +41,9 @@ class Recorder:
         self._events = events
         self._is_waiting = False
         self._is_host = device.type == "cpu"
+        self._is_async = device.type == "cuda"
         self._on_its_way: _OnItsWay | None = None
-        self._none_bad = torch.full((), -1.0, dtype=torch.float64, device=device)
+        self._none_bad = torch.full((), -1.0, dtype=float_of(device), device=device)
         self._first_bad_step = self._none_bad
 
     def watch(self, loss: Tensor, step: int) -> None:
@@ -53,8 +56,9 @@ class Recorder:
     def log_step(self, record: StepRecord, loss: Tensor, grad_norm: Tensor, loss_scale: Tensor | None = None) -> None:
         """Write a step whose numbers are in host memory; else send them there, and write the one sent before."""
         first_bad_step, self._first_bad_step = self._first_bad_step, self._none_bad
-        if self._is_host:
-            self._finish(record, loss.item(), grad_norm.item(), first_bad_step.item())
+        if not self._is_async:
+            scale = None if loss_scale is None else loss_scale.item()
+            self._finish(record, loss.item(), grad_norm.item(), first_bad_step.item(), scale)
             return
         numbers = [loss.detach().double(), grad_norm.detach().double(), first_bad_step]
         if loss_scale is not None:
@@ -122,5 +126,5 @@ def is_better(value: float, loss: float, best: tuple[float, float] | None, metri
         return False
     if best is None:
         return True
-    rank, best_rank = (-value, -best[0]) if metric == "loss" else (value, best[0])
+    rank, best_rank = (-value, -best[0]) if is_lower_better(metric) else (value, best[0])
     return rank > best_rank or (rank == best_rank and loss < best[1])

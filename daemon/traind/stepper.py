@@ -10,17 +10,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor
-from transformers import PreTrainedModel
+from torch import Tensor, nn
 
+from rundir.records import Sample
 from traind import optimizer
 from traind.batch_order import dropout_seed
 from traind.checkpoint import host_copy
 from traind.config import Config
-from traind.device import Placement
-from traind.task import EvalResult, Task
-
-Batch = dict[str, Tensor]
+from traind.device import Placement, float_of
+from traind.task import Batch, EvalResult, Task
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +45,10 @@ class Stepper:
     """Computes. Knows nothing of records, checkpoints on disk, or orders; calls `safe_point` where one may act."""
 
     def __init__(
-        self, config: Config, task: Task, model: PreTrainedModel, placement: Placement, safe_point: Callable[[], None]
+        self, config: Config, task: Task, model: nn.Module, placement: Placement, safe_point: Callable[[], None]
     ) -> None:
         self.model = model
-        self.adamw = optimizer.build(model, config.train)
+        self.optimizer = optimizer.build(model, config.train)
         self.scaler = torch.amp.GradScaler(placement.device.type, enabled=placement.needs_scaler)
         self._config = config
         self._task = task
@@ -64,53 +62,64 @@ class Stepper:
         """One step on micro-batches in host memory. `step` counts the steps done before; `lr` and `clip` are asked
         when the update is made, so that an order during the step still acts on it.
         """
-        weight = sum(self._task.target_weight(batch["labels"]) for batch in batches)
-        loss_sum = torch.zeros((), dtype=torch.float64, device=self._placement.device)
+        weight = sum(self._task.target_weight(batch) for batch in batches)
+        wide = float_of(self._placement.device)
+        loss_sum = torch.zeros((), dtype=wide, device=self._placement.device)
         counts: Tensor | int = 0
         for micro_step, batch in enumerate(batches):
             self._safe_point()
             self._seed_dropout(step, micro_step)
-            labels = batch["labels"].to(self._placement.device, non_blocking=True)
+            there = self._moved(batch)
             with self._autocast():
-                logits = self._logits(batch)
-            micro_loss = self._task.loss_sum(logits, labels)
+                outputs = self._task.forward(self.model, there)
+            micro_loss = self._task.loss_sum(outputs, there)
             self.scaler.scale(micro_loss / (weight or 1.0)).backward()  # type: ignore[no-untyped-call]
-            loss_sum = loss_sum + micro_loss.detach().double()
-            counts = counts + self._task.count(logits.detach(), labels)
+            loss_sum = loss_sum + micro_loss.detach().to(wide)
+            counts = counts + self._task.count(outputs.detach(), there)
         grad_norm = self._update(lr(), clip())
-        num_tokens = sum(int(batch["attention_mask"].sum()) for batch in batches)
+        num_tokens = sum(int(batch["attention_mask"].sum()) for batch in batches if "attention_mask" in batch)
         # get_scale() would wait for the device; the tensor itself does not.
         loss_scale = self.scaler._get_scale_async() if self.scaler.is_enabled() else None  # noqa: SLF001
         return StepResult(loss_sum, weight, torch.as_tensor(counts), grad_norm, num_tokens, loss_scale)
 
-    def evaluate(self, batch_size: int) -> EvalResult:
-        """One pass over the eval set; draws no random number, touches no gradient."""
-        self.model.train(mode=False)
+    def evaluate(self, batch_size: int, model: nn.Module | None = None) -> EvalResult:
+        """One pass over the eval set with the model in training, or another one, placed beside it for the time.
+
+        Draws no random number, touches no gradient.
+        """
+        model = self.model if model is None else model.to(self._placement.device)
+        was_training = model.training
+        model.train(mode=False)
         tally = self._task.start_eval()
         try:
             with torch.inference_mode(), self._autocast():
                 for batch in self._task.eval_batches(batch_size):
                     self._safe_point()
-                    tally.add(batch, self._logits(batch).float())
+                    tally.add(batch, self._task.forward(model, self._moved(batch)).float())
         finally:
-            self.model.train()
+            model.train(mode=was_training)
         return tally.result()
 
-    def _logits(self, batch: Batch) -> Tensor:
-        inputs = {
-            name: batch[name].to(self._placement.device, non_blocking=True) for name in ("input_ids", "attention_mask")
-        }
-        logits: Tensor = self.model(**inputs).logits
-        return logits
+    def samples(self) -> list[Sample]:
+        """What the model, as it is, has to show beside numbers; draws no random number of training's."""
+        self.model.train(mode=False)
+        try:
+            with torch.inference_mode(), self._autocast():
+                return self._task.samples(self.model)
+        finally:
+            self.model.train()
+
+    def _moved(self, batch: Batch) -> Batch:
+        return {name: tensor.to(self._placement.device, non_blocking=True) for name, tensor in batch.items()}
 
     def _update(self, lr: float, clip_norm: float) -> Tensor:
-        self.scaler.unscale_(self.adamw)
+        self.scaler.unscale_(self.optimizer)
         grad_norm = torch.nn.utils.clip_grad_norm_(self._parameters, clip_norm or float("inf"))
-        for group in self.adamw.param_groups:
+        for group in self.optimizer.param_groups:
             group["lr"] = lr
-        self.scaler.step(self.adamw)
+        self.scaler.step(self.optimizer)
         self.scaler.update()
-        self.adamw.zero_grad(set_to_none=True)
+        self.optimizer.zero_grad(set_to_none=True)
         return grad_norm
 
     def _seed_dropout(self, step: int, micro_step: int) -> None:
@@ -118,6 +127,8 @@ class Stepper:
         torch.default_generator.manual_seed(seed)
         if self._placement.device.type == "cuda":
             torch.cuda.manual_seed(seed)
+        elif self._placement.device.type == "mps":
+            torch.mps.manual_seed(seed)
 
     def _autocast(self) -> AbstractContextManager[object]:
         if self._placement.autocast is None:
@@ -127,17 +138,17 @@ class Stepper:
     # --- the state that a checkpoint holds -----------------------------------------------------------------------
 
     def copy_model(self) -> dict[str, Tensor]:
-        return host_copy(self.model.state_dict())
+        return host_copy(self._task.weights(self.model))
 
     def copy_optimizer(self) -> dict[str, Tensor]:
-        return host_copy(optimizer.state_tensors(self.model, self.adamw))
+        return host_copy(optimizer.state_tensors(self.model, self.optimizer))
 
     def scaler_state(self) -> dict[str, float | int] | None:
         return self.scaler.state_dict() if self.scaler.is_enabled() else None
 
     def restore(self, optimizer_tensors: Mapping[str, Tensor], scaler: dict[str, Any] | None) -> None:
         """Put optimizer and scaler back; the model came with its weights."""
-        optimizer.load_state_tensors(self.model, self.adamw, optimizer_tensors)
+        optimizer.load_state_tensors(self.model, self.optimizer, optimizer_tensors)
         if scaler and self.scaler.is_enabled():
             self.scaler.load_state_dict(scaler)
 

@@ -416,7 +416,7 @@ def _state_in(phase: Phase, before: State) -> State:
             return State.STOPPING if before is State.STOPPING else State.PAUSED
         case Phase.LEAVING:
             return State.STOPPING
-        case Phase.LOADING | Phase.TOKENIZING:
+        case Phase.LOADING | Phase.TOKENIZING | Phase.PRETRAIN:
             return before
         case Phase.TRAIN | Phase.EVAL | Phase.SAVE:
             return State.STOPPING if before is State.STOPPING else State.RUNNING

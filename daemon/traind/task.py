@@ -4,12 +4,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils.data import Dataset
-from transformers import PreTrainedModel
+
+from rundir.records import Sample
 
 Batch = dict[str, Tensor]
-"""`input_ids`, `attention_mask` and `labels`, int64, examples × tokens; ignored targets are −100."""
+"""What `collate` makes of some examples: tensors whose first dimension is the examples.
+
+Those of texts are `input_ids`, `attention_mask` and `labels`, int64; ignored targets are −100.
+"""
 
 
 class EvalResult(Protocol):
@@ -23,14 +27,21 @@ class EvalResult(Protocol):
 
     @property
     def labels(self) -> Mapping[str, Mapping[str, float]]:
-        """Per label: precision, recall, f1, support."""
+        """Per label: precision, recall, f1, support. Where there is a confusion matrix: all labels, in its order."""
+        ...
+
+    @property
+    def confusion(self) -> Sequence[Sequence[int]] | None:
+        """Examples by true (row) and predicted label (column); None where it means nothing."""
         ...
 
 
 class EvalTally(Protocol):
     """Adds up an evaluation."""
 
-    def add(self, batch: Batch, logits: Tensor) -> None: ...
+    def add(self, batch: Batch, outputs: Tensor) -> None:
+        """`batch` is in host memory, `outputs` on the device, in fp32."""
+        ...
 
     def result(self) -> EvalResult: ...
 
@@ -51,6 +62,10 @@ class Task(Protocol):
         """What was read and what was lost, for an event."""
         ...
 
+    def describe(self) -> str:
+        """The same in one line."""
+        ...
+
     @property
     def hashes(self) -> dict[str, str]:
         """sha256 of data files and tokenizer."""
@@ -61,30 +76,50 @@ class Task(Protocol):
         """What an evaluation measures, `loss` aside."""
         ...
 
+    @property
+    def num_classes(self) -> int | None:
+        """Among how many a prediction chooses: a model that knows nothing has the loss ln(num_classes)."""
+        ...
+
     def collate(self, features: Sequence[Any]) -> Batch: ...
 
-    def build_model(self) -> PreTrainedModel:
+    # --- the model ---
+
+    def build_model(self) -> nn.Module:
         """A new model, its weights a function of the seed, or of the pretrained ones. Raises ConfigError."""
         ...
 
-    def load_model(self, directory: Path) -> PreTrainedModel:
+    def load_model(self, directory: Path) -> nn.Module:
         """The model of a checkpoint directory."""
         ...
 
-    def save_extras(self, directory: Path) -> None:
-        """What `from_pretrained` wants beside the model: the tokenizer's files."""
+    def weights(self, model: nn.Module) -> Mapping[str, Tensor]:
+        """The live tensors that a checkpoint must hold: all, or those of an adapter and its head."""
         ...
 
-    def target_weight(self, labels: Tensor) -> float:
-        """What the loss of these targets is divided by: their number, or the sum of their class weights."""
+    def write_model(self, model: nn.Module, weights: Mapping[str, Tensor], directory: Path) -> None:
+        """Lay copies of those tensors out as `from_pretrained` wants them, tokenizer included.
+
+        Called by the saving thread: touches no live tensor. Raises OSError.
+        """
         ...
 
-    def loss_sum(self, logits: Tensor, labels: Tensor) -> Tensor:
-        """The loss summed over the targets, fp32, not divided."""
+    def forward(self, model: nn.Module, batch: Batch) -> Tensor:
+        """The model's outputs for a batch on its device: logits, as a rule."""
         ...
 
-    def count(self, logits: Tensor, labels: Tensor) -> Tensor:
-        """int64 counts behind the train metrics; they add up over micro-batches."""
+    # --- loss and metrics ---
+
+    def target_weight(self, batch: Batch) -> float:
+        """What the loss of a batch in host memory is divided by: its targets, or the sum of their class weights."""
+        ...
+
+    def loss_sum(self, outputs: Tensor, batch: Batch) -> Tensor:
+        """The loss summed over the targets, fp32, not divided. Both arguments are on the device."""
+        ...
+
+    def count(self, outputs: Tensor, batch: Batch) -> Tensor:
+        """int64 counts behind the train metrics; they add up over micro-batches. Without a host sync."""
         ...
 
     def train_metrics(self, counts: list[int]) -> Mapping[str, float]: ...
@@ -95,6 +130,10 @@ class Task(Protocol):
 
     def start_eval(self) -> EvalTally: ...
 
-    def baseline(self) -> Mapping[str, float]:
-        """What a program without a model scores on the eval set."""
+    def samples(self, model: nn.Module) -> list[Sample]:
+        """Texts made by the model as it is, to be looked at; leaves the random generators as they were."""
+        ...
+
+    def baseline(self) -> tuple[str, Mapping[str, float]]:
+        """What a program without a model does, in words, and its scores on the eval set."""
         ...

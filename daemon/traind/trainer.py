@@ -8,10 +8,8 @@ import logging
 import os
 import sys
 import traceback
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -31,7 +29,7 @@ from traind.saver import Saver
 from traind.steering import Leaving, Steering
 from traind.stepper import Stepper
 from traind.task import Task
-from traind.tasks.token_classification import TokenClassification
+from traind.tasks.kind import open_task
 from traind.wire import Facts, Leave, Pipe, Pulse
 
 
@@ -66,7 +64,7 @@ def main() -> int:
         pulse.farewell(Leave.MISTAKE, str(error))
     except Exception as error:  # noqa: BLE001 — the last resort of the process: the whole of it goes to console.log
         traceback.print_exc()
-        pulse.farewell(Leave.CRASHED, f"{type(error).__name__}: {error}")
+        pulse.farewell(Leave.CRASHED, _cause(error))
         return 1
     else:
         pulse.farewell(reason)
@@ -87,19 +85,27 @@ def _parse(argv: list[str]) -> Post:
     return Post(RunDir(args.run), args.attempt, args.reason, args.paused, args.order_fd, args.report_fd, args.lock_fd)
 
 
+def _cause(error: Exception) -> str:
+    if device.is_out_of_memory(error):
+        return f"out of memory: halve train.batch_size and double train.accumulation, the steps stay the same ({error})"
+    return f"{type(error).__name__}: {error}"
+
+
 def _train(post: Post, pulse: Pulse, events: EventLog, steering: Steering) -> Leave:
     pulse.enter(Phase.LOADING)
     settings = config.parse(post.run.config_toml.read_bytes(), str(post.run.config_toml))
     loaded, passed_over = checkpoint.newest_valid(post.run)
     placement = _place(settings, loaded, events)
     pulse.enter(Phase.TOKENIZING)
-    task = TokenClassification(settings, post.run, alive=steering.safe_point)
-    events.lifecycle("data", describe_data(task.summary), detail=task.summary)
+    task = open_task(settings, post.run, steering.safe_point)
+    events.lifecycle("data", task.describe(), detail=dict(task.summary))
     _check_metric(settings, task)
     order = BatchOrder(task.num_train, settings.train.batch_size, settings.train.accumulation, settings.seed)
     pulse.enter(Phase.LOADING)
     model = task.build_model() if loaded is None else task.load_model(loaded.path)
-    model.to(placement.device)  # type: ignore[arg-type]  # transformers' stub knows strings only
+    model.to(placement.device)
+    if settings.train.gradient_checkpointing:
+        _save_activations(model)
     stepper = Stepper(settings, task, model, placement, steering.safe_point)
     environment = device.environment(placement)
     state = _fresh_state(post, settings, order, environment) if loaded is None else loaded.state
@@ -108,14 +114,12 @@ def _train(post: Post, pulse: Pulse, events: EventLog, steering: Steering) -> Le
     if loaded is not None:
         stepper.restore(loaded.optimizer, loaded.state.scaler)
         saver.note_loaded(loaded.state)
+    baseline_name, baseline = task.baseline()
     if post.attempt > 1:
         _mark_resume(post, loaded, passed_over, environment, order, recorder, events)
     else:
-        num_parameters = sum(parameter.numel() for parameter in model.parameters())
-        events.lifecycle(
-            "model", f"{type(model).__name__}, {num_parameters:,} parameters", detail={"num_parameters": num_parameters}
-        )
-        events.lifecycle("baseline", "longest match of spans seen in training", detail=dict(task.baseline()))
+        _describe_model(model, events)
+        events.lifecycle("baseline", baseline_name, detail=dict(baseline))
     state.attempt, state.environment = post.attempt, environment
     loop = Loop(
         config=settings,
@@ -123,6 +127,9 @@ def _train(post: Post, pulse: Pulse, events: EventLog, steering: Steering) -> Le
         stepper=stepper,
         order=order,
         state=state,
+        baseline=baseline,
+        run=post.run,
+        events=events,
         journal=_journal(post.run),
         pulse=pulse,
         steering=steering,
@@ -163,11 +170,21 @@ def _place(settings: Config, loaded: Loaded | None, events: EventLog) -> device.
     return placement
 
 
-def describe_data(summary: Mapping[str, Any]) -> str:
-    """One line of what was read, and of what was lost on the way."""
-    documents, spans, lost = summary["documents"], summary["spans"], summary["spans_lost"]
-    text = f"{documents['train']:,} documents to train, {documents['eval']:,} to evaluate, {spans['train']:,} spans"
-    return text + (f"; lost: {', '.join(f'{count:,} {cause}' for cause, count in lost.items())}" if lost else "")
+def _save_activations(model: torch.nn.Module) -> None:
+    """Compute activations twice instead of keeping them. Raises ConfigError for a model that does not know how."""
+    if not getattr(model, "supports_gradient_checkpointing", False):
+        raise ConfigError(f"train.gradient_checkpointing: {type(model).__name__} does not support it; leave it out")
+    # Reentrant checkpointing replays the random generators as well, but needs inputs that require gradients.
+    model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})  # type: ignore[operator]
+
+
+def _describe_model(model: torch.nn.Module, events: EventLog) -> None:
+    counts = [(parameter.numel(), parameter.requires_grad) for parameter in model.parameters()]
+    total, trained = sum(n for n, _ in counts), sum(n for n, is_trained in counts if is_trained)
+    text = f"{type(model).__name__}, {total:,} parameters"
+    if trained != total:
+        text += f", {trained:,} of them trained ({trained / total:.1%})"
+    events.lifecycle("model", text, detail={"num_parameters": total, "num_trained_parameters": trained})
 
 
 def _check_metric(settings: Config, task: Task) -> None:

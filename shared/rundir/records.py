@@ -66,6 +66,14 @@ class StepRecord(Record, tag="step", omit_defaults=True, kw_only=True, gc=False)
     """Anything else a task measures at a step, by name."""
 
 
+class Sample(msgspec.Struct, omit_defaults=True, kw_only=True):
+    """A text that the model made at an evaluation."""
+
+    prompt: str
+    text: str
+    """What it wrote after the prompt."""
+
+
 class EvalRecord(Record, tag="eval", omit_defaults=True, kw_only=True):
     """One evaluation on the eval set."""
 
@@ -76,7 +84,10 @@ class EvalRecord(Record, tag="eval", omit_defaults=True, kw_only=True):
     metrics: dict[str, Number] | None = None
     """Names and values, e.g. precision, recall, f1, token_accuracy."""
     labels: dict[str, dict[str, Number]] | None = None
-    """Per label: precision, recall, f1, support."""
+    """Per label: precision, recall, f1, support. Beside `confusion`: every label, in its order."""
+    confusion: list[list[int]] | None = None
+    """Examples by true label (row) and predicted label (column)."""
+    samples: list[Sample] | None = None
     eval_s: float | None = None
     best: bool = False
     """Whether this is the best value so far of the metric that chooses the best checkpoint."""
@@ -136,12 +147,15 @@ LIFECYCLE = {
     "model": "the model was built or loaded",
     "baseline": "what a program without a model scores on the eval set",
     "training": "the first step of this attempt begins",
+    "starting_loss": "the loss of the first step, beside that of a model that knows nothing",
     "paused": "the loop holds at a safe point",
     "resumed": "the loop goes on after a pause",
     "parked": "the trainer has left, its memory is free",
     "checkpoint_failed": "a checkpoint could not be written; training goes on",
     "disk_full": "a record could not be written: it and those after it wait in memory",
     "disk_ok": "there is room again: what waited has been written, in order",
+    "sink_failed": "a sink of [log] has ended by a fault; training and the other sinks go on",
+    "report": "the best checkpoint, evaluated again at the end, and the verdict",
     "crashed": "the trainer ended without leave: its cause",
     "restarting": "the supervisor starts the trainer again",
     "done": "the run reached its end",

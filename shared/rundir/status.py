@@ -57,6 +57,7 @@ class Phase(StrEnum):
 
     LOADING = "loading"
     TOKENIZING = "tokenizing"
+    PRETRAIN = "pretrain"
     TRAIN = "train"
     EVAL = "eval"
     SAVE = "save"

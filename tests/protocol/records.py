@@ -41,6 +41,8 @@ evals = st.builds(
     r.EvalRecord, **common, step=ints, loss=numbers, epoch=maybe_float, metrics=metrics, eval_s=maybe_float,
     trigger=st.sampled_from(["schedule", "order", "end"]), best=st.booleans(),
     labels=st.none() | st.dictionaries(names, st.dictionaries(names, numbers, max_size=2), max_size=2),
+    confusion=st.none() | st.lists(st.lists(st.integers(0, 9), max_size=2), max_size=2),
+    samples=st.none() | st.lists(st.builds(r.Sample, prompt=texts, text=texts), max_size=2),
 )  # fmt: skip
 epochs = st.builds(
     r.EpochRecord, **common, step=ints, epoch=ints, loss=numbers, metrics=metrics, started_at=st.none() | instants,

@@ -36,6 +36,7 @@ STRUCTS: list[tuple[str, type[msgspec.Struct], type[msgspec.Struct] | None]] = [
     ("events.jsonl", Event, Record),
     *((heading(kind), kind, Event if issubclass(kind, Event) else Record) for kind in RECORD_KINDS),
     ("GpuSample", records.GpuSample, None),
+    ("Sample", records.Sample, None),
     ("status.json", status.Status, None),
     ("Heart", status.Heart, None),
     ("ProcessId", ProcessId, None),
@@ -98,7 +99,7 @@ def test_files() -> None:
 def test_checkpoint_files() -> None:
     from traind import checkpoint
 
-    assert checkpoint.MANIFEST in first_column("Checkpoints")
+    assert {checkpoint.MANIFEST, checkpoint.METRICS} <= set(first_column("Checkpoints"))
 
 
 def test_the_limits_that_are_named() -> None:

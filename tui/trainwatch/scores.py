@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from rundir.column import Floats
+from rundir.direction import is_lower_better
 from rundir.records import EvalRecord, number
 from rundir.series import MAX_STEP
 
@@ -91,10 +92,6 @@ def values_of(record: EvalRecord) -> dict[str, float]:
 def ordered(values: dict[str, float]) -> dict[str, float]:
     """The usual metrics first, the others as they come."""
     return {name: values[name] for name in _FIRST if name in values} | values
-
-
-def is_lower_better(name: str) -> bool:
-    return "loss" in name or name in ("perplexity", "error")
 
 
 def numeric(values: Mapping[str, Any]) -> dict[str, float]:

@@ -288,7 +288,8 @@ class Store:
         """Whether no step is due yet: what was measured before says nothing of now."""
         status = self.status
         return status is not None and (
-            status.state in (State.STARTING, State.RESTARTING) or status.phase in (Phase.LOADING, Phase.TOKENIZING)
+            status.state in (State.STARTING, State.RESTARTING)
+            or status.phase in (Phase.LOADING, Phase.TOKENIZING, Phase.PRETRAIN)
         )
 
     @property

@@ -1,15 +1,17 @@
 """From files to labelled documents. Knows neither torch nor transformers: faults are found before a run is made."""
 
-from traind.data.corpus import Corpus, load_corpus
+from traind.data.corpus import AnyCorpus, load_corpus
 from traind.data.document import Document, EncodedDocument, Span, TextDocument, TokenDocument
 from traind.data.labels import LabelSet
+from traind.data.span_corpus import SpanCorpus
 
 __all__ = [
-    "Corpus",
+    "AnyCorpus",
     "Document",
     "EncodedDocument",
     "LabelSet",
     "Span",
+    "SpanCorpus",
     "TextDocument",
     "TokenDocument",
     "load_corpus",

@@ -14,7 +14,7 @@ from rundir.atomic import write_atomic
 from traind.config import Config
 from traind.tasks.window import EncodedSet
 
-_VERSION = 1
+_VERSION = 2
 _FILE = "data.safetensors"
 _FIELDS = ("ids", "labels", "offsets")
 
@@ -32,8 +32,16 @@ class Prepared:
 def cache_key(config: Config) -> str:
     """A hash of every setting that decides what is tokenised, and how; window sizes are not among them."""
     data, model = config.data, config.model
-    parts = [_VERSION, config.seed, data.train, data.eval, data.eval_fraction, config.task.labels]
-    parts += [model.pretrained, model.init, model.vocab_size if model.init else None]
+    parts: list[Any] = [_VERSION, config.seed, data.train, data.eval, data.eval_fraction, config.task.labels]
+    parts += [
+        config.task.kind,
+        data.text,
+        data.label,
+        data.tokenizer,
+        model.pretrained,
+        model.init,
+        model.vocab_size if model.init else None,
+    ]
     return hashlib.sha256(msgspec.json.encode(parts)).hexdigest()
 
 

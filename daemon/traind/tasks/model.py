@@ -4,13 +4,13 @@ Leaves the global random generator as it found it: weights are a function of the
 """
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from transformers import (
     AutoConfig,
     AutoModelForTokenClassification,
@@ -70,6 +70,18 @@ def load(config: Config, directory: Path) -> PreTrainedModel:
             directory, **_dropout(config, AutoConfig.from_pretrained(directory))
         )
     return _with_dropout(model, config)
+
+
+def write(model: nn.Module, weights: Mapping[str, Tensor], directory: Path) -> None:
+    """Copies of a model's weights with its config.json, as `save_pretrained` lays them. Raises OSError."""
+    whole: Any = model
+    whole.save_pretrained(directory, state_dict=dict(weights))
+
+
+def logits(model: nn.Module, batch: Mapping[str, Tensor]) -> Tensor:
+    """What a transformer makes of token ids."""
+    result: Tensor = model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]).logits
+    return result
 
 
 def _pretrained(config: Config, labels: LabelSet) -> PreTrainedModel:

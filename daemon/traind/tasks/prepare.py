@@ -5,9 +5,10 @@ run needs neither the source files nor the hub. Where the cache was lost, it is 
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol
 
 import msgspec
 import numpy as np
@@ -15,8 +16,7 @@ import numpy as np
 from rundir.layout import RunDir
 from rundir.status import read_run_info
 from traind.config import Config, ConfigError
-from traind.data import Corpus, LabelSet, TextDocument, TokenDocument, load_corpus
-from traind.data.labels import read_labels
+from traind.data import AnyCorpus, LabelSet, SpanCorpus, load_corpus
 from traind.tasks.cache import Prepared, cache_key, read_cache, write_cache
 from traind.tasks.encoding import encode_documents
 from traind.tasks.model import MIN_POSITIONS, pretrained_config
@@ -29,20 +29,44 @@ class Ready:
     """All that a task is made of."""
 
     data: Prepared
-    labels: LabelSet
+    labels: Any
+    """Of the kind that the task reads; None where there are none."""
     tokenizer: Any
 
 
-def prepare(config: Config, run: RunDir, alive: Callable[[], None]) -> Ready:
+class Labels(Protocol):
+    """The names of what is predicted; none where that is text itself."""
+
+    @property
+    def names(self) -> Sequence[str]: ...
+
+    def write(self, path: Path) -> None: ...
+
+
+Encode = Callable[[Config, Any, Any, Callable[[], None]], Prepared]
+"""Tokenises a corpus of one's own kind: (config, corpus, tokenizer, alive)."""
+
+
+def prepare(
+    config: Config,
+    run: RunDir,
+    alive: Callable[[], None],
+    *,
+    read_labels: Callable[[Path], Any] | None,
+    encode: Encode,
+    make_tokenizer: Callable[[Config, Any], Any] | None = None,
+) -> Ready:
     """Read the run's cache, or make it. Raises OSError when it cannot be written, ConfigError for a user's mistake.
 
-    Such is a source file, or a tokenizer, that is no longer the one whose hash stands in run.json.
+    `read_labels` is None for a task without labels; without `make_tokenizer` there is the pretrained one, or BPE
+    trained on the texts. A mistake is also a source file, or a tokenizer, that is no longer the one whose hash stands
+    in run.json.
     """
     key = cache_key(config)
-    frozen = read_labels(run.labels_json) if run.labels_json.is_file() else None
+    frozen = read_labels(run.labels_json) if read_labels and run.labels_json.is_file() else None
     saved = run.cache / "tokenizer"
     cached = read_cache(run.cache, key)
-    if cached is not None and frozen is not None and (saved / "tokenizer.json").is_file():
+    if cached is not None and (frozen is not None or read_labels is None) and (saved / "tokenizer.json").is_file():
         tokenizer = load_saved(saved)
         if fingerprint(tokenizer) == cached.hashes["tokenizer"]:
             return Ready(cached, frozen, tokenizer)
@@ -50,8 +74,9 @@ def prepare(config: Config, run: RunDir, alive: Callable[[], None]) -> Ready:
     corpus = load_corpus(config, frozen, began_with)
     alive()
     run.cache.mkdir(mode=0o700, exist_ok=True)
-    corpus.labels.write(run.labels_json)
-    tokenizer = _tokenizer(config, corpus)
+    if corpus.labels is not None:
+        corpus.labels.write(run.labels_json)
+    tokenizer = (make_tokenizer or _tokenizer)(config, corpus)
     alive()
     tokenizer.save_pretrained(saved)
     # What was saved is what every later attempt gets; this one must not differ by anything that saving loses.
@@ -63,7 +88,7 @@ def prepare(config: Config, run: RunDir, alive: Callable[[], None]) -> Ready:
             f"{f'model.pretrained: {name}' if name else saved}: is not the tokenizer this run began with; put that "
             "back, install the versions named in run.json, or start a new run"
         )
-    data = _encode(config, corpus, tokenizer, alive)
+    data = encode(config, corpus, tokenizer, alive)
     write_cache(run.cache, key, data)
     return Ready(data, corpus.labels, tokenizer)
 
@@ -77,22 +102,16 @@ def _hashes(run: RunDir) -> dict[str, str]:
     return {} if info is None else info.hashes
 
 
-def _tokenizer(config: Config, corpus: Corpus) -> Any:
+def _tokenizer(config: Config, corpus: AnyCorpus) -> Any:
     if config.model.pretrained is not None:
         pretrained_config(config.model.pretrained, config.data.max_length)
         return load_tokenizer(config.model.pretrained)
-    return train_tokenizer(_texts(corpus), config.model.vocab_size, max(MIN_POSITIONS, config.data.max_length))
+    texts = (text for text in corpus.survey().train.texts if text)
+    return train_tokenizer(texts, config.model.vocab_size, max(MIN_POSITIONS, config.data.max_length))
 
 
-def _texts(corpus: Corpus) -> Iterator[str]:
-    for document in corpus.train:
-        if isinstance(document, TextDocument):
-            yield document.text
-        elif isinstance(document, TokenDocument):
-            yield " ".join(document.tokens)
-
-
-def _encode(config: Config, corpus: Corpus, tokenizer: Any, alive: Callable[[], None]) -> Prepared:
+def encode_labelled(config: Config, corpus: SpanCorpus, tokenizer: Any, alive: Callable[[], None]) -> Prepared:
+    """Documents with spans, tagged words or ids: one label a token."""
     core = bare(tokenizer)
     frame = (*framing(tokenizer), tokenizer.pad_token_id)
     train, lost_in_train = encode_documents(corpus.train, core, corpus.labels, frame, alive)

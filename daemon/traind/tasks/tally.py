@@ -26,6 +26,8 @@ class EvalResult:
     metrics: dict[str, float]
     labels: dict[str, dict[str, float]]
     """Per entity type: precision, recall, f1, support."""
+    confusion: None = None
+    """Spans have none: what is missed and what is invented meets no other label."""
 
 
 class EvalTally:

@@ -3,24 +3,24 @@
 Owns how the parts beside it fit together; the loop, the optimizer and the checkpoints know nothing of them.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
-from transformers import PreTrainedModel
 
 from rundir.layout import RunDir
+from rundir.records import Sample
 from traind.config import Config, ConfigError
-from traind.data.labels import IGNORED
+from traind.data.labels import IGNORED, read_labels
 from traind.tasks import model as models
 from traind.tasks.entity import batch_counts, scores
 from traind.tasks.features import Batch, Collator, WindowDataset, ordered_batches
 from traind.tasks.lexicon import lexicon_predictions
-from traind.tasks.prepare import prepare
+from traind.tasks.prepare import encode_labelled, prepare
 from traind.tasks.tally import METRIC_NAMES, EvalTally, document_scores
 from traind.tasks.tokenizer import framing
 from traind.tasks.window import EncodedSet, Windows, cut_windows
@@ -36,8 +36,8 @@ class TokenClassification:
 
         `alive` is called between documents by the score, so that orders are heard meanwhile; what it raises passes.
         """
-        ready = prepare(config, run, alive)
-        self._config, self._labels, self._tokenizer = config, ready.labels, ready.tokenizer
+        ready = prepare(config, run, alive, read_labels=read_labels, encode=encode_labelled)
+        self._config, self._labels, self.tokenizer = config, ready.labels, ready.tokenizer
         self._train, self._eval = ready.data.train, ready.data.eval
         self.hashes = ready.data.hashes
         self._prefix, self._suffix = framing(ready.tokenizer)
@@ -50,6 +50,13 @@ class TokenClassification:
         self.class_weights = class_weights(config.task.class_weights, self._train, len(ready.labels))
         windows = {"train": len(train_windows), "eval": len(self._eval_windows)}
         self.summary: dict[str, Any] = {**ready.data.summary, "windows": windows}
+        self.num_classes = len(ready.labels)
+
+    def describe(self) -> str:
+        """Documents, spans, and what was lost on the way."""
+        documents, spans, lost = self.summary["documents"], self.summary["spans"], self.summary["spans_lost"]
+        text = f"{documents['train']:,} documents to train, {documents['eval']:,} to evaluate, {spans['train']:,} spans"
+        return text + (f"; lost: {', '.join(f'{count:,} {cause}' for cause, count in lost.items())}" if lost else "")
 
     def _cut(self, encoded: EncodedSet) -> Windows:
         capacity = self._config.data.max_length - len(self._prefix) - len(self._suffix)
@@ -60,24 +67,36 @@ class TokenClassification:
 
     # --- model ---
 
-    def build_model(self) -> PreTrainedModel:
+    def build_model(self) -> nn.Module:
         """A new model on the CPU, its weights a function of seed and configuration. Raises ConfigError."""
         return models.build(
-            self._config, self._labels, num_tokens=len(self._tokenizer), pad_token_id=self.collate.pad_token_id
+            self._config, self._labels, num_tokens=len(self.tokenizer), pad_token_id=self.collate.pad_token_id
         )
 
-    def load_model(self, directory: Path) -> PreTrainedModel:
+    def load_model(self, directory: Path) -> nn.Module:
         """The model of a checkpoint of this run; needs neither hub nor pretrained directory."""
         return models.load(self._config, directory)
 
-    def save_extras(self, directory: Path) -> None:
-        """The tokenizer's files, as `save_pretrained` lays them. Raises OSError."""
-        self._tokenizer.save_pretrained(directory)
+    def weights(self, model: nn.Module) -> Mapping[str, Tensor]:
+        """All of them."""
+        return model.state_dict()
+
+    def write_model(self, model: nn.Module, weights: Mapping[str, Tensor], directory: Path) -> None:
+        """model.safetensors, config.json and the tokenizer's files, as `save_pretrained` lays them. Raises OSError."""
+        models.write(model, weights, directory)
+        self.tokenizer.save_pretrained(directory)
+
+    def forward(self, model: nn.Module, batch: Batch) -> Tensor:
+        """Logits of [windows, tokens, labels]."""
+        return models.logits(model, batch)
 
     # --- loss ---
 
-    def target_weight(self, labels: Tensor) -> float:
-        """What a loss sum over these labels (on the CPU) is divided by: the targets, or their class weights' sum."""
+    def target_weight(self, batch: Batch) -> float:
+        """The number of targets, or the sum of their class weights."""
+        return self._weight_of(batch["labels"])
+
+    def _weight_of(self, labels: Tensor) -> float:
         targets = labels[labels != IGNORED]
         if self.class_weights is None:
             return float(targets.numel())
@@ -91,8 +110,11 @@ class TokenClassification:
             self._device_weights = self.class_weights.to(device)
         return self._device_weights
 
-    def loss_sum(self, logits: Tensor, labels: Tensor) -> Tensor:
+    def loss_sum(self, outputs: Tensor, batch: Batch) -> Tensor:
         """Cross-entropy of [windows, tokens, labels] summed over the targets, each times its class weight. fp32."""
+        return self._loss_of(outputs, batch["labels"])
+
+    def _loss_of(self, logits: Tensor, labels: Tensor) -> Tensor:
         weights = self._class_weights_on(logits.device)
         with torch.autocast(logits.device.type, enabled=False):
             return functional.cross_entropy(
@@ -101,9 +123,9 @@ class TokenClassification:
 
     # --- metrics ---
 
-    def count(self, logits: Tensor, labels: Tensor) -> Tensor:
+    def count(self, outputs: Tensor, batch: Batch) -> Tensor:
         """The counts behind `train_metrics`, int64, on the logits' device, without a host sync."""
-        return batch_counts(logits.argmax(dim=-1), labels)
+        return batch_counts(outputs.argmax(dim=-1), batch["labels"])
 
     def train_metrics(self, counts: list[int]) -> dict[str, float]:
         """Token accuracy and entity scores of summed counts; entities are counted within windows here."""
@@ -116,12 +138,18 @@ class TokenClassification:
 
     def start_eval(self) -> EvalTally:
         return EvalTally(
-            self._eval, self._eval_windows, self._labels, self.loss_sum, self.target_weight, len(self._prefix)
+            self._eval, self._eval_windows, self._labels, self._loss_of, self._weight_of, len(self._prefix)
         )
 
-    def baseline(self) -> dict[str, float]:
-        """What marking every longest stretch that was a span in training scores on the eval set."""
-        return document_scores(lexicon_predictions(self._train, self._eval), self._eval, self._labels)[0]
+    def samples(self, model: nn.Module) -> list[Sample]:  # noqa: ARG002
+        """None: spans are judged by numbers."""
+        return []
+
+    def baseline(self) -> tuple[str, dict[str, float]]:
+        """Marking every longest stretch that was a span in training."""
+        return "longest match of spans seen in training", document_scores(
+            lexicon_predictions(self._train, self._eval), self._eval, self._labels
+        )[0]
 
 
 def class_weights(kind: str, train: EncodedSet, num_labels: int) -> Tensor | None:

@@ -16,7 +16,10 @@ Ints = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class EncodedSet:
-    """Documents as token ids without special tokens, end to end, and the label id of each token (−100: not scored)."""
+    """Documents as token ids without special tokens, end to end.
+
+    `labels` has the label id of each token (−100: not scored), or one of each document, or none, as the task has it.
+    """
 
     ids: Ints
     labels: Ints

@@ -62,7 +62,7 @@ def test_data_are_not_read_with_another_tokenizer_than_they_were_made_with(
 ) -> None:
     other = settings(texts)
     other.model.vocab_size = 24
-    make(other, "other").save_extras(cache(tmp_path) / "tokenizer")
+    make(other, "other").tokenizer.save_pretrained(cache(tmp_path) / "tokenizer")
     again = make(settings(texts))
     assert again.build_model().config.vocab_size == begun.build_model().config.vocab_size
     assert again.hashes == begun.hashes
@@ -81,7 +81,7 @@ def test_a_pretrained_tokenizer_that_was_replaced_is_named(texts: Path, make: Ma
     directory = tmp_path / "pretrained"
     base = make(settings(texts), "base")
     base.build_model().save_pretrained(directory)
-    base.save_extras(directory)
+    base.tokenizer.save_pretrained(directory)
     config = settings(texts)
     config.model.init, config.model.pretrained = None, str(directory)
     info = RunInfo(id="run", name="ner", task="ner", created_at=0.0, hashes=make(config).hashes)
@@ -89,7 +89,7 @@ def test_a_pretrained_tokenizer_that_was_replaced_is_named(texts: Path, make: Ma
     shutil.rmtree(cache(tmp_path))
     other = settings(texts)
     other.model.vocab_size = 24
-    make(other, "other").save_extras(directory)
+    make(other, "other").tokenizer.save_pretrained(directory)
     assert fault(make, config).startswith(f"model.pretrained: {directory}: is not the tokenizer this run began with")
 
 

@@ -2,11 +2,12 @@
 
 import math
 
+from rundir.direction import is_lower_better
 from rundir.records import EvalRecord
 from rundir.text import plain
 from trainwatch import format as fmt
 from trainwatch.paint import Row, box
-from trainwatch.scores import is_lower_better, numeric, ordered, values_of
+from trainwatch.scores import numeric, ordered, values_of
 from trainwatch.store import Store
 
 _LABEL_COLUMNS = ("precision", "recall", "f1", "support")

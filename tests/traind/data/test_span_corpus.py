@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from traind.config import Config, ConfigError, Data, Model, Task, load
-from traind.data import Corpus, EncodedDocument, LabelSet, Span, TextDocument, TokenDocument, load_corpus
+from traind.data import EncodedDocument, LabelSet, Span, SpanCorpus, TextDocument, TokenDocument, load_corpus
 from traind.data.overlap import CUT
 
 
@@ -128,7 +128,7 @@ def test_a_source_that_is_not_what_the_run_began_with_is_named(tmp_path: Path) -
     assert caught.value.faults == (f"data.eval: {evaluation}: {cure}",)
 
 
-def split(path: Path, seed: int, fraction: float) -> tuple[set[str], Corpus]:
+def split(path: Path, seed: int, fraction: float) -> tuple[set[str], SpanCorpus]:
     settings = config(path, eval_fraction=fraction)
     settings.seed = seed
     corpus = load_corpus(settings)

@@ -1,0 +1,85 @@
+"""The last word on a run: the best checkpoint's scores against the baseline, and a plain verdict. Pure."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from rundir.direction import is_lower_better
+
+_WELL_ABOVE = 0.1
+"""Share of the room between baseline and perfection that must be gained to be called well above it."""
+_OVERFITTING_RISE = 0.02
+"""By how much the eval loss must stand over its lowest at the end, as a share of it, to be called overfitting."""
+
+
+class Point(NamedTuple):
+    """One evaluation of the run."""
+
+    epoch: float
+    loss: float
+    value: float
+    """Of the metric that chooses the best checkpoint."""
+
+
+class Report(NamedTuple):
+    """A verdict in words, and what it rests on."""
+
+    message: str
+    detail: dict[str, Any]
+
+
+def report(
+    metric: str,
+    metrics: Mapping[str, float],
+    loss: float,
+    best_step: int,
+    steps_per_epoch: int,
+    baseline: Mapping[str, float],
+    history: Sequence[Point],
+) -> Report:
+    """What is to be said of a finished run.
+
+    `metrics` and `loss` are those of the best checkpoint, evaluated again; `history` are the evaluations that were due,
+    in order.
+    """
+    value = loss if metric == "loss" else metrics[metric]
+    epoch = best_step / steps_per_epoch
+    parts = [f"best {metric} {value:.4g} at step {best_step:,} (epoch {epoch:.4g})"]
+    detail: dict[str, Any] = {"metric": metric, "value": value, "step": best_step, "epoch": epoch, "loss": loss}
+    detail |= {"metrics": dict(metrics), "baseline": dict(baseline)}
+    if metric in baseline:
+        standing, improvement = _standing(value, baseline[metric], metric)
+        parts.append(f"{standing} ({baseline[metric]:.4g}, {improvement:+.4g})")
+        detail |= {"standing": standing, "improvement": improvement}
+    overfitting = _overfits(history)
+    detail["overfitting"] = overfitting
+    if overfitting:
+        lowest = min(history, key=lambda point: point.loss)
+        rise = history[-1].loss / lowest.loss - 1
+        parts.append(f"overfitting: eval loss rose {rise:.0%} over its lowest, of epoch {lowest.epoch:.4g}")
+    elif len(history) > 1:
+        parts.append("no overfitting")
+    parts.append(_advice(best_step, steps_per_epoch, history, overfitting=overfitting))
+    return Report("; ".join(parts), detail)
+
+
+def _standing(value: float, baseline: float, metric: str) -> tuple[str, float]:
+    improvement = value - baseline
+    gain = -improvement if is_lower_better(metric) else improvement
+    room = abs(baseline) if is_lower_better(metric) else max(1.0 - baseline, 0.0)
+    if math.isnan(gain) or gain <= 0:
+        return "not above the baseline", improvement
+    return ("well above the baseline" if gain >= _WELL_ABOVE * room else "barely above the baseline"), improvement
+
+
+def _overfits(history: Sequence[Point]) -> bool:
+    finite = [point.loss for point in history if math.isfinite(point.loss)]
+    return len(finite) > 1 and finite[-1] > min(finite) * (1 + _OVERFITTING_RISE)
+
+
+def _advice(best_step: int, steps_per_epoch: int, history: Sequence[Point], *, overfitting: bool) -> str:
+    use = f"use checkpoints/best, of epoch {best_step / steps_per_epoch:.4g}"
+    last = history[-1].epoch * steps_per_epoch if history else best_step
+    if best_step >= last - 0.5 and not overfitting and len(history) > 1:
+        return f"{use}: it was still getting better, more epochs may help"
+    return use

@@ -1,0 +1,18 @@
+"""Which module trains which `task.kind`. Imports the one that is asked for, no other."""
+
+from collections.abc import Callable
+
+from rundir.layout import RunDir
+from traind.config import Config
+from traind.task import Task
+
+
+def open_task(config: Config, run: RunDir, alive: Callable[[], None]) -> Task:
+    """The task of a run. Raises ConfigError for a user's mistake; what `alive` raises passes."""
+    match config.task.kind:
+        case "token-classification":
+            from traind.tasks.token_classification import TokenClassification
+
+            return TokenClassification(config, run, alive=alive)
+        case _:
+            raise NotImplementedError(config.task.kind)
