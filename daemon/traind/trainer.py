@@ -99,13 +99,13 @@ def _train(post: Post, pulse: Pulse, events: EventLog, steering: Steering) -> Le
     pulse.enter(Phase.TOKENIZING)
     task = open_task(settings, post.run, steering.safe_point)
     events.lifecycle("data", task.describe(), detail=dict(task.summary))
-    _check_metric(settings, task)
+    check_metric(settings, task)
     order = BatchOrder(task.num_train, settings.train.batch_size, settings.train.accumulation, settings.seed)
     pulse.enter(Phase.LOADING)
     model = task.build_model() if loaded is None else task.load_model(loaded.path)
     model.to(placement.device)
     if settings.train.gradient_checkpointing:
-        _save_activations(model)
+        save_activations(model)
     stepper = Stepper(settings, task, model, placement, steering.safe_point)
     environment = device.environment(placement)
     state = _fresh_state(post, settings, order, environment) if loaded is None else loaded.state
@@ -170,7 +170,7 @@ def _place(settings: Config, loaded: Loaded | None, events: EventLog) -> device.
     return placement
 
 
-def _save_activations(model: torch.nn.Module) -> None:
+def save_activations(model: torch.nn.Module) -> None:
     """Compute activations twice instead of keeping them. Raises ConfigError for a model that does not know how."""
     if not getattr(model, "supports_gradient_checkpointing", False):
         raise ConfigError(f"train.gradient_checkpointing: {type(model).__name__} does not support it; leave it out")
@@ -187,7 +187,7 @@ def _describe_model(model: torch.nn.Module, events: EventLog) -> None:
     events.lifecycle("model", text, detail={"num_parameters": total, "num_trained_parameters": trained})
 
 
-def _check_metric(settings: Config, task: Task) -> None:
+def check_metric(settings: Config, task: Task) -> None:
     known = ("loss", *task.metric_names)
     if settings.eval.metric not in known:
         raise ConfigError(

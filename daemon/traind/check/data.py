@@ -1,0 +1,22 @@
+"""The part of a check that needs no torch, in a fraction of a second: `start` runs it too."""
+
+from traind.check.finding import Finding
+from traind.check.plan import examine_plan, plan_of
+from traind.check.rows import examine_rows
+from traind.check.targets import examine_targets
+from traind.config import Config
+from traind.data.survey import Survey
+
+
+def examine_data(config: Config, survey: Survey) -> list[Finding]:
+    """Texts and labels, in the order of the table."""
+    is_weighted = config.task.class_weights != "none"
+    return [*examine_rows(survey), *examine_targets(survey, is_weighted=is_weighted)]
+
+
+def examine_early(config: Config, survey: Survey) -> list[Finding]:
+    """What can be said before torch is loaded: the data, and the plan where every text is one example."""
+    findings = examine_data(config, survey)
+    if config.task.kind == "text-classification" and len(survey.train):
+        findings += examine_plan(config, plan_of(config, len(survey.train)))
+    return findings

@@ -1,0 +1,190 @@
+"""The checks that need torch, from the task to a repeated batch, in the order in which one explains the next.
+
+A fault that leaves nothing to go on with ends the inspection; what comes after it would be noise.
+"""
+
+import time
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from rundir.layout import RunDir
+from traind import device
+from traind.batch_order import BatchOrder
+from traind.check import learning
+from traind.check.capacity import Activations, bytes_of, examine_memory, examine_time, state_bytes
+from traind.check.finding import Finding, Level, fault, of_mistake, ok
+from traind.check.outputs import examine_ids, examine_labels, examine_outputs, examine_start
+from traind.check.plan import Plan, examine_disk, examine_plan, plan_of
+from traind.check.report import Reporter
+from traind.check.scan import Scan, examine_scan, labels_of, scan
+from traind.check.weights import examine_weights
+from traind.config import Config, ConfigError
+from traind.device import Placement
+from traind.stepper import Stepper
+from traind.task import Batch, Task
+from traind.tasks.kind import open_task
+from traind.trainer import check_metric, save_activations
+
+SLOW_STEP_S = 2.0
+"""A step that takes longer is made once, and one batch is repeated in part."""
+_PART = 4
+_OOM_CURE = "halve train.batch_size and double train.accumulation: the steps stay the same"
+
+
+class _NothingToGoOnWith(Exception):  # noqa: N818 — no error, the end of the inspection
+    pass
+
+
+class Inspection:
+    """One configuration, a directory to work in, and whom to tell."""
+
+    def __init__(self, config: Config, run: RunDir, reporter: Reporter, *, free_bytes: int) -> None:
+        """`free_bytes`: of the disk that the checkpoints would go to."""
+        self._config, self._run, self._reporter, self._free_bytes = config, run, reporter, free_bytes
+
+    def make(self) -> None:
+        """Report everything. Raises OSError when nobody listens any more."""
+        with suppress(_NothingToGoOnWith):
+            self._make()
+
+    def _make(self) -> None:
+        config, say = self._config, self._reporter
+        say.doing("reading and tokenising the data")
+        with self._blamed("task"):
+            placement = device.place(config.train)
+            device.set_threads(config.train.threads)
+            task = open_task(config, self._run, lambda: None)
+            check_metric(config, task)
+        say.found(ok("device", placement.reason), ok("data", task.describe()))
+        plan = plan_of(config, task.num_train)
+        say.all(examine_plan(config, plan))
+        order = BatchOrder(task.num_train, config.train.batch_size, config.train.accumulation, config.seed)
+        say.doing("looking at training examples")
+        with self._blamed("examples"):
+            found = scan(task, order, config.eval.batch_size)
+            batch = _first_batch(task, order)
+        say.all(examine_scan(found, config.data.max_length))
+        say.doing("building the model")
+        with self._blamed("model"):
+            model = task.build_model()
+        self._end_on_fault(*examine_weights(model, is_adapter=bool(config.lora.r)))
+        with self._blamed("model"):
+            model.to(placement.device)
+            model.train()
+            if config.train.gradient_checkpointing:
+                save_activations(model)
+        self._look_at_batch(task, model, placement, batch, found)
+        self._train_a_little(task, model, placement, batch, found, plan)
+
+    def _look_at_batch(self, task: Task, model: nn.Module, placement: Placement, batch: Batch, found: Scan) -> None:
+        """One forward pass."""
+        self._end_on_fault(*examine_ids(found, _num_embeddings(model)))
+        with self._blamed("one batch"):
+            there = {name: tensor.to(placement.device) for name, tensor in batch.items()}
+            with torch.no_grad():
+                num_outputs = task.forward(model, there).shape[-1]
+        if labels_of(batch) is not None and task.num_classes is not None:
+            is_lm = self._config.task.kind == "causal-lm"
+            self._end_on_fault(*examine_labels(found, num_outputs, task.num_classes, may_be_padded=is_lm))
+        with self._blamed("one batch"):
+            outputs, loss_sum, loss = learning.loss_of(task, model, batch, placement)
+        is_scratch = self._config.model.init == "scratch" and self._config.task.kind != "custom"
+        self._end_on_fault(
+            *examine_outputs(outputs, batch, loss_sum), examine_start(loss, task.num_classes, is_scratch=is_scratch)
+        )
+
+    def _train_a_little(
+        self, task: Task, model: nn.Module, placement: Placement, batch: Batch, found: Scan, plan: Plan
+    ) -> None:
+        """A few steps of the trainer's own, with everything that they tell."""
+        config, say = self._config, self._reporter
+        say.doing("training on one batch")
+        begun_with = learning.trained_weights(model)
+        watch, activations = learning.GradientWatch(), Activations()
+        with self._blamed("one step"), watch.on(model):
+            stepper = Stepper(config, task, model, placement, lambda: None)
+            with activations.measured(model):
+                step_s = _timed_step(stepper, config, batch, 0)
+            after_one = learning.examine_update(model, begun_with, watch, config.train.lr)
+            if step_s < SLOW_STEP_S:
+                step_s = _timed_step(stepper, config, batch, 1)
+            began = time.monotonic()
+            learning.loss_of(task, model, batch, placement)
+            forward_s = time.monotonic() - began
+            optimizer_bytes = state_bytes(stepper.optimizer)
+            memory = examine_memory(
+                model, stepper.optimizer, activations.num_bytes * _growth(batch, found, config), placement
+            )
+            learning.put_back(model, begun_with)
+            part = batch if step_s < SLOW_STEP_S / 8 else {name: tensor[:_PART] for name, tensor in batch.items()}
+            repetition = learning.repeat(config, task, model, placement, part, seconds=learning.REPEAT_S)
+        self._end_on_fault(learning.examine_gradients(model, watch), after_one)
+        with self._blamed("one step"):
+            learnt = learning.examine_repetition(config, task, model, placement, part, begun_with, repetition)
+        say.found(learnt, memory)
+        eval_batch_s = forward_s * config.eval.batch_size / config.train.batch_size
+        say.found(
+            examine_time(config, plan, micro_step_s=step_s, eval_batch_s=eval_batch_s, num_eval=found.num_eval),
+            examine_disk(
+                config,
+                plan,
+                checkpoint_bytes=bytes_of(iter(task.weights(model).values())) + optimizer_bytes,
+                free_bytes=self._free_bytes,
+            ),
+        )
+
+    def _end_on_fault(self, *findings: Finding) -> None:
+        self._reporter.all(findings)
+        if any(finding.level is Level.FAULT for finding in findings):
+            raise _NothingToGoOnWith
+
+    @contextmanager
+    def _blamed(self, check: str) -> Iterator[None]:
+        """What goes wrong in the block is a finding under this name. The task may be a user's own code."""
+        try:
+            yield
+        except ConfigError as error:
+            self._end_on_fault(*(of_mistake(check, mistake) for mistake in error.faults))
+        except Exception as error:  # noqa: BLE001 — anything may be raised by what is checked; all of it is reported
+            if device.is_out_of_memory(error):
+                self._end_on_fault(fault(check, f"out of memory: {error}", _OOM_CURE))
+            traceback.print_exc()
+            self._end_on_fault(fault(check, f"{type(error).__name__}: {error}{_place_of(error)}", "correct it there"))
+
+
+def _first_batch(task: Task, order: BatchOrder) -> Batch:
+    indices = order.micro_batches(0, 0)[0][0]
+    return task.collate([task.train_data[index] for index in indices])
+
+
+def _num_embeddings(model: nn.Module) -> int | None:
+    """Of a transformer; None for another module."""
+    whole: Any = model
+    if not hasattr(whole, "get_input_embeddings"):
+        return None
+    return getattr(whole.get_input_embeddings(), "num_embeddings", None)
+
+
+def _timed_step(stepper: Stepper, config: Config, batch: Batch, done: int) -> float:
+    """Seconds of one micro-batch with its update."""
+    began = time.monotonic()
+    float(learning.step(stepper, config, batch, done))  # waits for the device
+    return time.monotonic() - began
+
+
+def _growth(batch: Batch, found: Scan, config: Config) -> float:
+    """How much larger than this batch the largest can be, in tokens."""
+    if "attention_mask" not in batch or not found.longest:
+        return 1.0
+    return max(1.0, found.longest * config.train.batch_size / batch["attention_mask"].numel())
+
+
+def _place_of(error: Exception) -> str:
+    frames = traceback.extract_tb(error.__traceback__)
+    return f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""

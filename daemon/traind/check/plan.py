@@ -1,0 +1,149 @@
+"""What can be wrong with the plan of a run: steps, warm-up, learning rate, cadence, disk. Pure; knows no torch.
+
+The plan is the loop's own: the same rounding, the same dials.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from traind.batch_order import BatchOrder
+from traind.check.finding import Finding, fault, ok, warn
+from traind.config import Config
+from traind.dial import initial_dials, total_steps, warmup_steps
+
+USUAL_LR = {
+    ("adamw", "pretrained"): (1e-6, 5e-4),
+    ("adamw", "adapter"): (1e-5, 5e-3),
+    ("adamw", "scratch"): (1e-5, 2e-2),
+    ("sgd", "pretrained"): (1e-5, 0.1),
+    ("sgd", "adapter"): (1e-4, 1.0),
+    ("sgd", "scratch"): (1e-4, 1.0),
+}
+"""Peak learning rates that are in use, by optimizer and by what begins to learn."""
+LONG_WARMUP = 0.5
+"""Share of the run."""
+NEARLY_FULL = 0.9
+"""Share of the free disk."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A run in numbers."""
+
+    num_examples: int
+    steps_per_epoch: int
+    total_steps: int
+    warmup_steps: int
+    eval_every: int
+    """Steps; one at the end is always made."""
+    save_every: int
+
+    @property
+    def num_evals(self) -> int:
+        return -(-self.total_steps // self.eval_every)
+
+    @property
+    def num_saves(self) -> int:
+        return -(-self.total_steps // self.save_every)
+
+
+def plan_of(config: Config, num_examples: int) -> Plan:
+    """What the loop would make of so many training examples."""
+    order = BatchOrder(num_examples, config.train.batch_size, config.train.accumulation, config.seed)
+    dials = initial_dials(config)
+    total = total_steps(dials, order.steps_per_epoch)
+    return Plan(
+        num_examples=num_examples,
+        steps_per_epoch=order.steps_per_epoch,
+        total_steps=total,
+        warmup_steps=warmup_steps(config.train, total),
+        eval_every=dials.eval_every or order.steps_per_epoch,
+        save_every=dials.save_every or order.steps_per_epoch,
+    )
+
+
+def examine_plan(config: Config, plan: Plan) -> Iterator[Finding]:
+    """Steps, warm-up, learning rate, how often is evaluated and saved."""
+    epochs = plan.total_steps / plan.steps_per_epoch
+    yield ok(
+        "steps",
+        f"{plan.steps_per_epoch:,} an epoch of {plan.num_examples:,} examples, {plan.total_steps:,} in all "
+        f"({epochs:.3g} epochs)",
+    )
+    yield _warmup(plan)
+    yield _lr(config)
+    yield from _cadence(config, plan)
+
+
+def _warmup(plan: Plan) -> Finding:
+    text = f"{plan.warmup_steps:,} of {plan.total_steps:,} steps"
+    cure = "lower train.warmup_steps or warmup_ratio (a tenth of the run is usual), or train longer"
+    if plan.warmup_steps >= plan.total_steps:
+        return fault("warm-up", f"{text}: the run ends before it reaches its learning rate", cure)
+    if plan.warmup_steps > LONG_WARMUP * plan.total_steps:
+        return warn("warm-up", f"{text}: more than half of the run", cure)
+    return ok("warm-up", text)
+
+
+def _lr(config: Config) -> Finding:
+    train = config.train
+    if config.task.kind == "custom":
+        beginning = "scratch"
+    else:
+        beginning = "adapter" if config.lora.r else "scratch" if config.model.init else "pretrained"
+    low, high = USUAL_LR[train.optimizer, beginning]
+    what = {"adapter": "an adapter", "scratch": "a model from scratch", "pretrained": "a pretrained model"}[beginning]
+    text = f"{train.lr:g} ({train.optimizer}, {what})"
+    if train.lr > high:
+        cure = f"lower train.lr; {low:g} to {high:g} is in use" + (
+            ": a higher one destroys what the model knows" if beginning == "pretrained" else ": a higher one diverges"
+        )
+        return warn("learning rate", text, cure)
+    if train.lr < low:
+        return warn("learning rate", text, f"raise train.lr; {low:g} to {high:g} is in use: a lower one learns nothing")
+    return ok("learning rate", text)
+
+
+def _cadence(config: Config, plan: Plan) -> Iterator[Finding]:
+    for name, key, every, what in (
+        ("evaluations", "eval.every", plan.eval_every, "the end alone is evaluated: no best checkpoint to go back to"),
+        ("checkpoints", "checkpoint.every", plan.save_every, "none is saved before the end: a crash loses everything"),
+    ):
+        if every > plan.total_steps and isinstance(getattr(config, key.split(".", maxsplit=1)[0]).every, int):
+            yield warn(
+                name,
+                f"{key} = {every:,} is beyond the run's {plan.total_steps:,} steps: {what}",
+                f'lower {key}, or set it to "epoch"',
+            )
+    yield ok("cadence", f"{plan.num_evals:,} evaluations, {plan.num_saves:,} checkpoints")
+
+
+def examine_disk(config: Config, plan: Plan, *, checkpoint_bytes: int, free_bytes: int) -> Finding:
+    """Whether the checkpoints that are kept fit: the last K, the best, and one being written."""
+    num_kept = min(config.checkpoint.keep_last + 2, plan.num_saves + 1)
+    needed = num_kept * checkpoint_bytes
+    text = f"{num_kept:,} checkpoints of {size(checkpoint_bytes)} = {size(needed)}; {size(free_bytes)} are free"
+    cure = "free some disk, lower checkpoint.keep_last, or put the run elsewhere with --runs-dir"
+    if needed > free_bytes:
+        return fault("disk", text, cure)
+    if needed > NEARLY_FULL * free_bytes:
+        return warn("disk", text, cure)
+    return ok("disk", text)
+
+
+def size(num_bytes: float) -> str:
+    """Bytes as a person reads them, by powers of 1,000."""
+    for unit in ("B", "kB", "MB", "GB", "TB"):
+        if num_bytes < 1000:
+            return f"{num_bytes:.3g} {unit}"
+        num_bytes /= 1000
+    return f"{num_bytes:,.0f} PB"
+
+
+def duration(seconds: float) -> str:
+    """Seconds as a person reads them."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds < 5400:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h" if seconds < 48 * 3600 else f"{seconds / 86400:.1f} days"
