@@ -108,6 +108,8 @@ def write(run: RunDir, snapshot: Snapshot, write_model: ModelWriter) -> tuple[Pa
         if snapshot.state.metrics is not None and snapshot.state.evaluated_step == snapshot.state.step:
             (temporary / METRICS).write_bytes(msgspec.json.format(encode(snapshot.state.metrics)))
         (temporary / "state.json").write_bytes(msgspec.json.format(encode(snapshot.state)))
+        if run.config_toml.is_file():  # so that a checkpoint copied elsewhere says what it was made with
+            shutil.copyfile(run.config_toml, temporary / run.config_toml.name)
         size_bytes = _write_manifest(temporary)
         for path in (*temporary.iterdir(), temporary):
             _fsync(path)

@@ -59,7 +59,10 @@ class Task(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     ] = None
     path: Annotated[
         str | None,
-        Meta(description="custom: the folder `factory` is imported from; absent: that of the configuration"),
+        Meta(
+            description="custom: the folder `factory` is imported from; absent: that of the configuration, else the "
+            "working directory"
+        ),
     ] = None
     options: Annotated[dict[str, Any], Meta(description="custom: handed to `factory` as they are")] = {}
 
@@ -211,6 +214,13 @@ class Log(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
     every: Annotated[int, Meta(ge=1, description="optimizer steps between step records")] = 1
     system_every_s: Annotated[float, Meta(gt=0, description="seconds between samples of GPU and host")] = 2.0
+    csv: Annotated[bool, Meta(description="also steps, evals, epochs and labels as CSV, in the run's csv/")] = False
+    tensorboard: Annotated[bool, Meta(description="also TensorBoard event files, in the run's tensorboard/")] = False
+    wandb: Annotated[
+        Literal["off", "offline", "online"],
+        Meta(description="also W&B; offline: files in the run's wandb/ alone, for `wandb sync`, without an account"),
+    ] = "off"
+    wandb_project: Annotated[str, Meta(min_length=1, description="of W&B")] = "trainwatch"
 
 
 class Policy(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -391,7 +401,18 @@ def anchor(config: Config, base: Path) -> Config:
     if config.task.class_weights not in COMPUTED_WEIGHTS:
         config.task.class_weights = absolute(config.task.class_weights) or "none"
     config.model.pretrained = absolute(config.model.pretrained)
+    if config.task.kind == "custom":
+        config.task.path = absolute(config.task.path) or _import_folder(config.task, base)
     return config
+
+
+def _import_folder(task: Task, base: Path) -> str | None:
+    """Where the factory's module stands, so that a resume from anywhere finds it; None for an installed one."""
+    top = (task.factory or "").partition(":")[0].partition(".")[0]
+    for folder in (base, Path()):
+        if (folder / f"{top}.py").is_file() or (folder / top).is_dir():
+            return str(folder.resolve())
+    return None
 
 
 def dump(config: Config) -> bytes:

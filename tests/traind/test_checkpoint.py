@@ -91,6 +91,13 @@ def test_no_pickle_is_in_it(run_dir: RunDir) -> None:
     assert names == {"model.safetensors", "config.json", "optimizer.safetensors", "state.json", "manifest.json"}
 
 
+def test_it_says_what_it_was_made_with(run_dir: RunDir) -> None:
+    run_dir.config_toml.write_text('name = "mine"\n', encoding="utf-8")
+    path = save(run_dir, 3)
+    assert (path / "config.toml").read_text(encoding="utf-8") == 'name = "mine"\n'
+    checkpoint.verify(path)
+
+
 def damage_truncate(path: Path) -> None:
     file = path / "optimizer.safetensors"
     file.write_bytes(file.read_bytes()[:-1])

@@ -14,5 +14,9 @@ def open_task(config: Config, run: RunDir, alive: Callable[[], None]) -> Task:
             from traind.tasks.token_classification import TokenClassification
 
             return TokenClassification(config, run, alive=alive)
+        case "custom":
+            from traind.tasks.custom import CustomTask
+
+            return CustomTask(config, run, alive=alive)
         case _:
             raise NotImplementedError(config.task.kind)

@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 from transformers import (
     AutoConfig,
@@ -24,6 +23,7 @@ from transformers.utils import logging as transformers_logging
 from traind.config import Config, ConfigError
 from traind.data import LabelSet
 from traind.tasks.hub import explained, is_local
+from traind.tasks.seed import seeded
 
 MIN_POSITIONS = 512
 """Of a scratch model: it stays usable on texts longer than the windows it was trained on."""
@@ -44,7 +44,7 @@ def pretrained_config(name: str, max_length: int) -> PreTrainedConfig:
 
 def build(config: Config, labels: LabelSet, *, num_tokens: int, pad_token_id: int) -> PreTrainedModel:
     """A new model; the same configuration gives the same weights. Raises ConfigError."""
-    with _seeded(config.seed), _quiet():
+    with seeded(config.seed), _quiet():
         if config.model.pretrained is not None:
             return _with_dropout(_pretrained(config, labels), config)
         sizes = config.model
@@ -65,7 +65,7 @@ def build(config: Config, labels: LabelSet, *, num_tokens: int, pad_token_id: in
 
 def load(config: Config, directory: Path) -> PreTrainedModel:
     """The model of a checkpoint directory, with this configuration's dropout."""
-    with _seeded(config.seed), _quiet():
+    with seeded(config.seed), _quiet():
         model: PreTrainedModel = AutoModelForTokenClassification.from_pretrained(
             directory, **_dropout(config, AutoConfig.from_pretrained(directory))
         )
@@ -119,13 +119,6 @@ def _with_dropout(model: PreTrainedModel, config: Config) -> PreTrainedModel:
     if config.model.head_dropout is not None and isinstance(head, nn.Dropout):
         head.p = config.model.head_dropout
     return model
-
-
-@contextmanager
-def _seeded(seed: int) -> Iterator[None]:
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(seed)
-        yield
 
 
 @contextmanager
