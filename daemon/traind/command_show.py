@@ -14,6 +14,7 @@ from rundir.status import Liveness, State, Status, liveness, read_status
 from rundir.tail import Tail
 from rundir.text import plain
 from traind import exit_code
+from traind.last_word import last_word
 from traind.launch import is_over, poll_until
 
 
@@ -83,6 +84,7 @@ def show_status(reference: str, runs_dir: Path, *, as_json: bool) -> int:
         "trainer": None if status.trainer is None else f"process {status.trainer.process.pid}",
         "checkpoint": status.checkpoint,
         "error": status.last_error,
+        "report": last_word(run),
     }
     for name, value in rows.items():
         if value is not None:
@@ -140,4 +142,6 @@ def wait(reference: str, runs_dir: Path) -> int:
         print(f"traind: {run.id} failed: {plain(status.last_error or '')}", file=sys.stderr)
     else:
         print(f"{run.id}: {status.state}, step {_steps(status)}")
+        if said := last_word(run):
+            print(said)
     return exit_code.OF_STATE[status.state]

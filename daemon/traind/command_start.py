@@ -15,6 +15,8 @@ from traind import config, exit_code, launch
 from traind.config import Config, ConfigError
 from traind.data import load_corpus
 from traind.follow import follow
+from traind.last_word import last_word
+from traind.sinks import catalog as sinks
 from traind.supervise import take_up
 
 
@@ -28,13 +30,20 @@ def start(
     watch: bool,
     foreground: bool,
     name: str | None = None,
+    look_first: bool = True,
 ) -> int:
-    """Returns the exit code; the run's path is the last line of standard output. Raises ConfigError."""
+    """Returns the exit code; the run's path is the last line of standard output. Raises ConfigError.
+
+    `look_first`: what `traind check` finds wrong with the data without torch refuses the start, what it only wonders
+    at is said.
+    """
     umask_private()
     settings = config.load(path, overrides)
     if name is not None:
         settings = config.check(msgspec.to_builtins(settings) | {"name": name}, "--name")
     launch.require_trainer()
+    if missing := sinks.faults(settings.log):
+        raise ConfigError(*missing)
     earlier = _unfinished_twin(settings, runs_dir) if resume_auto else None
     if earlier is None:
         if settings.task.kind != "custom":
@@ -126,6 +135,8 @@ def _report_end(run: RunDir, state: State, *, is_new: bool) -> int:
         _say(f"traind: the run failed: {plain(status.last_error or '')}; see {run.console}")
     elif state.has_ended and status is not None:
         _say(f"{run.id}: {state}, step {status.step:,} of {status.total_steps or 0:,}")
+        if state is State.DONE and (said := last_word(run)):
+            _say(said)
     else:
         _say(f"traind: {run.id}: its supervisor is gone; `traind resume {run.id}` goes on")
     return exit_code.OF_STATE.get(state, exit_code.FAILED)

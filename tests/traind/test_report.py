@@ -1,0 +1,62 @@
+"""The last word on a run: what it calls well above, overfitting, and the epoch to use."""
+
+import math
+
+import pytest
+
+from traind.report import Point, Report, report
+
+
+def of(
+    losses: list[float], values: list[float], baseline: dict[str, float] | None = None, metric: str = "f1"
+) -> Report:
+    history = [Point(epoch, loss, value) for epoch, (loss, value) in enumerate(zip(losses, values, strict=True), 1)]
+    best = values.index(max(values)) if metric == "f1" else values.index(min(values))
+    return report(
+        metric, {metric: values[best]}, losses[best], (best + 1) * 10, 10, baseline or {}, history
+    )
+
+
+def test_a_good_run_that_was_still_rising() -> None:
+    said = of([0.9, 0.7, 0.6], [0.4, 0.6, 0.8], {"f1": 0.3})
+    assert said.message == (
+        "best f1 0.8 at step 30 (epoch 3); well above the baseline (0.3, +0.5); no overfitting; "
+        "use checkpoints/best, of epoch 3: it was still getting better, more epochs may help"
+    )
+    assert said.detail["improvement"] == pytest.approx(0.5)
+    assert said.detail["overfitting"] is False
+
+
+def test_an_overfitting_run_names_the_epoch_before_it() -> None:
+    said = of([0.9, 0.5, 0.7], [0.4, 0.8, 0.7], {"f1": 0.3})
+    assert "overfitting: eval loss rose 40% over its lowest, of epoch 2" in said.message
+    assert said.message.endswith("use checkpoints/best, of epoch 2")
+
+
+@pytest.mark.parametrize(
+    ("value", "baseline", "standing"),
+    [
+        (0.30, 0.30, "not above the baseline"),
+        (0.20, 0.30, "not above the baseline"),
+        (0.33, 0.30, "barely above the baseline"),
+        (0.37, 0.30, "well above the baseline"),
+        (0.995, 0.99, "well above the baseline"),
+        (math.nan, 0.30, "not above the baseline"),
+    ],
+)
+def test_scores_are_held_against_the_room_there_is(value: float, baseline: float, standing: str) -> None:
+    said = report("f1", {"f1": value}, 1.0, 10, 10, {"f1": baseline}, [Point(1, 1.0, value)])
+    assert said.detail["standing"] == standing
+
+
+@pytest.mark.parametrize(
+    ("value", "standing"),
+    [(9.0, "well above the baseline"), (9.5, "barely above the baseline"), (11.0, "not above the baseline")],
+)
+def test_of_losses_the_lower_is_the_better(value: float, standing: str) -> None:
+    said = report("perplexity", {"perplexity": value}, 1.0, 10, 10, {"perplexity": 10.0}, [Point(1, 1.0, value)])
+    assert said.detail["standing"] == standing
+
+
+def test_without_a_baseline_nothing_is_compared() -> None:
+    assert "baseline" not in of([0.9], [0.4]).message
