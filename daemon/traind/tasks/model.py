@@ -1,10 +1,10 @@
-"""The model of a token classification: from scratch, pretrained, or from a checkpoint. Knows no data.
+"""A model that labels tokens or whole texts: from scratch, pretrained, or from a checkpoint. Knows no data.
 
 Leaves the global random generator as it found it: weights are a function of the seed alone.
 """
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -12,8 +12,10 @@ from typing import Any
 from torch import Tensor, nn
 from transformers import (
     AutoConfig,
+    AutoModelForSequenceClassification,
     AutoModelForTokenClassification,
     DistilBertConfig,
+    DistilBertForSequenceClassification,
     DistilBertForTokenClassification,
     PreTrainedConfig,
     PreTrainedModel,
@@ -21,7 +23,6 @@ from transformers import (
 from transformers.utils import logging as transformers_logging
 
 from traind.config import Config, ConfigError
-from traind.data import LabelSet
 from traind.tasks.hub import explained, is_local
 from traind.tasks.seed import seeded
 
@@ -29,7 +30,30 @@ MIN_POSITIONS = 512
 """Of a scratch model: it stays usable on texts longer than the windows it was trained on."""
 
 _DROPOUT_KEYS = ("dropout", "attention_dropout", "hidden_dropout_prob", "attention_probs_dropout_prob")
+_HEAD_PARTS = ("classifier.", "pre_classifier.", "score.")
+_POOLER = ".pooler."
 _log = logging.getLogger(__name__)
+
+
+class Head(NamedTuple):
+    """What stands on the encoder: the library's class for any architecture, and for the one of scratch models."""
+
+    auto: Any
+    scratch: Any
+
+
+TOKEN = Head(AutoModelForTokenClassification, DistilBertForTokenClassification)
+SEQUENCE = Head(AutoModelForSequenceClassification, DistilBertForSequenceClassification)
+
+
+class Labels(Protocol):
+    """Names by id, and ids by name."""
+
+    @property
+    def names(self) -> Sequence[str]: ...
+
+    @property
+    def ids(self) -> Mapping[str, int]: ...
 
 
 def pretrained_config(name: str, max_length: int) -> PreTrainedConfig:
@@ -44,7 +68,7 @@ def pretrained_config(name: str, max_length: int) -> PreTrainedConfig:
 
 def build(config: Config, labels: LabelSet, *, num_tokens: int, pad_token_id: int) -> PreTrainedModel:
     """A new model; the same configuration gives the same weights. Raises ConfigError."""
-    with seeded(config.seed), _quiet():
+    with seeded(config.seed), quiet():
         if config.model.pretrained is not None:
             return _with_dropout(_pretrained(config, labels), config)
         sizes = config.model
@@ -60,12 +84,12 @@ def build(config: Config, labels: LabelSet, *, num_tokens: int, pad_token_id: in
         )
         if sizes.dropout is not None:
             scratch.dropout = scratch.attention_dropout = sizes.dropout
-        return _with_dropout(DistilBertForTokenClassification(scratch), config)
+        return _with_dropout(head.scratch(scratch), config)
 
 
 def load(config: Config, directory: Path) -> PreTrainedModel:
     """The model of a checkpoint directory, with this configuration's dropout."""
-    with seeded(config.seed), _quiet():
+    with seeded(config.seed), quiet():
         model: PreTrainedModel = AutoModelForTokenClassification.from_pretrained(
             directory, **_dropout(config, AutoConfig.from_pretrained(directory))
         )
@@ -84,11 +108,11 @@ def logits(model: nn.Module, batch: Mapping[str, Tensor]) -> Tensor:
     return result
 
 
-def _pretrained(config: Config, labels: LabelSet) -> PreTrainedModel:
+def _pretrained(config: Config, labels: Labels, head: Head, pad_token_id: int) -> PreTrainedModel:
     name = config.model.pretrained or ""
     known = pretrained_config(name, config.data.max_length)
     with explained(name):
-        model, report = AutoModelForTokenClassification.from_pretrained(
+        model, report = head.auto.from_pretrained(
             name,
             local_files_only=is_local(name),
             **_names(labels),
@@ -96,14 +120,29 @@ def _pretrained(config: Config, labels: LabelSet) -> PreTrainedModel:
             ignore_mismatched_sizes=True,  # a head of another label set is replaced, as a missing one is made
             output_loading_info=True,
         )
-    fresh = [key for key in report["missing_keys"] if not key.startswith(("classifier.", "score."))]
-    if fresh:
-        _log.warning("%s: %d tensors are not in its file and start at random: %s", name, len(fresh), sorted(fresh)[:5])
+    if model.config.pad_token_id is None:
+        model.config.pad_token_id = pad_token_id  # a decoder looks for the last token that is none
+    _explain(name, report)
     result: PreTrainedModel = model
     return result
 
 
-def _names(labels: LabelSet) -> dict[str, Any]:
+def _explain(name: str, report: Mapping[str, Any]) -> None:
+    """Say once, in words, what the library says in a table: most of it is as it should be."""
+    missing = {*report["missing_keys"], *(key for key, *_ in report["mismatched_keys"])}
+    fresh = sorted(key for key in missing if not key.startswith(_HEAD_PARTS) and _POOLER not in key)
+    if fresh:
+        _log.warning("%s: %d tensors are not in its file and start at random: %s", name, len(fresh), fresh[:5])
+    if unused := len(report["unexpected_keys"]):
+        left_out = f", and {unused} tensors of what it was pretrained with are left out"
+    else:
+        left_out = ""
+    if len(missing) > len(fresh):
+        text = "%s: its classifier is new, starts at random and is learnt in this run%s; both are as they should be"
+        _log.warning(text, name, left_out)
+
+
+def _names(labels: Labels) -> dict[str, Any]:
     return {"id2label": dict(enumerate(labels.names)), "label2id": dict(labels.ids)}
 
 
@@ -122,8 +161,8 @@ def _with_dropout(model: PreTrainedModel, config: Config) -> PreTrainedModel:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    """Without the progress bar and the table of a head newly made; what matters of it is said by `_pretrained`."""
+def quiet() -> Iterator[None]:
+    """Without the progress bar and the table of a head newly made; what matters of it is said by `_explain`."""
     library: Any = transformers_logging
     verbosity = library.get_verbosity()
     library.set_verbosity_error()
