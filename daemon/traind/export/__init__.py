@@ -1,0 +1,1 @@
+"""`traind export`: a recorded run as tables, event files, a page or a log. One module a format; none knows torch."""
