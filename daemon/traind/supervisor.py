@@ -24,6 +24,8 @@ from traind.config import Config
 from traind.eventlog import EventLog
 from traind.machine import Machine
 from traind.order_desk import OrderDesk, argument_fault, refusal
+from traind.sink_process import Failure, Sinks
+from traind.sinks.catalog import wanted
 from traind.trainer_process import Ending, TrainerProcess
 from traind.watch import RecordWatch, last_console_lines, newest_checkpoint
 from traind.wire import Beat, Facts, Leave
@@ -53,6 +55,7 @@ class Supervisor:
         self._watch = RecordWatch(
             run, {"non_finite": config.alerts.non_finite, "overfitting": config.alerts.overfitting}
         )
+        self._sinks = Sinks(run, wanted(config.log))
         self._desk = OrderDesk(run, self.status.control)
         history = self._watch.events()
         self._desk.note_outcomes(history)
@@ -104,6 +107,7 @@ class Supervisor:
         self._hear_trainer()
         if self._is_due("watch", WATCH_S, now):
             self._read_records()
+            self._note_sinks(self._sinks.look())
         for order in self._desk.arrivals():
             self._take(order)
         if self._trainer is not None and (ending := self._trainer.ended()) is not None:
@@ -119,7 +123,10 @@ class Supervisor:
             self._sample()
         if self._is_due("keep", KEEP_S, now):
             self._attempt("alerts.json", self._watch.keep)
-        if self._is_due("status", HEARTBEAT_S, now):
+        self._beat()
+
+    def _beat(self) -> None:
+        if self._is_due("status", HEARTBEAT_S, time.monotonic()):
             self._write_status()
 
     def _attempt(self, what: str, write: Callable[[], None]) -> None:
@@ -173,6 +180,7 @@ class Supervisor:
         self._trainer = TrainerProcess(
             self.run, attempt=self.status.attempt, reason=reason, paused=paused, lock_fd=self._lock_fd
         )
+        self._sinks.start()
         self._spawned_at = time.monotonic()
         self.status.started_at = self.status.started_at or time.time()
         self.status.trainer = Heart(process=self._trainer.id, beat_at=time.time())
@@ -269,7 +277,9 @@ class Supervisor:
             self._spawn("resume")
 
     def _end(self, state: State, error: str | None = None) -> None:
-        self.status.state, self.status.last_error, self.status.ended_at = state, error, time.time()
+        ended_at = time.time()
+        self._note_sinks(self._sinks.finish(self._beat))  # before the end is said: who waits for it may read them
+        self.status.state, self.status.last_error, self.status.ended_at = state, error, ended_at
         self._restart_at = None
         self._answer_in_flight(f"the run ended first: {state}")
         self._events.lifecycle(str(state), error or "", step=self.status.step)
@@ -384,6 +394,13 @@ class Supervisor:
         self.status.checkpoint = newest_checkpoint(events) or self.status.checkpoint
         for change in self._watch.alert_changes():
             self._events.write(change.as_event(at=0, attempt=0))
+
+    def _note_sinks(self, failures: list[Failure]) -> None:
+        for failure in failures:
+            detail = {"sink": str(failure.name), "reason": failure.reason}
+            self._events.lifecycle(
+                "sink_failed", f"{failure.name}: {failure.reason}", step=self.status.step, detail=detail
+            )
 
     def _sample(self) -> None:
         pids = [os.getpid()] + ([self._trainer.id.pid] if self._trainer is not None else [])

@@ -94,6 +94,23 @@ class RunDir:
         return self.path / "cache"
 
     @property
+    def sinks(self) -> Path:
+        """The sinks' own memory: how far each has read, and what it had to say."""
+        return self.path / "sinks"
+
+    @property
+    def csv(self) -> Path:
+        return self.path / "csv"
+
+    @property
+    def tensorboard(self) -> Path:
+        return self.path / "tensorboard"
+
+    @property
+    def wandb(self) -> Path:
+        return self.path / "wandb"
+
+    @property
     def checkpoints(self) -> Path:
         return self.path / "checkpoints"
 
