@@ -65,7 +65,14 @@ def _parser() -> argparse.ArgumentParser:
         "--watch", action="store_true", help="then open the dashboard; a line per step without a terminal"
     )
     start.add_argument("--foreground", action="store_true", help="supervise in this process; end with the run's result")
+    start.add_argument("--no-check", action="store_true", help="start though the data look wrong (see check)")
     start.set_defaults(act=_start)
+
+    check = verbs.add_parser("check", parents=[runs_dir], help="find out in seconds what would ruin hours")
+    check.add_argument("config", type=Path, help="a TOML file, e.g. configs/ner.toml")
+    check.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="e.g. --set train.lr=1e-5")
+    check.add_argument("--json", action="store_true")
+    check.set_defaults(act=_check)
 
     for verb, text in ORDER_VERBS.items():
         order = _run_verb(verbs, verb, text, runs_dir)
@@ -119,7 +126,14 @@ def _start(args: argparse.Namespace, argv: list[str]) -> int:
         watch=args.watch,
         foreground=args.foreground,
         name=args.name,
+        look_first=not args.no_check,
     )
+
+
+def _check(args: argparse.Namespace, argv: list[str]) -> int:  # noqa: ARG001
+    from traind.command_check import check
+
+    return check(args.config, args.set, args.runs_dir, as_json=args.json)
 
 
 def _order(args: argparse.Namespace, argv: list[str]) -> int:

@@ -60,6 +60,11 @@ def lines(finding: Finding) -> list[str]:
     return [f"{MARKS[finding.level]} {finding.check:{_NAME_WIDTH}} {first}", *(indent + part for part in rest), *cure]
 
 
+def in_one_line(finding: Finding) -> str:
+    """Check, what was found, and the cure."""
+    return f"{finding.check}: {finding.text}" + (f"; {finding.cure}" if finding.cure else "")
+
+
 def count(findings: Iterable[Finding], level: Level) -> int:
     """How many are of that level."""
     return sum(finding.level is level for finding in findings)

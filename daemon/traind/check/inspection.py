@@ -7,7 +7,6 @@ import time
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -17,12 +16,13 @@ from rundir.layout import RunDir
 from traind import device
 from traind.batch_order import BatchOrder
 from traind.check import learning
+from traind.check.blame import of_error
 from traind.check.capacity import Activations, bytes_of, examine_memory, examine_time, state_bytes
-from traind.check.finding import Finding, Level, fault, of_mistake, ok
-from traind.check.outputs import examine_ids, examine_labels, examine_outputs, examine_start
+from traind.check.finding import Finding, Level, of_mistake, ok
+from traind.check.outputs import are_classes, examine_ids, examine_labels, examine_outputs, examine_start
 from traind.check.plan import Plan, examine_disk, examine_plan, plan_of
 from traind.check.report import Reporter
-from traind.check.scan import Scan, examine_scan, labels_of, scan
+from traind.check.scan import Scan, examine_scan, examine_truncation, labels_of, scan
 from traind.check.weights import examine_weights
 from traind.config import Config, ConfigError
 from traind.device import Placement
@@ -34,7 +34,7 @@ from traind.trainer import check_metric, save_activations
 SLOW_STEP_S = 2.0
 """A step that takes longer is made once, and one batch is repeated in part."""
 _PART = 4
-_OOM_CURE = "halve train.batch_size and double train.accumulation: the steps stay the same"
+_TIMED_STEPS = 4
 
 
 class _NothingToGoOnWith(Exception):  # noqa: N818 — no error, the end of the inspection
@@ -70,6 +70,7 @@ class Inspection:
             found = scan(task, order, config.eval.batch_size)
             batch = _first_batch(task, order)
         say.all(examine_scan(found, config.data.max_length))
+        say.all(examine_truncation(task.summary, found.num_examples))
         say.doing("building the model")
         with self._blamed("model"):
             model = task.build_model()
@@ -85,18 +86,18 @@ class Inspection:
     def _look_at_batch(self, task: Task, model: nn.Module, placement: Placement, batch: Batch, found: Scan) -> None:
         """One forward pass."""
         self._end_on_fault(*examine_ids(found, _num_embeddings(model)))
-        with self._blamed("one batch"):
-            there = {name: tensor.to(placement.device) for name, tensor in batch.items()}
-            with torch.no_grad():
-                num_outputs = task.forward(model, there).shape[-1]
-        if labels_of(batch) is not None and task.num_classes is not None:
-            is_lm = self._config.task.kind == "causal-lm"
-            self._end_on_fault(*examine_labels(found, num_outputs, task.num_classes, may_be_padded=is_lm))
+        kind, labels, num_classes = self._config.task.kind, labels_of(batch), task.num_classes
+        with self._blamed("one batch"), torch.no_grad():
+            outputs = task.forward(model, {name: tensor.to(placement.device) for name, tensor in batch.items()})
+        if labels is not None and are_classes(labels, outputs):
+            num_outputs = outputs.shape[-1]
+            self._end_on_fault(examine_labels(found, num_outputs, num_classes, may_be_padded=kind == "causal-lm"))
+            num_classes = num_classes or num_outputs
         with self._blamed("one batch"):
             outputs, loss_sum, loss = learning.loss_of(task, model, batch, placement)
-        is_scratch = self._config.model.init == "scratch" and self._config.task.kind != "custom"
+        is_scratch = self._config.model.init == "scratch" and kind != "custom"
         self._end_on_fault(
-            *examine_outputs(outputs, batch, loss_sum), examine_start(loss, task.num_classes, is_scratch=is_scratch)
+            *examine_outputs(outputs, batch, loss_sum), examine_start(loss, num_classes, is_scratch=is_scratch)
         )
 
     def _train_a_little(
@@ -112,8 +113,10 @@ class Inspection:
             with activations.measured(model):
                 step_s = _timed_step(stepper, config, batch, 0)
             after_one = learning.examine_update(model, begun_with, watch, config.train.lr)
-            if step_s < SLOW_STEP_S:
-                step_s = _timed_step(stepper, config, batch, 1)
+            done = 1
+            while step_s < SLOW_STEP_S and done < _TIMED_STEPS:  # the first one also compiles and allocates
+                step_s = min(step_s, _timed_step(stepper, config, batch, done))
+                done += 1
             began = time.monotonic()
             learning.loss_of(task, model, batch, placement)
             forward_s = time.monotonic() - began
@@ -152,10 +155,8 @@ class Inspection:
         except ConfigError as error:
             self._end_on_fault(*(of_mistake(check, mistake) for mistake in error.faults))
         except Exception as error:  # noqa: BLE001 — anything may be raised by what is checked; all of it is reported
-            if device.is_out_of_memory(error):
-                self._end_on_fault(fault(check, f"out of memory: {error}", _OOM_CURE))
             traceback.print_exc()
-            self._end_on_fault(fault(check, f"{type(error).__name__}: {error}{_place_of(error)}", "correct it there"))
+            self._end_on_fault(of_error(check, error))
 
 
 def _first_batch(task: Task, order: BatchOrder) -> Batch:
@@ -183,8 +184,3 @@ def _growth(batch: Batch, found: Scan, config: Config) -> float:
     if "attention_mask" not in batch or not found.longest:
         return 1.0
     return max(1.0, found.longest * config.train.batch_size / batch["attention_mask"].numel())
-
-
-def _place_of(error: Exception) -> str:
-    frames = traceback.extract_tb(error.__traceback__)
-    return f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""

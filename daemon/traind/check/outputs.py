@@ -16,6 +16,7 @@ HIGH_START = 1.5
 LOW_START = 0.5
 """Times ln(classes): random weights are not that right."""
 _SUM_TOLERANCE = 1e-3
+SHIFTED = "labels count from 0: subtract 1 where they begin at 1, else build a head with more outputs (num_labels)"
 
 
 def examine_ids(found: Scan, num_embeddings: int | None) -> Iterator[Finding]:
@@ -31,34 +32,25 @@ def examine_ids(found: Scan, num_embeddings: int | None) -> Iterator[Finding]:
         yield ok("token ids", text)
 
 
-def examine_labels(found: Scan, num_outputs: int, num_classes: int | None, *, may_be_padded: bool) -> Iterator[Finding]:
-    """Whether every label has an output, and every output a label. `may_be_padded`: outputs beyond are customary."""
-    text = f"{found.lowest_label:,} to {found.highest_label:,}; the head has {num_outputs:,} outputs"
-    if found.highest_label >= num_outputs:
-        shifted = " Labels count from 0: subtract 1?" if found.highest_label == num_outputs else ""
-        yield fault(
-            "label ids",
-            f"{text}: label {found.highest_label:,} has none",
-            f"build the head with {found.highest_label + 1:,} outputs (num_labels), or correct the labels.{shifted}",
-        )
-    elif found.lowest_label < 0:
-        yield fault(
-            "label ids", f"{text}: label {found.lowest_label:,} has none", f"use {IGNORED} for what is not scored"
-        )
-    elif num_classes is not None and num_outputs < num_classes:
-        yield fault(
-            "label ids",
-            f"{text}, fewer than the {num_classes:,} labels",
-            f"build the head with {num_classes:,} outputs (num_labels)",
-        )
-    elif num_classes is not None and num_outputs > num_classes and not may_be_padded:
-        yield warn(
-            "label ids",
-            f"{text}, more than the {num_classes:,} labels: some can only be wrong",
-            f"build the head with {num_classes:,} outputs (num_labels)",
-        )
-    else:
-        yield ok("label ids", text)
+def examine_labels(found: Scan, num_outputs: int, num_classes: int | None, *, may_be_padded: bool) -> Finding:
+    """Whether every label has an output, and every output a label.
+
+    `num_classes` is None where the task does not tell: then what the labels reach. `may_be_padded`: outputs beyond
+    are customary.
+    """
+    lowest, highest = found.lowest_label, found.highest_label
+    text = f"{lowest:,} to {highest:,}; the head has {num_outputs:,} outputs"
+    if highest >= num_outputs:
+        return fault("label ids", f"{text}: label {highest:,} has none", SHIFTED)
+    if lowest < 0:
+        return fault("label ids", f"{text}: label {lowest:,} has none", f"use {IGNORED} for what is not scored")
+    wanted = num_classes or (highest + 1 if found.num_seen == found.num_examples else num_outputs)
+    cure = f"build the head with {wanted:,} outputs (num_labels)"
+    if num_outputs < wanted:
+        return fault("label ids", f"{text}, fewer than the {wanted:,} labels", cure)
+    if num_outputs > wanted and not may_be_padded:
+        return warn("label ids", f"{text}, more than the {wanted:,} labels: some can only be wrong", cure)
+    return ok("label ids", text)
 
 
 def examine_outputs(outputs: Tensor, batch: Batch, loss_sum: float) -> Iterator[Finding]:
@@ -76,7 +68,7 @@ def examine_outputs(outputs: Tensor, batch: Batch, loss_sum: float) -> Iterator[
         return
     yield ok("outputs", f"{list(outputs.shape)} from {shapes}, all finite")
     labels = labels_of(batch)
-    if labels is not None and _are_probabilities(outputs) and labels.shape == outputs.shape[:-1]:
+    if labels is not None and are_classes(labels, outputs) and _are_probabilities(outputs):
         valid = labels != IGNORED
         chosen = outputs[valid].gather(-1, labels[valid].unsqueeze(-1)).squeeze(-1)
         right = float(-chosen.clamp_min(1e-30).log().sum())
@@ -88,9 +80,12 @@ def examine_outputs(outputs: Tensor, batch: Batch, loss_sum: float) -> Iterator[
             )
 
 
+def are_classes(labels: Tensor, outputs: Tensor) -> bool:
+    """Whether each label chooses among the outputs in its place."""
+    return outputs.dim() >= 2 and outputs.shape[-1] >= 2 and labels.shape == outputs.shape[:-1]
+
+
 def _are_probabilities(outputs: Tensor) -> bool:
-    if outputs.dim() < 2 or outputs.shape[-1] < 2:
-        return False
     sums = outputs.sum(dim=-1)
     return bool((outputs >= 0).all() and torch.allclose(sums, torch.ones_like(sums), atol=_SUM_TOLERANCE))
 
