@@ -22,6 +22,7 @@ from traind.check.finding import MARKS, Finding, Level, count, fault, lines, of_
 from traind.check.report import read_line
 from traind.config import Config, ConfigError
 from traind.data import load_corpus
+from traind.sinks import catalog as sinks
 
 _LAST_WORDS = 3
 """Lines of a process that crashed that are shown."""
@@ -34,6 +35,8 @@ def check(path: Path, overrides: list[str], runs_dir: Path, *, as_json: bool) ->
     try:
         settings = config.load(path, overrides)
         launch.require_trainer()
+        if missing := sinks.faults(settings.log):
+            raise ConfigError(*missing)
     except ConfigError as error:
         for mistake in error.faults:
             table.add(of_mistake("configuration", mistake))

@@ -12,8 +12,11 @@ from rundir.layout import RunDir
 from rundir.status import Intent, State, read_status, umask_private
 from rundir.text import plain
 from traind import config, exit_code, launch
+from traind.check.data import examine_early
+from traind.check.finding import Level, in_one_line
 from traind.config import Config, ConfigError
 from traind.data import load_corpus
+from traind.data.survey import Survey
 from traind.follow import follow
 from traind.last_word import last_word
 from traind.sinks import catalog as sinks
@@ -47,7 +50,9 @@ def start(
     earlier = _unfinished_twin(settings, runs_dir) if resume_auto else None
     if earlier is None:
         if settings.task.kind != "custom":
-            load_corpus(settings)  # names every fault of the data while nothing is made yet
+            survey = load_corpus(settings).survey()  # names every fault of the data while nothing is made yet
+            if look_first:
+                _look_at(settings, survey)
         run = launch.create_run(settings, runs_dir)
     else:
         run = earlier
@@ -60,6 +65,17 @@ def start(
         _say(f"continuing {run.path}")
         _go_on(run, argv)
     return _watch(run, is_new=is_new) if watch else _await_first_step(run, is_new=is_new)
+
+
+def _look_at(settings: Config, survey: Survey) -> None:
+    """The part of `traind check` that takes no time. Raises ConfigError for what would make the run worthless."""
+    findings = examine_early(settings, survey)
+    faults = [finding for finding in findings if finding.level is Level.FAULT]
+    if faults:
+        raise ConfigError(*map(in_one_line, faults), "start it all the same with --no-check")
+    for finding in findings:
+        if finding.level is Level.WARN:
+            _say(f"! {plain(in_one_line(finding))}")
 
 
 def _say(text: str) -> None:
