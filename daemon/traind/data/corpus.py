@@ -29,10 +29,16 @@ def load_corpus(config: Config, labels: Any = None, began_with: Mapping[str, str
     `labels` freezes the mapping (those of a resumed run); `began_with` are the hashes of a resumed run: a source that
     has another is refused. Raises ConfigError, each fault with file, key or line, and cure.
     """
+    from traind.data.plain_corpus import load_plain
     from traind.data.span_corpus import load_spans
+    from traind.data.text_corpus import load_texts
 
     match config.task.kind:
         case "token-classification":
             return load_spans(config, labels, began_with)
+        case "text-classification":
+            return load_texts(config, labels, began_with)
+        case "causal-lm":
+            return load_plain(config, began_with)
         case _:
             raise NotImplementedError(config.task.kind)

@@ -67,7 +67,15 @@ class LabelSet:
 
 def read_labels(path: Path) -> LabelSet:
     """The labels of a JSON list, or of an object with `id2label` as a model's config.json has. Raises ConfigError."""
-    cure = 'give a JSON list like ["O", "B-PER", "I-PER"]'
+    try:
+        return LabelSet(read_names(path, example='["O", "B-PER", "I-PER"]'))
+    except ValueError as error:
+        raise ConfigError(f"task.labels: {path}: {error}") from None
+
+
+def read_names(path: Path, *, example: str) -> list[str]:
+    """The names in such a file, in the order of their ids, whatever they name. Raises ConfigError with the example."""
+    cure = f"give a JSON list like {example}"
     try:
         raw: Any = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -78,10 +86,7 @@ def read_labels(path: Path) -> LabelSet:
         raw = _in_id_order(raw.get("id2label", raw))
     if not isinstance(raw, list) or not all(isinstance(name, str) for name in raw):
         raise ConfigError(f"task.labels: {path}: no list of names; {cure}")
-    try:
-        return LabelSet(raw)
-    except ValueError as error:
-        raise ConfigError(f"task.labels: {path}: {error}") from None
+    return raw
 
 
 def _in_id_order(mapping: Any) -> list[Any] | None:

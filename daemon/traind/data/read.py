@@ -8,24 +8,15 @@ from traind.config import ConfigError
 from traind.data.document import Document
 from traind.data.labels import LabelSet
 from traind.data.record import RecordError, conll_document, parse_record
+from traind.data.textfile import Fault, collect, decode, read_bytes
 
 COLUMN_SUFFIXES = (".conll", ".txt", ".bio")
-_MAX_FAULTS = 10
-"""Of one file that are shown; the rest is counted."""
 
 
 def read_documents(path: Path, key: str, labels: LabelSet | None) -> tuple[list[Document], bytes]:
     """The documents of a file, in its order, and its bytes. Raises ConfigError naming `key`, file and line."""
-    try:
-        data = path.read_bytes()
-        text = data.decode("utf-8-sig")
-    except FileNotFoundError:
-        cure = "correct the path, or take sample:propaganda"
-        raise ConfigError(f"{key}: {path}: no such file; {cure}") from None
-    except OSError as error:
-        raise ConfigError(f"{key}: {path}: cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{key}: {path}: not UTF-8 at byte {error.start}; convert it") from None
+    data = read_bytes(path, key, "correct the path, or take sample:propaganda")
+    text = decode(data, path, key)
     if path.suffix == ".jsonl":
         parsed = _jsonl(text, path, labels)
     elif path.suffix == ".json":
@@ -35,25 +26,10 @@ def read_documents(path: Path, key: str, labels: LabelSet | None) -> tuple[list[
     else:
         known = ", ".join((".jsonl", ".json", *COLUMN_SUFFIXES))
         raise ConfigError(f"{key}: {path}: unknown format {path.suffix!r}; give one of {known}, or sample:propaganda")
-    return _collect(parsed, key), data
+    return collect(parsed, key), data
 
 
-def _collect(parsed: Iterator[Document | str], key: str) -> list[Document]:
-    documents: list[Document] = []
-    faults: list[str] = []
-    for item in parsed:
-        if isinstance(item, str):
-            faults.append(f"{key}: {item}")
-        else:
-            documents.append(item)
-    if len(faults) > _MAX_FAULTS:
-        faults = [*faults[:_MAX_FAULTS], f"{key}: and {len(faults) - _MAX_FAULTS} more faults of this kind"]
-    if faults:
-        raise ConfigError(*faults)
-    return documents
-
-
-def _jsonl(text: str, path: Path, labels: LabelSet | None) -> Iterator[Document | str]:
+def _jsonl(text: str, path: Path, labels: LabelSet | None) -> Iterator[Document | Fault]:
     """Split at newlines alone: JSON strings may hold U+2028, which `splitlines` would take for one."""
     for number, line in enumerate(text.split("\n"), start=1):
         if not line.strip():
@@ -61,12 +37,12 @@ def _jsonl(text: str, path: Path, labels: LabelSet | None) -> Iterator[Document 
         try:
             yield parse_record(json.loads(line), f"{path.name}:{number}", labels)
         except RecordError as error:
-            yield f"{path}:{number}: {error}"
+            yield Fault(f"{path}:{number}: {error}")
         except (ValueError, RecursionError) as error:
-            yield f"{path}:{number}: not JSON: {error}"
+            yield Fault(f"{path}:{number}: not JSON: {error}")
 
 
-def _json_list(text: str, path: Path, key: str, labels: LabelSet | None) -> Iterator[Document | str]:
+def _json_list(text: str, path: Path, key: str, labels: LabelSet | None) -> Iterator[Document | Fault]:
     try:
         records = json.loads(text)
     except json.JSONDecodeError as error:
@@ -79,10 +55,10 @@ def _json_list(text: str, path: Path, key: str, labels: LabelSet | None) -> Iter
         try:
             yield parse_record(record, f"{path.name}[{index}]", labels)
         except RecordError as error:
-            yield f"{path}: item {index}: {error}"
+            yield Fault(f"{path}: item {index}: {error}")
 
 
-def _columns(text: str, path: Path) -> Iterator[Document | str]:
+def _columns(text: str, path: Path) -> Iterator[Document | Fault]:
     """CoNLL: first column the token, last one its tag, blank line between sentences, `-DOCSTART-` between documents."""
     rows: list[tuple[str, str]] = []
     first, block = 1, 0
@@ -94,7 +70,7 @@ def _columns(text: str, path: Path) -> Iterator[Document | str]:
             first = first if rows else number
             if len(columns) == 1:
                 faulty = True
-                yield f"{path}:{number}: {columns[0]!r} is one column; write the token, then its tag"
+                yield Fault(f"{path}:{number}: {columns[0]!r} is one column; write the token, then its tag")
             else:
                 rows.append((columns[0], columns[-1]))
         elif rows or faulty:
@@ -112,10 +88,10 @@ def _cells(line: str) -> list[str]:
     return [cell for cell in line.split("\t" if "\t" in line else " ") if cell]
 
 
-def _sentence(rows: list[tuple[str, str]], path: Path, first: int, block: int) -> Document | str:
+def _sentence(rows: list[tuple[str, str]], path: Path, first: int, block: int) -> Document | Fault:
     for offset, row in enumerate(rows):
         try:
             conll_document([row], "", block)
         except RecordError as error:
-            return f"{path}:{first + offset}: {error}"
+            return Fault(f"{path}:{first + offset}: {error}")
     return conll_document(rows, f"{path.name}:{first}", block)

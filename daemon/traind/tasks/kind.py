@@ -18,5 +18,13 @@ def open_task(config: Config, run: RunDir, alive: Callable[[], None]) -> Task:
             from traind.tasks.custom import CustomTask
 
             return CustomTask(config, run, alive=alive)
+        case "text-classification":
+            from traind.tasks.text_classification import TextClassification
+
+            return TextClassification(config, run, alive=alive)
+        case "causal-lm":
+            from traind.tasks.causal_lm import CausalLm
+
+            return CausalLm(config, run, alive=alive)
         case _:
             raise NotImplementedError(config.task.kind)

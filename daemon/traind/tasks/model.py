@@ -7,7 +7,7 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, Protocol
 
 from torch import Tensor, nn
 from transformers import (
@@ -66,11 +66,11 @@ def pretrained_config(name: str, max_length: int) -> PreTrainedConfig:
     return config
 
 
-def build(config: Config, labels: LabelSet, *, num_tokens: int, pad_token_id: int) -> PreTrainedModel:
+def build(config: Config, labels: Labels, head: Head, *, num_tokens: int, pad_token_id: int) -> PreTrainedModel:
     """A new model; the same configuration gives the same weights. Raises ConfigError."""
     with seeded(config.seed), quiet():
         if config.model.pretrained is not None:
-            return _with_dropout(_pretrained(config, labels), config)
+            return _with_dropout(_pretrained(config, labels, head, pad_token_id), config)
         sizes = config.model
         scratch = DistilBertConfig(
             vocab_size=num_tokens,
@@ -87,10 +87,10 @@ def build(config: Config, labels: LabelSet, *, num_tokens: int, pad_token_id: in
         return _with_dropout(head.scratch(scratch), config)
 
 
-def load(config: Config, directory: Path) -> PreTrainedModel:
+def load(config: Config, head: Head, directory: Path) -> PreTrainedModel:
     """The model of a checkpoint directory, with this configuration's dropout."""
     with seeded(config.seed), quiet():
-        model: PreTrainedModel = AutoModelForTokenClassification.from_pretrained(
+        model: PreTrainedModel = head.auto.from_pretrained(
             directory, **_dropout(config, AutoConfig.from_pretrained(directory))
         )
     return _with_dropout(model, config)

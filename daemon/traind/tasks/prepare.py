@@ -70,8 +70,8 @@ def prepare(
         tokenizer = load_saved(saved)
         if fingerprint(tokenizer) == cached.hashes["tokenizer"]:
             return Ready(cached, frozen, tokenizer)
-    began_with = _hashes(run)
-    corpus = load_corpus(config, frozen, began_with)
+    recorded = began_with(run)
+    corpus = load_corpus(config, frozen, recorded)
     alive()
     run.cache.mkdir(mode=0o700, exist_ok=True)
     if corpus.labels is not None:
@@ -82,7 +82,7 @@ def prepare(
     # What was saved is what every later attempt gets; this one must not differ by anything that saving loses.
     tokenizer = load_saved(saved)
     found = fingerprint(tokenizer)
-    if began_with.get("tokenizer", found) != found:
+    if recorded.get("tokenizer", found) != found:
         name = config.model.pretrained
         raise ConfigError(
             f"{f'model.pretrained: {name}' if name else saved}: is not the tokenizer this run began with; put that "
@@ -93,8 +93,8 @@ def prepare(
     return Ready(data, corpus.labels, tokenizer)
 
 
-def _hashes(run: RunDir) -> dict[str, str]:
-    """What the run began with; empty before run.json is written. Raises ConfigError when that file is not ours."""
+def began_with(run: RunDir) -> dict[str, str]:
+    """The hashes of its sources; empty before run.json is written. Raises ConfigError when that file is not ours."""
     try:
         info = read_run_info(run.run_json)
     except msgspec.DecodeError as error:

@@ -8,21 +8,21 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from rundir.layout import RunDir
 from rundir.records import Sample
 from traind.config import Config, ConfigError
-from traind.data.labels import IGNORED, read_labels
+from traind.data.labels import read_labels
 from traind.tasks import model as models
+from traind.tasks.class_weights import settled_weights
 from traind.tasks.entity import batch_counts, scores
 from traind.tasks.features import Batch, Collator, WindowDataset, ordered_batches
 from traind.tasks.lexicon import lexicon_predictions
 from traind.tasks.prepare import encode_labelled, prepare
 from traind.tasks.tally import METRIC_NAMES, EvalTally, document_scores
 from traind.tasks.tokenizer import framing
+from traind.tasks.weighted_loss import WeightedLoss
 from traind.tasks.window import EncodedSet, Windows, cut_windows
 
 
@@ -39,15 +39,16 @@ class TokenClassification:
         ready = prepare(config, run, alive, read_labels=read_labels, encode=encode_labelled)
         self._config, self._labels, self.tokenizer = config, ready.labels, ready.tokenizer
         self._train, self._eval = ready.data.train, ready.data.eval
-        self.hashes = ready.data.hashes
         self._prefix, self._suffix = framing(ready.tokenizer)
         train_windows, self._eval_windows = self._cut(self._train), self._cut(self._eval)
         self.train_data = WindowDataset(self._train, train_windows, self._prefix, self._suffix)
         self._eval_data = WindowDataset(self._eval, self._eval_windows, self._prefix, self._suffix)
         self.num_train = len(self.train_data)
         self.collate = Collator(ready.tokenizer.pad_token_id or 0)
-        self._device_weights: Tensor | None = None
-        self.class_weights = class_weights(config.task.class_weights, self._train, len(ready.labels))
+        counts = np.bincount(self._train.labels[self._train.labels >= 0], minlength=len(ready.labels))
+        weights, hashes = settled_weights(config.task.class_weights, run, counts, ready.labels.names)
+        self._loss = WeightedLoss(weights)
+        self.hashes = {**ready.data.hashes, **hashes}
         windows = {"train": len(train_windows), "eval": len(self._eval_windows)}
         self.summary: dict[str, Any] = {**ready.data.summary, "windows": windows}
         self.num_classes = len(ready.labels)
@@ -70,12 +71,16 @@ class TokenClassification:
     def build_model(self) -> nn.Module:
         """A new model on the CPU, its weights a function of seed and configuration. Raises ConfigError."""
         return models.build(
-            self._config, self._labels, num_tokens=len(self.tokenizer), pad_token_id=self.collate.pad_token_id
+            self._config,
+            self._labels,
+            models.TOKEN,
+            num_tokens=len(self.tokenizer),
+            pad_token_id=self.collate.pad_token_id,
         )
 
     def load_model(self, directory: Path) -> nn.Module:
         """The model of a checkpoint of this run; needs neither hub nor pretrained directory."""
-        return models.load(self._config, directory)
+        return models.load(self._config, models.TOKEN, directory)
 
     def weights(self, model: nn.Module) -> Mapping[str, Tensor]:
         """All of them."""
@@ -94,32 +99,11 @@ class TokenClassification:
 
     def target_weight(self, batch: Batch) -> float:
         """The number of targets, or the sum of their class weights."""
-        return self._weight_of(batch["labels"])
-
-    def _weight_of(self, labels: Tensor) -> float:
-        targets = labels[labels != IGNORED]
-        if self.class_weights is None:
-            return float(targets.numel())
-        return float(self.class_weights.double()[targets].sum())
-
-    def _class_weights_on(self, device: torch.device) -> Tensor | None:
-        """Copied to a device once: each copy from pageable memory would wait for it."""
-        if self.class_weights is None:
-            return None
-        if self._device_weights is None or self._device_weights.device != device:
-            self._device_weights = self.class_weights.to(device)
-        return self._device_weights
+        return self._loss.weight_of(batch["labels"])
 
     def loss_sum(self, outputs: Tensor, batch: Batch) -> Tensor:
         """Cross-entropy of [windows, tokens, labels] summed over the targets, each times its class weight. fp32."""
-        return self._loss_of(outputs, batch["labels"])
-
-    def _loss_of(self, logits: Tensor, labels: Tensor) -> Tensor:
-        weights = self._class_weights_on(logits.device)
-        with torch.autocast(logits.device.type, enabled=False):
-            return functional.cross_entropy(
-                logits.float().flatten(0, 1), labels.flatten(), weight=weights, ignore_index=IGNORED, reduction="sum"
-            )
+        return self._loss.sum_of(outputs, batch["labels"])
 
     # --- metrics ---
 
@@ -138,7 +122,7 @@ class TokenClassification:
 
     def start_eval(self) -> EvalTally:
         return EvalTally(
-            self._eval, self._eval_windows, self._labels, self._loss_of, self._weight_of, len(self._prefix)
+            self._eval, self._eval_windows, self._labels, self._loss.sum_of, self._loss.weight_of, len(self._prefix)
         )
 
     def samples(self, model: nn.Module) -> list[Sample]:  # noqa: ARG002
@@ -150,18 +134,3 @@ class TokenClassification:
         return "longest match of spans seen in training", document_scores(
             lexicon_predictions(self._train, self._eval), self._eval, self._labels
         )[0]
-
-
-def class_weights(kind: str, train: EncodedSet, num_labels: int) -> Tensor | None:
-    """The loss weight of each label, [labels] fp32: 1/n or 1/√n of its n train tokens, scaled to mean 1.
-
-    The mean is over the labels that occur; one that never does weighs 1. None for `none`.
-    """
-    if kind == "none":
-        return None
-    counts = np.bincount(train.labels[train.labels >= 0], minlength=num_labels).astype(np.float64)
-    occurs = counts > 0
-    weights = np.ones(num_labels)
-    weights[occurs] = 1 / (counts[occurs] if kind == "inverse" else np.sqrt(counts[occurs]))
-    weights[occurs] /= weights[occurs].mean()
-    return torch.from_numpy(weights.astype(np.float32))

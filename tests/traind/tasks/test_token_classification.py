@@ -104,7 +104,9 @@ def test_the_loss_is_a_sum_that_any_split_of_the_batch_adds_up_to(texts: Path, m
     whole = task.loss_sum(logits, {"labels": labels})
     parts = sum(task.loss_sum(logits[i : i + 2], {"labels": labels[i : i + 2]}) for i in (0, 2, 4))
     assert torch.isclose(whole, torch.as_tensor(parts), rtol=1e-6)
-    expected = torch.nn.functional.cross_entropy(logits.flatten(0, 1), labels.flatten(), weight=task.class_weights)
+    expected = torch.nn.functional.cross_entropy(
+        logits.flatten(0, 1), labels.flatten(), weight=task._loss.class_weights
+    )
     assert torch.isclose(whole / task.target_weight({"labels": labels}), expected, rtol=1e-5)
     assert task.loss_sum(logits.bfloat16(), {"labels": labels}).dtype == torch.float32
     assert task.target_weight({"labels": torch.full((2, 3), -100)}) == 0.0
@@ -112,7 +114,7 @@ def test_the_loss_is_a_sum_that_any_split_of_the_batch_adds_up_to(texts: Path, m
 
 def test_class_weights_have_mean_one_and_favour_the_rare(texts: Path, make: Make) -> None:
     plain, root, inverse = (
-        make(settings(texts, weights=w), w).class_weights for w in ("none", "sqrt-inverse", "inverse")
+        make(settings(texts, weights=w), w)._loss.class_weights for w in ("none", "sqrt-inverse", "inverse")
     )
     assert plain is None
     assert root is not None

@@ -1,0 +1,52 @@
+"""Adding up an evaluation of whole texts into one confusion matrix. Knows the number of examples, no model."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from torch import Tensor
+
+from traind.tasks.confusion import Matrix, flat_counts, scores, table
+from traind.tasks.weighted_loss import WeightedLoss
+
+
+@dataclass(frozen=True, slots=True)
+class ClassResult:
+    """The outcome of one pass over the eval set."""
+
+    loss: float
+    """Mean over the texts, by class weight where there are any; nan when they weigh nothing."""
+    metrics: dict[str, float]
+    labels: dict[str, dict[str, float]]
+    """Per class: precision, recall, f1, support."""
+    confusion: list[list[int]]
+    """Texts by true (row) and predicted class (column), in the order of `labels`."""
+
+
+class ClassTally:
+    """Owns the counts of one evaluation of `num_texts` texts; batches come in any order, each once."""
+
+    def __init__(self, num_texts: int, names: Sequence[str], positive_from: int | None, loss: WeightedLoss) -> None:
+        self._num_texts, self._names, self._positive_from, self._loss = num_texts, names, positive_from, loss
+        self._loss_sum = 0.0
+        self._weight = 0.0
+        self._matrix: Matrix = np.zeros((len(names), len(names)), dtype=np.int64)
+
+    def add(self, batch: dict[str, Tensor], outputs: Tensor) -> None:
+        """Take the logits [texts, classes] of a batch. One host sync."""
+        logits = outputs.cpu()
+        labels = batch["labels"]
+        # NaN logits must count as an answer: argmax then gives some class, and the loss is nan.
+        counts = flat_counts(logits.argmax(dim=-1), labels, len(self._names))
+        self._matrix += counts.numpy().reshape(self._matrix.shape)
+        self._loss_sum += float(self._loss.sum_of(logits, labels))
+        self._weight += self._loss.weight_of(labels)
+
+    def result(self) -> ClassResult:
+        """The metrics of everything added. Raises ValueError when texts are missing."""
+        if (seen := int(self._matrix.sum())) != self._num_texts:
+            raise ValueError(f"{seen} of {self._num_texts} texts were evaluated")
+        loss = self._loss_sum / self._weight if self._weight else math.nan
+        metrics = scores(self._matrix, self._positive_from)
+        return ClassResult(loss, metrics, table(self._matrix, self._names), self._matrix.tolist())
