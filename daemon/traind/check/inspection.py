@@ -19,7 +19,14 @@ from traind.check import learning
 from traind.check.blame import of_error
 from traind.check.capacity import Activations, bytes_of, examine_memory, examine_time, state_bytes
 from traind.check.finding import Finding, Level, of_mistake, ok
-from traind.check.outputs import are_classes, examine_ids, examine_labels, examine_outputs, examine_start
+from traind.check.outputs import (
+    are_classes,
+    examine_ids,
+    examine_labels,
+    examine_outputs,
+    examine_softmax,
+    examine_start,
+)
 from traind.check.plan import Plan, examine_disk, examine_plan, plan_of
 from traind.check.report import Reporter
 from traind.check.scan import Scan, examine_scan, examine_truncation, labels_of, scan
@@ -94,11 +101,12 @@ class Inspection:
             self._end_on_fault(examine_labels(found, num_outputs, num_classes, may_be_padded=kind == "causal-lm"))
             num_classes = num_classes or num_outputs
         with self._blamed("one batch"):
-            outputs, loss_sum, loss = learning.loss_of(task, model, batch, placement)
+            outputs, loss = learning.loss_of(task, model, batch, placement)
+        self._end_on_fault(examine_outputs(outputs, batch))
+        if labels is not None:
+            self._end_on_fault(*examine_softmax(outputs, labels, lambda of: float(task.loss_sum(of, batch))))
         is_scratch = self._config.model.init == "scratch" and kind != "custom"
-        self._end_on_fault(
-            *examine_outputs(outputs, batch, loss_sum), examine_start(loss, num_classes, is_scratch=is_scratch)
-        )
+        self._end_on_fault(examine_start(loss, num_classes, is_scratch=is_scratch))
 
     def _train_a_little(
         self, task: Task, model: nn.Module, placement: Placement, batch: Batch, found: Scan, plan: Plan

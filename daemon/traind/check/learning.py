@@ -97,8 +97,8 @@ def put_back(model: nn.Module, weights: Mapping[str, Tensor]) -> None:
             parameters[name].copy_(tensor)
 
 
-def loss_of(task: Task, model: nn.Module, batch: Batch, placement: Placement) -> tuple[Tensor, float, float]:
-    """Outputs (fp32, host), loss sum, and loss of a host batch, without dropout."""
+def loss_of(task: Task, model: nn.Module, batch: Batch, placement: Placement) -> tuple[Tensor, float]:
+    """Outputs (fp32, host) and loss of a host batch, without dropout."""
     there = {name: tensor.to(placement.device) for name, tensor in batch.items()}
     autocast = placement.autocast
     context = nullcontext() if autocast is None else torch.autocast(placement.device.type, dtype=autocast)
@@ -109,7 +109,7 @@ def loss_of(task: Task, model: nn.Module, batch: Batch, placement: Placement) ->
             loss_sum = float(task.loss_sum(outputs, there))
     finally:
         model.train()
-    return outputs.float().cpu(), loss_sum, loss_sum / (task.target_weight(batch) or 1.0)
+    return outputs.float().cpu(), loss_sum / (task.target_weight(batch) or 1.0)
 
 
 def repeat(
@@ -117,14 +117,14 @@ def repeat(
 ) -> Repetition:
     """Train on one batch again and again, at the peak learning rate, until it is learnt or the time is up."""
     stepper = Stepper(config, task, model, placement, lambda: None)
-    before = loss_of(task, model, batch, placement)[2]
+    before = loss_of(task, model, batch, placement)[1]
     give_up_at, done = time.monotonic() + seconds, 0
     while done < MAX_STEPS and (done < 3 or time.monotonic() < give_up_at):
         loss = float(step(stepper, config, batch, done))
         done += 1
         if not math.isfinite(loss) or loss < before * (1 - ENOUGH):
             break
-    return Repetition(before, loss_of(task, model, batch, placement)[2], done)
+    return Repetition(before, loss_of(task, model, batch, placement)[1], done)
 
 
 def step(stepper: Stepper, config: Config, batch: Batch, done: int) -> Tensor:
