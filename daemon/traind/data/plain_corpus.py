@@ -80,7 +80,7 @@ def _source(name: str, split: str, config: Config) -> tuple[list[PlainText], str
     if path.suffix not in SUFFIXES:
         known = ", ".join((*TEXT_SUFFIXES, *SUFFIXES))
         raise ConfigError(f"{key}: {path}: unknown format {path.suffix!r}; give one of {known}, or {SAMPLES[1]}")
-    table = read_table(path, key, Columns(config.data.text, config.data.label))
+    table = read_table(path, key, Columns(config.data.text, None, is_labelled=False))
     if not table.rows:
         raise ConfigError(f"{key}: {path}: has no row; give at least one")
     return [PlainText(row.text, row.place) for row in table.rows], table.digest

@@ -50,6 +50,8 @@ class Columns:
 
     text: str | None
     label: str | None
+    is_labelled: bool = True
+    """False where the text is all that is wanted: the label is then not looked for, and empty."""
 
 
 def read_table(path: Path, key: str, wanted: Columns) -> Table:
@@ -71,12 +73,13 @@ def read_table(path: Path, key: str, wanted: Columns) -> Table:
 
 
 def as_row(text: Any, label: Any, place: str, columns: tuple[str, str]) -> Row | Fault:
-    """A row of values of any type, or what is wrong with it."""
+    """A row of values of any type, or what is wrong with it. Without labels both columns are that of the text."""
     text_name, label_name = columns
     try:
         if not isinstance(text, str):
             raise RecordError(f"{text_name!r} is {_shown(text)}, no text; write a string")
-        return Row(whole(text, repr(text_name)), whole(_label(label, label_name), repr(label_name)), place)
+        label = whole(_label(label, label_name), repr(label_name)) if label_name != text_name else ""
+        return Row(whole(text, repr(text_name)), label, place)
     except RecordError as error:
         return Fault(f"{place}: {error}")
 
@@ -96,17 +99,28 @@ def _shown(value: Any) -> str:
 
 
 def choose_columns(names: Sequence[str], place: str, key: str, wanted: Columns) -> tuple[str, str]:
-    """Which of the named columns hold text and label. Raises ConfigError when that cannot be told."""
+    """Which of the named columns hold text and label. Raises ConfigError when that cannot be told.
+
+    Without labels both are that of the text.
+    """
     text = _chosen(names, wanted.text, TEXT_NAMES, place, "data.text")
+    if not wanted.is_labelled:
+        text = names[0] if text is None and len(names) == 1 else text
+        if text is None:
+            raise ConfigError(f"{key}: {place}: its columns are {_listed(names)}; name that of the text in data.text")
+        return text, text
     label = _chosen(names, wanted.label, LABEL_NAMES, place, "data.label")
     if len(names) == 2 and (text is None) != (label is None):
         # One is known, so the other is what is left.
         text, label = text or _other(names, label), label or _other(names, text)
     if text is None or label is None or text == label:
         which = "text" if text is None else "label"
-        listed = ", ".join(map(repr, names)) or "none"
-        raise ConfigError(f"{key}: {place}: its columns are {listed}; name that of the {which} in data.{which}")
+        raise ConfigError(f"{key}: {place}: its columns are {_listed(names)}; name that of the {which} in data.{which}")
     return text, label
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(map(repr, names)) or "none"
 
 
 def _other(names: Sequence[str], known: str | None) -> str:
@@ -115,8 +129,7 @@ def _other(names: Sequence[str], known: str | None) -> str:
 
 def _chosen(names: Sequence[str], wanted: str | None, usual: Sequence[str], place: str, key: str) -> str | None:
     if wanted is not None and wanted not in names:
-        listed = ", ".join(map(repr, names)) or "none"
-        raise ConfigError(f"{key} = {wanted!r}: {place}: its columns are {listed}; name one of them")
+        raise ConfigError(f"{key} = {wanted!r}: {place}: its columns are {_listed(names)}; name one of them")
     if wanted is not None:
         return wanted
     folded = {name.strip().casefold(): name for name in reversed(names)}
@@ -156,7 +169,8 @@ def _guessed(table: Sequence[Cells], wanted: Columns) -> Columns:
     if len(table[0].cells) != 2 or wanted.text or wanted.label:
         return wanted
     first, second = (len({row.cells[side] for row in table if len(row.cells) == 2}) for side in (0, 1))
-    return Columns("2", "1") if first < second else Columns("1", "2")
+    text, label = ("2", "1") if first < second else ("1", "2")
+    return Columns(text, label, wanted.is_labelled)
 
 
 def _jsonl(text: str, path: Path, key: str, wanted: Columns) -> Iterator[Row | Fault]:
@@ -186,7 +200,7 @@ def _parquet(path: Path, key: str, wanted: Columns) -> Iterator[Row | Fault]:
         raise ConfigError(f"{key}: {path}: reading Parquet needs pyarrow; {cure}") from None
     try:
         columns = choose_columns(parquet.read_schema(path).names, str(path), key, wanted)
-        table = parquet.read_table(path, columns=list(columns))
+        table = parquet.read_table(path, columns=list(dict.fromkeys(columns)))
     except (ArrowException, OSError) as error:
         raise ConfigError(f"{key}: {path}: not Parquet: {str(error).splitlines()[0]}; write it again") from None
     values = zip(*(table.column(name).to_pylist() for name in columns), strict=True)
