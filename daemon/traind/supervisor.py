@@ -86,7 +86,7 @@ class Supervisor:
         if reason == "start":
             self._spawn("start")
         self._take_up_old_orders(order_id)
-        while self._has_work():
+        while self._has_work() or self._takes_last_orders():
             self._tick()
         self._close()
         return self.status.state
@@ -94,6 +94,13 @@ class Supervisor:
     def _has_work(self) -> bool:
         waits = self._restart_at is not None or (self.status.state is State.PARKED and self._was_started)
         return self._trainer is not None or (waits and not self.status.state.has_ended)
+
+    def _takes_last_orders(self) -> bool:
+        """Answer what came while the run ended; a resume among it is work again. After a signal, leave at once."""
+        if not self._signals:
+            for order in self._desk.arrivals():
+                self._take(order)
+        return self._has_work()
 
     @property
     def _was_started(self) -> bool:
