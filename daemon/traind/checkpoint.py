@@ -9,7 +9,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
@@ -149,8 +149,11 @@ def _fsync(path: Path) -> None:
         os.close(fd)
 
 
-def verify(path: Path) -> None:
-    """Raises InvalidCheckpointError unless every file of the manifest is there, with its size and checksum."""
+def verify(path: Path, *, without: Collection[str] = ()) -> None:
+    """Raises InvalidCheckpointError unless every file of the manifest is there, with its size and checksum.
+
+    Those named in `without` are not looked at: a model can be tried where its optimizer was left behind.
+    """
     try:
         files = json.loads((path / MANIFEST).read_bytes())["files"]
         wanted = {str(name): (int(entry["size_bytes"]), str(entry["sha256"])) for name, entry in files.items()}
@@ -159,6 +162,8 @@ def verify(path: Path) -> None:
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise InvalidCheckpointError(f"manifest unreadable: {error}") from None
     for name, (size_bytes, sha256) in wanted.items():
+        if name in without:
+            continue
         file = path / name
         if "/" in name or not file.is_file():
             raise InvalidCheckpointError(f"{name} is missing")

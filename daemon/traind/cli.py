@@ -30,8 +30,12 @@ ORDER_VERBS = {
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry of `traind`. Returns the exit code."""
     given = list(sys.argv[1:] if argv is None else argv)
-    args = _parser().parse_args(given)
     try:
+        if given[:1] == ["predict"]:  # argparse's verbs take no TEXT after an option: that process parses by itself
+            from traind.command_predict import predict
+
+            predict(given[1:])
+        args = _parser().parse_args(given)
         return int(args.act(args, ["traind", *given]))
     except (ConfigError, RunNotFoundError, RunBusyError) as error:
         print(f"traind: {error}", file=sys.stderr)
@@ -93,6 +97,7 @@ def _parser() -> argparse.ArgumentParser:
     logs = _run_verb(verbs, "logs", "what the trainer's libraries printed", runs_dir)
     logs.add_argument("-f", "--follow", action="store_true", help="go on until the run ends")
     logs.set_defaults(act=_logs)
+    verbs.add_parser("predict", add_help=False, help="try a trained model on texts of yours (predict --help)")
     wait = _run_verb(verbs, "wait", "return when the run has ended, with its result", runs_dir)
     wait.set_defaults(act=_wait)
     return parser
