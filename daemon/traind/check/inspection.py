@@ -38,10 +38,11 @@ from traind.task import Batch, Task
 from traind.tasks.kind import open_task
 from traind.trainer import check_metric, save_activations
 
-SLOW_STEP_S = 2.0
-"""A step that takes longer is made once, and one batch is repeated in part."""
+SLOW_STEP_S = 0.25
+"""Of a batch whose step takes longer, a part is repeated."""
 _PART = 4
-_TIMED_STEPS = 4
+_TIMED_STEPS = 5
+_TIMED_S = 3.0
 
 
 class _NothingToGoOnWith(Exception):  # noqa: N818 — no error, the end of the inspection
@@ -121,10 +122,10 @@ class Inspection:
             with activations.measured(model):
                 step_s = _timed_step(stepper, config, batch, 0)
             after_one = learning.examine_update(model, begun_with, watch, config.train.lr)
-            done = 1
-            while step_s < SLOW_STEP_S and done < _TIMED_STEPS:  # the first one also compiles and allocates
-                step_s = min(step_s, _timed_step(stepper, config, batch, done))
-                done += 1
+            done, spent_s = 1, step_s
+            while spent_s < _TIMED_S and done < _TIMED_STEPS:  # the first one also compiles and allocates
+                another_s = _timed_step(stepper, config, batch, done)
+                step_s, spent_s, done = min(step_s, another_s), spent_s + another_s, done + 1
             began = time.monotonic()
             learning.loss_of(task, model, batch, placement)
             forward_s = time.monotonic() - began
@@ -133,7 +134,7 @@ class Inspection:
                 model, stepper.optimizer, activations.num_bytes * _growth(batch, found, config), placement
             )
             learning.put_back(model, begun_with)
-            part = batch if step_s < SLOW_STEP_S / 8 else {name: tensor[:_PART] for name, tensor in batch.items()}
+            part = batch if step_s < SLOW_STEP_S else {name: tensor[:_PART] for name, tensor in batch.items()}
             repetition = learning.repeat(config, task, model, placement, part, seconds=learning.REPEAT_S)
         self._end_on_fault(learning.examine_gradients(model, watch), after_one)
         with self._blamed("one step"):

@@ -18,6 +18,9 @@ IMBALANCE = 20.0
 FEW_TO_LEARN = 5
 FEW_TO_JUDGE = 30
 """Eval examples under which a score is uncertain by more than nine points either way."""
+MANY_CUT_WORDS = 0.2
+_FIRST_WITHOUT_SPACES = "\u3040"
+"""Scripts from here on do not part words."""
 _OUTSIDE = "O"
 _NUM_SHOWN = 6
 
@@ -37,6 +40,7 @@ def examine_targets(survey: Survey, *, is_weighted: bool) -> Iterator[Finding]:
     names = [name for name in names if not (_is_bio(survey) and name == _OUTSIDE)]
     yield from _distribution(train, names, is_weighted=is_weighted, has_spans=_is_bio(survey))
     yield from _eval_counts(train, evaluation, has_spans=_is_bio(survey))
+    yield from _boundaries(survey.train)
     yield from _connection(survey)
 
 
@@ -135,6 +139,31 @@ def _eval_counts(train: Counter[str], evaluation: Counter[str], *, has_spans: bo
         yield warn("eval set", f"has {total:,} {things}: a score is uncertain by ±{error:.0f} points", cure)
     elif not unseen and not absent:
         yield ok("eval set", f"{total:,} {things}, every label among them; a score is uncertain by ±{error:.1f} points")
+
+
+def _boundaries(split: Split) -> Iterator[Finding]:
+    """Spans that begin or end within a word have been counted in another text than this one."""
+    spans = [
+        (text, span, place)
+        for text, target, place in zip(split.texts, split.targets, split.places, strict=True)
+        if isinstance(target, tuple)
+        for span in target
+        if isinstance(span, Span)
+    ]
+    odd = [place for text, span, place in spans if _is_within(text, span.start) or _is_within(text, span.end)]
+    if len(odd) > MANY_CUT_WORDS * len(spans):
+        yield warn(
+            "span ends",
+            f"{len(odd):,} of {len(spans):,} train spans begin or end within a word: {_some(list(dict.fromkeys(odd)))}",
+            "count offsets in characters (not bytes) of the very text that is in the file; the end is exclusive",
+        )
+    elif spans:
+        yield ok("span ends", f"{len(odd):,} of {len(spans):,} train spans begin or end within a word")
+
+
+def _is_within(text: str, offset: int) -> bool:
+    around = text[max(0, offset - 1) : offset + 1]
+    return len(around) == 2 and all(c.isalnum() and c < _FIRST_WITHOUT_SPACES for c in around)
 
 
 def _connection(survey: Survey) -> Iterator[Finding]:

@@ -1,0 +1,86 @@
+"""The plan against values worked out by hand, and its faults; plus how amounts are written."""
+
+import pytest
+
+from traind.check.finding import Finding, Level, fault, lines, of_mistake, ok
+from traind.check.plan import duration, examine_disk, examine_plan, plan_of, size
+from traind.config import Config, Data, Lora, Model, Train
+
+
+def _config(**train: object) -> Config:
+    return Config(
+        data=Data(train="x.csv"),
+        model=Model(init="scratch"),
+        train=Train(**{"lr": 1e-3, **train}),  # type: ignore[arg-type]
+    )
+
+
+def _by_name(config: Config, num_examples: int = 100) -> dict[str, Finding]:
+    return {finding.check: finding for finding in examine_plan(config, plan_of(config, num_examples))}
+
+
+def test_the_plan_is_the_loops() -> None:
+    config = _config(epochs=2.5, batch_size=8, accumulation=2, warmup_ratio=0.1)
+    config.eval.every = 4
+    plan = plan_of(config, 100)
+    assert (plan.steps_per_epoch, plan.total_steps, plan.warmup_steps) == (7, 18, 2)
+    assert (plan.num_evals, plan.num_saves) == (5, 3)
+
+
+@pytest.mark.parametrize(
+    ("train", "check", "level"),
+    [
+        ({"warmup_steps": 18}, "warm-up", Level.OK),
+        ({"warmup_steps": 19}, "warm-up", Level.WARN),
+        ({"warmup_steps": 21}, "warm-up", Level.FAULT),
+        ({"lr": 0.5}, "learning rate", Level.WARN),
+        ({"lr": 1e-7}, "learning rate", Level.WARN),
+        ({"lr": 0.5, "optimizer": "sgd"}, "learning rate", Level.OK),
+    ],
+)
+def test_warm_up_and_learning_rate(train: dict[str, object], check: str, level: Level) -> None:
+    config = _config(epochs=3, batch_size=8, **train)  # 13 steps an epoch
+    if "warmup_steps" in train:
+        config.train.max_steps = {18: 36, 19: 36, 21: 21}[int(str(train["warmup_steps"]))]
+    assert _by_name(config)[check].level is level
+
+
+@pytest.mark.parametrize(("r", "level"), [(0, Level.WARN), (16, Level.OK)])
+def test_an_adapter_stands_a_higher_rate_than_the_whole_model(r: int, level: Level) -> None:
+    config = _config(lr=1e-3)
+    config.model, config.lora = Model(pretrained="x"), Lora(r=r, targets=["q_lin"])
+    assert _by_name(config)["learning rate"].level is level
+
+
+@pytest.mark.parametrize(
+    ("free_bytes", "level"), [(4_000, Level.OK), (3_100, Level.WARN), (2_999, Level.FAULT), (0, Level.FAULT)]
+)
+def test_disk(free_bytes: int, level: Level) -> None:
+    config = _config(max_steps=100, batch_size=10)  # 10 checkpoints
+    config.checkpoint.keep_last = 1
+    finding = examine_disk(config, plan_of(config, 100), checkpoint_bytes=1_000, free_bytes=free_bytes)
+    assert finding.level is level
+    assert "3 checkpoints of 1 kB = 3 kB" in finding.text
+
+
+def test_no_more_checkpoints_are_counted_than_will_be_made() -> None:
+    config = _config(epochs=1)
+    config.checkpoint.keep_last = 100
+    assert "2 checkpoints" in examine_disk(config, plan_of(config, 100), checkpoint_bytes=1, free_bytes=9).text
+
+
+def test_amounts_are_written_for_people() -> None:
+    assert [size(n) for n in (0, 999, 1_000, 2_530_000, 5e15)] == ["0 B", "999 B", "1 kB", "2.53 MB", "5 PB"]
+    assert [duration(s) for s in (3, 89, 600, 7200, 1e6)] == ["3 s", "89 s", "10 min", "2.0 h", "11.6 days"]
+
+
+def test_rows_of_the_table() -> None:
+    assert lines(ok("rows", "two")) == ["✓ rows               two"]
+    assert lines(fault("rows", "one\ntwo", "do\x1b[2J")) == [
+        "✗ rows               one",
+        "                     two",
+        "                     → do␛[2J",
+    ]
+    mistake = of_mistake("data", "a.csv: line 3: odd; take it out; or mend it")
+    assert (mistake.text, mistake.cure) == ("a.csv: line 3: odd; take it out", "or mend it")
+    assert of_mistake("data", "no cure") == Finding(Level.FAULT, "data", "no cure")
