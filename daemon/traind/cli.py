@@ -14,6 +14,7 @@ from rundir.control import SETTABLE
 from rundir.layout import LATEST, RunNotFoundError
 from traind import exit_code
 from traind.config import ConfigError
+from traind.export import FORMATS
 from traind.lock import RunBusyError
 
 ORDER_VERBS = {
@@ -97,6 +98,10 @@ def _parser() -> argparse.ArgumentParser:
     logs = _run_verb(verbs, "logs", "what the trainer's libraries printed", runs_dir)
     logs.add_argument("-f", "--follow", action="store_true", help="go on until the run ends")
     logs.set_defaults(act=_logs)
+    export = _run_verb(verbs, "export", "write a run, live or finished, for other programs and people", runs_dir)
+    export.add_argument("--to", required=True, choices=FORMATS, help="; ".join(f"{k}: {v}" for k, v in FORMATS.items()))
+    export.add_argument("--out", type=Path, metavar="PATH", help="default: RUN-csv/, RUN.html, …; - prints a text")
+    export.set_defaults(act=_export)
     verbs.add_parser("predict", add_help=False, help="try a trained model on texts of yours (predict --help)")
     wait = _run_verb(verbs, "wait", "return when the run has ended, with its result", runs_dir)
     wait.set_defaults(act=_wait)
@@ -163,6 +168,12 @@ def _logs(args: argparse.Namespace, argv: list[str]) -> int:  # noqa: ARG001
     from traind.command_show import show_logs
 
     return show_logs(args.run, args.runs_dir, follow=args.follow)
+
+
+def _export(args: argparse.Namespace, argv: list[str]) -> int:  # noqa: ARG001
+    from traind.command_export import export
+
+    return export(args.run, args.runs_dir, args.to, args.out)
 
 
 def _wait(args: argparse.Namespace, argv: list[str]) -> int:  # noqa: ARG001

@@ -1,0 +1,47 @@
+"""`traind export` as it is typed: where things go, what is said, how it ends."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.traind.export import stories
+from traind.cli import main
+from traind.export import FORMATS
+
+
+@pytest.mark.parametrize("kind", ["golden", "empty", "scored"])
+@pytest.mark.parametrize("to", FORMATS)
+def test_every_run_goes_to_every_format(
+    to: str, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = getattr(stories, kind)(tmp_path / "runs")
+    monkeypatch.chdir(tmp_path)
+    assert main(["export", run.id, "--to", to]) == 0
+    written = [tmp_path / line for line in capsys.readouterr().out.splitlines()]
+    assert written
+    assert all(path.stat().st_size > 0 for path in written)
+    assert all(path.relative_to(tmp_path).parts[0].startswith(run.id) for path in written)
+
+
+def test_a_log_is_printed_on_demand(tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    run = stories.golden(tmp_path)
+    assert main(["export", str(run.path), "--to", "markdown", "--out", "-"]) == 0
+    captured = capfdbinary.readouterr()
+    assert captured.out.startswith(b"# Training log: golden\n")
+    assert b"3 lines of 20270115-080000-golden are no records" in captured.err
+
+
+def test_what_is_missing_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = stories.empty(tmp_path)
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    assert main(["export", str(run.path), "--to", "parquet", "--out", str(tmp_path / "out")]) == 2
+    assert "needs pyarrow, which is not installed; pip install 'trainwatch[export]'" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+    assert main(["export", "nowhere", "--to", "csv", "--runs-dir", str(tmp_path)]) == 2
+    blocked = tmp_path / "file"
+    blocked.touch()
+    assert main(["export", str(run.path), "--to", "csv", "--out", str(blocked / "in")]) == 1
+    assert f"cannot write {blocked}" in capsys.readouterr().err
