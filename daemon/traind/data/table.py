@@ -159,9 +159,10 @@ def _delimited(text: str, path: Path, key: str, wanted: Columns) -> Iterator[Row
 
 
 def _is_header(cells: Sequence[str], wanted: Columns) -> bool:
-    """Whether a first row names its columns: by a name that was given, or one of the usual ones."""
-    known = {*TEXT_NAMES, *LABEL_NAMES}
-    return any(cell in (wanted.text, wanted.label) or cell.strip().casefold() in known for cell in cells)
+    """Whether a first row names its columns: by all the names that were given, or by one of the usual ones."""
+    given = {name for name in (wanted.text, wanted.label) if name is not None}
+    usual = {*TEXT_NAMES, *LABEL_NAMES}
+    return bool(given and given <= set(cells)) or any(cell.strip().casefold() in usual for cell in cells)
 
 
 def _guessed(table: Sequence[Cells], wanted: Columns) -> Columns:
