@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
+import msgspec
 import torch
 from torch import nn
 
@@ -38,11 +39,8 @@ from traind.task import Batch, Task
 from traind.tasks.kind import open_task
 from traind.trainer import check_metric, save_activations
 
-SLOW_STEP_S = 0.25
-"""Of a batch whose step takes longer, a part is repeated."""
 _PART = 4
-_TIMED_STEPS = 5
-_TIMED_S = 3.0
+"""Examples of a batch that is too slow to be repeated whole."""
 
 
 class _NothingToGoOnWith(Exception):  # noqa: N818 — no error, the end of the inspection
@@ -67,7 +65,7 @@ class Inspection:
         with self._blamed("task"):
             placement = device.place(config.train)
             device.set_threads(config.train.threads)
-            task = open_task(config, self._run, lambda: None)
+            task = open_task(_without_pretraining(config), self._run, lambda: None)
             check_metric(config, task)
         say.found(ok("device", placement.reason), ok("data", task.describe()))
         plan = plan_of(config, task.num_train)
@@ -115,30 +113,32 @@ class Inspection:
         """A few steps of the trainer's own, with everything that they tell."""
         config, say = self._config, self._reporter
         say.doing("training on one batch")
-        begun_with = learning.trained_weights(model)
         watch, activations = learning.GradientWatch(), Activations()
         with self._blamed("one step"), watch.on(model):
+            begun_with = learning.trained_weights(model)
             stepper = Stepper(config, task, model, placement, lambda: None)
-            with activations.measured(model):
-                step_s = _timed_step(stepper, config, batch, 0)
-            after_one = learning.examine_update(model, begun_with, watch, config.train.lr)
-            done, spent_s = 1, step_s
-            while spent_s < _TIMED_S and done < _TIMED_STEPS:  # the first one also compiles and allocates
-                another_s = _timed_step(stepper, config, batch, done)
-                step_s, spent_s, done = min(step_s, another_s), spent_s + another_s, done + 1
             began = time.monotonic()
-            learning.loss_of(task, model, batch, placement)
+            before = learning.loss_of(task, model, batch, placement)[1]
             forward_s = time.monotonic() - began
+            with activations.measured(model):
+                first, first_s = learning.step(stepper, config, batch, 0)
+            update = learning.examine_update(model, begun_with, watch, config.train.lr)
+            begun = learning.Repetition(before, first, 1, first_s)
+            repetition = learning.repeat(config, task, stepper, placement, batch, begun=begun)
             optimizer_bytes = state_bytes(stepper.optimizer)
-            memory = examine_memory(
-                model, stepper.optimizer, activations.num_bytes * _growth(batch, found, config), placement
-            )
-            learning.put_back(model, begun_with)
-            part = batch if step_s < SLOW_STEP_S else {name: tensor[:_PART] for name, tensor in batch.items()}
-            repetition = learning.repeat(config, task, model, placement, part, seconds=learning.REPEAT_S)
-        self._end_on_fault(learning.examine_gradients(model, watch), after_one)
+            activation_bytes = activations.num_bytes * _growth(batch, found, config)
+            memory = examine_memory(model, stepper.optimizer, activation_bytes, placement)
+        self._end_on_fault(learning.examine_gradients(model, watch), update)
         with self._blamed("one step"):
-            learnt = learning.examine_repetition(config, task, model, placement, part, begun_with, repetition)
+            step_s = repetition.step_s
+            if not repetition.is_learnt and repetition.num_steps < learning.MAX_STEPS:  # too slow: a part of it then
+                learning.put_back(model, begun_with)
+                batch = {name: tensor[:_PART] for name, tensor in batch.items()}
+                stepper = Stepper(config, task, model, placement, lambda: None)
+                repetition = learning.repeat(config, task, stepper, placement, batch)
+            if not repetition.is_learnt:
+                learning.put_back(model, begun_with)
+            learnt = learning.examine_repetition(config, task, model, placement, batch, repetition)
         say.found(learnt, memory)
         eval_batch_s = forward_s * config.eval.batch_size / config.train.batch_size
         say.found(
@@ -168,6 +168,13 @@ class Inspection:
             self._end_on_fault(of_error(check, error))
 
 
+def _without_pretraining(config: Config) -> Config:
+    """Random weights where a body would first be pre-trained: that takes a minute, and changes no shape."""
+    if config.model.init != "mlm":
+        return config
+    return msgspec.structs.replace(config, model=msgspec.structs.replace(config.model, init="scratch"))
+
+
 def _first_batch(task: Task, order: BatchOrder) -> Batch:
     indices = order.micro_batches(0, 0)[0][0]
     return task.collate([task.train_data[index] for index in indices])
@@ -179,13 +186,6 @@ def _num_embeddings(model: nn.Module) -> int | None:
     if not hasattr(whole, "get_input_embeddings"):
         return None
     return getattr(whole.get_input_embeddings(), "num_embeddings", None)
-
-
-def _timed_step(stepper: Stepper, config: Config, batch: Batch, done: int) -> float:
-    """Seconds of one micro-batch with its update."""
-    began = time.monotonic()
-    float(learning.step(stepper, config, batch, done))  # waits for the device
-    return time.monotonic() - began
 
 
 def _growth(batch: Batch, found: Scan, config: Config) -> float:

@@ -22,10 +22,9 @@ from traind.stepper import Stepper
 from traind.task import Batch, Task
 
 MAX_STEPS = 30
+LEAST_STEPS = 3
 REPEAT_S = 3.0
-"""How long one batch is repeated."""
-TRIAL_S = 1.0
-"""How long it is at each other learning rate, where it has not been learnt."""
+"""How long one batch is repeated, be it at one learning rate or another."""
 FALL = 0.01
 """Of the loss, that counts as learning."""
 ENOUGH = 0.3
@@ -73,6 +72,8 @@ class Repetition:
     before: float
     after: float
     num_steps: int
+    step_s: float
+    """Of the fastest step."""
 
     @property
     def fall(self) -> float:
@@ -113,23 +114,30 @@ def loss_of(task: Task, model: nn.Module, batch: Batch, placement: Placement) ->
 
 
 def repeat(
-    config: Config, task: Task, model: nn.Module, placement: Placement, batch: Batch, *, seconds: float
+    config: Config, task: Task, stepper: Stepper, placement: Placement, batch: Batch, *, begun: Repetition | None = None
 ) -> Repetition:
-    """Train on one batch again and again, at the peak learning rate, until it is learnt or the time is up."""
-    stepper = Stepper(config, task, model, placement, lambda: None)
-    before = loss_of(task, model, batch, placement)[1]
-    give_up_at, done = time.monotonic() + seconds, 0
-    while done < MAX_STEPS and (done < 3 or time.monotonic() < give_up_at):
-        loss = float(step(stepper, config, batch, done))
-        done += 1
+    """Train on one batch again and again, at the peak learning rate, until it is learnt or the time is up.
+
+    `begun`: what a few steps have come to already; then they are gone on with.
+    """
+    model = stepper.model
+    before = loss_of(task, model, batch, placement)[1] if begun is None else begun.before
+    done, step_s = (0, math.inf) if begun is None else (begun.num_steps, begun.step_s)
+    give_up_at = time.monotonic() + REPEAT_S
+    while done < MAX_STEPS and (done < LEAST_STEPS or time.monotonic() < give_up_at):
+        loss, took_s = step(stepper, config, batch, done)
+        done, step_s = done + 1, min(step_s, took_s)
         if not math.isfinite(loss) or loss < before * (1 - ENOUGH):
             break
-    return Repetition(before, loss_of(task, model, batch, placement)[1], done)
+    return Repetition(before, loss_of(task, model, batch, placement)[1], done, step_s)
 
 
-def step(stepper: Stepper, config: Config, batch: Batch, done: int) -> Tensor:
-    """One step of the trainer on one micro-batch at the peak learning rate; the loss before it."""
-    return stepper.train([batch], step=done, lr=lambda: config.train.lr, clip=lambda: config.train.clip_norm).loss
+def step(stepper: Stepper, config: Config, batch: Batch, done: int) -> tuple[float, float]:
+    """One step of the trainer on one micro-batch at the peak learning rate: the loss before it, and seconds."""
+    began = time.monotonic()
+    result = stepper.train([batch], step=done, lr=lambda: config.train.lr, clip=lambda: config.train.clip_norm)
+    loss = float(result.loss)  # waits for the device
+    return loss, time.monotonic() - began
 
 
 def examine_gradients(model: nn.Module, watch: GradientWatch) -> Finding:
@@ -176,24 +184,23 @@ def examine_update(model: nn.Module, before: Mapping[str, Tensor], watch: Gradie
 
 
 def examine_repetition(
-    config: Config,
-    task: Task,
-    model: nn.Module,
-    placement: Placement,
-    batch: Batch,
-    begun_with: Mapping[str, Tensor],
-    found: Repetition,
+    config: Config, task: Task, model: nn.Module, placement: Placement, batch: Batch, found: Repetition
 ) -> Finding:
-    """What it means that the loss of a repeated batch fell, or did not: then other learning rates are tried."""
+    """What it means that the loss of a repeated batch fell, or did not: then other learning rates are tried.
+
+    Leaves the model changed.
+    """
     text = f"loss {found.before:.3f} → {found.after:.3f} in {found.num_steps} steps on one batch"
     if found.is_learnt:
         return ok("learns one batch", text)
+    weights = trained_weights(model)
     for lr in _OTHER_RATES[config.train.optimizer]:
         if 0.5 < lr / config.train.lr < 2:
             continue
-        put_back(model, begun_with)
+        put_back(model, weights)
         other = msgspec.structs.replace(config, train=msgspec.structs.replace(config.train, lr=lr))
-        if repeat(other, task, model, placement, batch, seconds=TRIAL_S).is_learnt:
+        stepper = Stepper(other, task, model, placement, lambda: None)
+        if repeat(other, task, stepper, placement, batch).is_learnt:
             turn = "raise" if lr > config.train.lr else "lower"
             return fault("learns one batch", f"{text}; at {lr:g} it falls", f"{turn} train.lr towards {lr:g}")
     return fault(

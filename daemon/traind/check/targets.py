@@ -71,8 +71,8 @@ def _distribution(
     counts: Counter[str], names: Sequence[str], *, is_weighted: bool, has_spans: bool
 ) -> Iterator[Finding]:
     total, things = counts.total(), "spans" if has_spans else "rows"
-    shown = ", ".join(f"{name} {count:,}" for name, count in counts.most_common(_NUM_SHOWN))
-    shown += f", … ({len(counts):,} labels)" if len(counts) > _NUM_SHOWN else ""
+    shown = " · ".join(f"{name} {count:,}" for name, count in counts.most_common(_NUM_SHOWN))
+    shown += f" · … ({len(counts):,} labels)" if len(counts) > _NUM_SHOWN else ""
     if len(counts) == 1 and not has_spans:
         yield fault(
             "labels",
@@ -234,4 +234,4 @@ def _tag_pieces(tokens: Sequence[str], tags: Sequence[str]) -> Iterator[Stretch]
 
 
 def _some(names: Sequence[str]) -> str:
-    return ", ".join(names[:_NUM_SHOWN]) + (", …" if len(names) > _NUM_SHOWN else "")
+    return " · ".join(names[:_NUM_SHOWN]) + (" · …" if len(names) > _NUM_SHOWN else "")

@@ -83,7 +83,7 @@ def test_labels_that_only_one_of_the_sets_has_are_named() -> None:
         _split(["a b"] * 40, [("B-LOC", "O")] * 40), _split(["a b"] * 40, [("B-PER", "O")] * 40), (*NER, "B-X", "I-X")
     )
     texts = [finding.text for finding in examine_targets(survey, is_weighted=False) if finding.level is Level.WARN]
-    assert any("PER, X" in text and "no train spans" in text for text in texts)
+    assert any("PER · X" in text and "no train spans" in text for text in texts)
     assert any("training has no example of: PER" in text for text in texts)
     assert any("no example of 1 of 1 labels: LOC" in text for text in texts)
 
