@@ -22,19 +22,19 @@ import torch
 from rundir.layout import RunDir
 from rundir.records import EpochRecord, EvalRecord, StepRecord, encode, number
 from rundir.status import Phase
-from traind import checkpoint, dial, optimizer
+from traind import best, dial, optimizer
 from traind.batch_order import BatchOrder
 from traind.checkpoint import EpochTally, Snapshot, TrainingState
+from traind.closing import report_best
 from traind.config import Config
 from traind.device import float_of
 from traind.eventlog import EventLog
 from traind.loader import WorkerStart, epoch_steps
-from traind.recorder import Recorder, is_better
-from traind.report import Point, report
+from traind.recorder import Recorder
 from traind.saver import Saver
 from traind.steering import Steering
 from traind.stepper import Stepper, StepResult, timed
-from traind.task import Batch, EvalResult, Task
+from traind.task import Batch, Task
 from traind.wire import Leave, Pulse
 
 Trigger = Literal["schedule", "order", "end"]
@@ -100,7 +100,10 @@ class Loop:
             self._evaluate("end")
         self.save("end")
         self.saver.join()
-        self._report()
+        self.pulse.enter(Phase.EVAL)
+        report_best(
+            self.rundir, self.state, self.config.eval, self.task, self.stepper, self.events, baseline=self.baseline
+        )
         return Leave.DONE
 
     def leave(self, reason: Leave) -> None:
@@ -253,7 +256,7 @@ class Loop:
         finally:
             self._is_evaluating = False
         eval_s = time.monotonic() - began - (self.steering.held_s - held_s)
-        is_best = trigger != "order" and self._note_result(result)
+        is_best = trigger != "order" and best.note(self.state, result, self.config.eval)
         self.recorder.write(
             EvalRecord(
                 at=time.time(),
@@ -272,23 +275,6 @@ class Loop:
         )
         self._aside_s += eval_s
         self.pulse.enter(phase)
-        return is_best
-
-    def _note_result(self, result: EvalResult) -> bool:
-        state, name = self.state, self.config.eval.metric
-        state.evaluated_step = state.step
-        value = _chosen(result, name)
-        state.metrics = {"loss": result.loss, **result.metrics}
-        state.history = [*state.history, (state.step / self.order.steps_per_epoch, result.loss, value)]
-        best = None if state.best_metric is None else (state.best_metric, number(state.best_loss))
-        is_best = is_better(value, result.loss, best, name)
-        # An equal score of lower loss is kept as the best, yet is no progress that patience would wait for.
-        has_risen = is_best and (best is None or value != best[0])
-        state.evals_since_best = 0 if has_risen else state.evals_since_best + 1
-        if is_best:
-            state.best_metric, state.best_loss, state.best_step = value, result.loss, state.step
-        patience = self.config.eval.patience
-        state.early_stopped = patience is not None and state.evals_since_best >= patience
         return is_best
 
     def save(self, reason: str) -> None:
@@ -314,30 +300,6 @@ class Loop:
     def _write_model(self, weights: dict[str, torch.Tensor], directory: Path) -> None:
         """Called by the saver."""
         self.task.write_model(self.stepper.model, weights, directory)
-
-    def _report(self) -> None:
-        """Load the best checkpoint as a user would, evaluate it again, and say what the run has come to."""
-        step = self.state.best_step
-        path = None if step is None else self.rundir.checkpoint(step)
-        if step is None or path is None or not path.is_dir():
-            return
-        self.pulse.enter(Phase.EVAL)
-        try:
-            checkpoint.verify(path)
-        except checkpoint.InvalidCheckpointError as error:
-            self.events.lifecycle("report", f"the best checkpoint, {path.name}, is damaged: {error}", step=step)
-            return
-        result = self.stepper.evaluate(self.config.eval.batch_size, self.task.load_model(path))
-        said = report(
-            self.config.eval.metric,
-            result.metrics,
-            result.loss,
-            step,
-            self.order.steps_per_epoch,
-            self.baseline,
-            [Point(epoch, number(loss), number(value)) for epoch, loss, value in self.state.history],
-        )
-        self.events.lifecycle("report", said.message, step=self.state.step, detail=said.detail)
 
     # --- what orders do (steering.Steered) -----------------------------------------------------------------------
 
@@ -385,7 +347,3 @@ class Loop:
         self._shape = optimizer.schedule_shape(self.config.train, self.dials.schedule_steps or self.total_steps)
         self.pulse.total_steps = self.total_steps
         self.pulse.total_epochs = self.total_steps / self.order.steps_per_epoch
-
-
-def _chosen(result: EvalResult, metric: str) -> float:
-    return result.loss if metric == "loss" else result.metrics[metric]

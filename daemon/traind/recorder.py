@@ -15,7 +15,6 @@ import torch
 from torch import Tensor
 
 from rundir.append import Appender
-from rundir.direction import is_lower_better
 from rundir.records import MetricsRecord, Number, StepRecord, encode
 from traind.device import float_of
 from traind.eventlog import EventLog
@@ -115,16 +114,3 @@ class Recorder:
         self.drain()
         self._appender.flush()
         self._appender.close()
-
-
-def is_better(value: float, loss: float, best: tuple[float, float] | None, metric: str) -> bool:
-    """Whether an evaluation beats the best so far, given as its value and loss: losses fall, scores rise.
-
-    Of equal scores the one of lower loss is the better; a nan never wins.
-    """
-    if math.isnan(value):
-        return False
-    if best is None:
-        return True
-    rank, best_rank = (-value, -best[0]) if is_lower_better(metric) else (value, best[0])
-    return rank > best_rank or (rank == best_rank and loss < best[1])

@@ -11,7 +11,7 @@ import torch
 from rundir.layout import RunDir
 from rundir.records import EVENT_DECODER, METRICS_DECODER, LifecycleEvent, StepRecord, decode_lines
 from traind.eventlog import EventLog
-from traind.recorder import Recorder, is_better
+from traind.recorder import Recorder
 
 
 @pytest.fixture
@@ -69,24 +69,6 @@ def test_a_full_disk_costs_no_record(run_dir: RunDir, recorder: Recorder) -> Non
     events: list[LifecycleEvent] = decode_lines(run_dir.events.read_bytes(), EVENT_DECODER).records
     assert [event.what for event in events] == ["disk_full", "disk_ok"]
     assert not run_dir.reserve.exists()
-
-
-@pytest.mark.parametrize(
-    ("value", "best", "metric", "better"),
-    [
-        (0.5, None, "f1", True),
-        (0.6, (0.5, 0.1), "f1", True),
-        (0.5, (0.5, 0.4), "f1", True),
-        (0.5, (0.5, 0.3), "f1", False),
-        (0.4, (0.5, 0.5), "loss", True),
-        (0.6, (0.5, 0.5), "loss", False),
-        (float("nan"), None, "f1", False),
-        (float("nan"), (0.1, 0.1), "loss", False),
-    ],
-)
-def test_what_is_better(value: float, best: tuple[float, float] | None, metric: str, better: bool) -> None:
-    """The evaluation at hand has a loss of 0.3."""
-    assert is_better(value, 0.3, best, metric) is better
 
 
 def test_a_second_attempt_appends(run_dir: RunDir, tmp_path: Path) -> None:

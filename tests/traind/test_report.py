@@ -12,9 +12,7 @@ def of(
 ) -> Report:
     history = [Point(epoch, loss, value) for epoch, (loss, value) in enumerate(zip(losses, values, strict=True), 1)]
     best = values.index(max(values)) if metric == "f1" else values.index(min(values))
-    return report(
-        metric, {metric: values[best]}, losses[best], (best + 1) * 10, 10, baseline or {}, history
-    )
+    return report(metric, {metric: values[best]}, losses[best], (best + 1) * 10, 10, baseline or {}, history)
 
 
 def test_a_good_run_that_was_still_rising() -> None:
