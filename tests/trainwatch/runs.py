@@ -34,9 +34,8 @@ def steps(count: int, first: int = 1, attempt: int = 1) -> list[StepRecord]:
 
 def evaluation(at_step: int, loss: Number, f1: Number, attempt: int = 1, **fields: Any) -> EvalRecord:
     metrics: dict[str, Number] = {"f1": f1, "precision": 0.5, "recall": 0.25}
-    return EvalRecord(
-        at=START_AT + at_step, attempt=attempt, seq=at_step, step=at_step, loss=loss, metrics=metrics, **fields
-    )
+    fields = {"seq": at_step, "metrics": metrics, **fields}
+    return EvalRecord(at=START_AT + at_step, attempt=attempt, step=at_step, loss=loss, **fields)
 
 
 def memory(count: int) -> list[SystemRecord]:

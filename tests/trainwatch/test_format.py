@@ -106,3 +106,18 @@ def test_tick(value: float, step: float, shown: str) -> None:
 )
 def test_an_integer_of_any_size_has_a_form(value: float, counted: str, short: str, sized: str) -> None:
     assert (fmt.count(value), fmt.short_count(value), fmt.size(value)) == (counted, short, sized)
+
+
+@pytest.mark.parametrize(
+    ("text", "width", "lines"),
+    [
+        ("", 5, []),
+        ("  \n ", 5, []),
+        ("one two  three", 7, ["one two", "three"]),
+        ("abcdefgh ij", 3, ["abc", "def", "gh", "ij"]),
+        ("日本語 a", 4, ["日本", "語 a"]),
+        ("a 日本語", 5, ["a", "日本", "語"]),
+    ],
+)
+def test_wrap(text: str, width: int, lines: list[str]) -> None:
+    assert fmt.wrap(text, width) == lines

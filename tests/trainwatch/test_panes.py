@@ -18,8 +18,10 @@ from rundir.records import (
     LifecycleEvent,
     MetricsRecord,
     NoteEvent,
+    Number,
     ResumeEvent,
     ResumeRecord,
+    Sample,
     Severity,
     SystemRecord,
     encode,
@@ -109,11 +111,50 @@ def huge(run: RunDir) -> None:
     write_status(run.status_json, status)
 
 
+WIDE_TEXT = "".join(map(chr, range(0x4E00, 0x4E00 + 200)))
+"""Two hundred characters of two cells, no blank among them."""
+
+
+def texts(run: RunDir) -> None:
+    """What a language model and a classifier write: generated texts, confusions, a report."""
+    samples = [
+        Sample(prompt="ROMEO:\n", text="\nWhat say you\n\n\x1b[2J" + "of the world " * 20 + WIDE_TEXT + " end."),
+        Sample(prompt="", text=""),
+    ]
+    labels: dict[str, dict[str, Number]] = {name: {"f1": 0.5, "support": 7} for name in ("good", "bad\x1b[31m", "日本")}
+    append(run.metrics, [*steps(9), evaluation(7, 0.5, 0.75)])
+    metrics: dict[str, Number] = {"bits_per_char": 2.5, "f1": 0.5, "perplexity": 1e7}
+    confusion = [[5, 1, 10**12], [0, 7, 0], [-1, 2, 3]]
+    append(run.metrics, [evaluation(9, 0.4, 0.8, samples=samples, metrics=metrics, labels=labels, confusion=confusion)])
+    told = [
+        lifecycle("model", "x", {"num_parameters": 66_955_010, "num_trained_parameters": 887_042}),
+        lifecycle("starting_loss", "4.17; a model that knows nothing has ln(65) = 4.174"),
+        lifecycle("sink_failed", "csv: OSError: " + "no room " * 30),
+        lifecycle("report", "best f1 0.9 at step 9; well above the baseline; use checkpoints/best, of epoch 3" * 2),
+    ]
+    append(run.events, told)
+    run.config_toml.write_text('[task]\nkind = "causal-lm"\n', encoding="utf-8")
+    set_status(run, State.DONE, step=9, total=9)
+
+
+def lifecycle(what: str, message: str, detail: dict[str, int] | None = None) -> LifecycleEvent:
+    return LifecycleEvent(at=1.0, attempt=1, writer="trainer", step=1, what=what, message=message, detail=detail)
+
+
 def nothing_planned(run: RunDir) -> None:
     set_status(run, State.RUNNING, total=0)
 
 
-RUNS: list[Callable[[RunDir], None]] = [lambda _: None, one_point, only_nan, hostile, huge, nothing_planned, live]
+RUNS: list[Callable[[RunDir], None]] = [
+    lambda _: None,
+    one_point,
+    only_nan,
+    hostile,
+    huge,
+    nothing_planned,
+    live,
+    texts,
+]
 
 
 @pytest.fixture(scope="module")
@@ -195,7 +236,7 @@ def test_a_full_disk_is_an_alert(tmp_path: Path) -> None:
     run = make_run(tmp_path)
     append(run.events, [LifecycleEvent(at=1.0, attempt=1, writer="trainer", what="disk_full", message="no room")])
     rows = paint_pane("events", read_run(run), View(), 60, 5)
-    assert ("disk_full", "alert") in rows[1]
+    assert ("disk full", "alert") in rows[1]
 
 
 def test_a_status_that_went_is_said_and_the_rest_stays(tmp_path: Path) -> None:
@@ -271,3 +312,91 @@ def test_epochs_have_two_decimals_at_most(tmp_path: Path) -> None:
     status.total_epochs = 0.619835
     write_status(run.status_json, status)
     assert "epoch 0.04 / 0.62 " in paint_text(read_run(run), View(now=time.time()), 120, 40)
+
+
+def read_texts(tmp_path: Path) -> Store:
+    run = make_run(tmp_path)
+    texts(run)
+    return read_run(run)
+
+
+def scrolled(name: str, store: Store, width: int, height: int) -> list[str]:
+    """The pane's picture at each place it can be scrolled to."""
+    return [
+        text_of(paint_pane(name, store, View(scroll={name: scroll}), width, height))
+        for scroll in range(scroll_limit(name, store, width, height) + 1)
+    ]
+
+
+@pytest.mark.parametrize("size", [(80, 10), (57, 20), (30, 8)])
+def test_a_generated_text_is_read_to_its_end_with_its_own_lines(tmp_path: Path, size: tuple[int, int]) -> None:
+    pictures = scrolled("evals", read_texts(tmp_path), *size)
+    lines = {line.strip(" │") for picture in pictures for line in picture.splitlines()}
+    assert {"❯ ROMEO:", "What say you", "❯ (no prompt)", "(nothing)"} <= lines
+    text = "".join(pictures)
+    assert "␛[2J" in text
+    assert all(character in text for character in WIDE_TEXT)
+    assert "end." in text
+    assert "true ↓" in pictures[-1] or size[0] == 30
+
+
+def test_the_confusions_stand_under_their_names(tmp_path: Path) -> None:
+    text = text_of(paint_pane("evals", read_texts(tmp_path), View(scroll={"evals": 10**5}), 60, 40))
+    table = text[text.index("true ↓") :].splitlines()
+    assert table[0].split()[3:5] == ["→", "good"]
+    assert [line.strip(" │").split()[-3:] for line in table[1:4]] == [
+        ["5", "1", "1e+03G"],
+        ["0", "7", "0"],
+        ["-1", "2", "3"],
+    ]
+
+
+def test_confusions_that_do_not_fit_their_labels_are_not_shown(tmp_path: Path) -> None:
+    run = make_run(tmp_path)
+    labels: dict[str, dict[str, Number]] = {"a": {"f1": 0.5}, "b": {"f1": 0.5}}
+    for confusion in ([[1]], [[1, 2], [3]], []):
+        append(run.metrics, [evaluation(9, 0.4, 0.8, labels=labels, confusion=confusion)])
+        assert "true ↓" not in text_of(paint_pane("evals", read_run(run), View(), 60, 30))
+
+
+def test_seventy_seven_labels_can_be_scrolled_to(tmp_path: Path) -> None:
+    run = make_run(tmp_path)
+    labels: dict[str, dict[str, Number]] = {f"label-{i:02d}.": {"f1": 0.5, "support": i} for i in range(77)}
+    append(run.metrics, [evaluation(9, 0.4, 0.8, labels=labels)])
+    pictures = scrolled("evals", read_run(run), 60, 12)
+    assert all(any(label in picture for picture in pictures) for label in labels)
+    assert "label-00." in pictures[-1]
+
+
+def test_what_is_to_be_read_is_wrapped_and_the_header_says_the_last_word(tmp_path: Path) -> None:
+    store = read_texts(tmp_path)
+    events = text_of(paint_pane("events", store, View(), 60, 30))
+    assert "report best f1 0.9 at step 9" in events
+    assert " ".join(events.replace("│", " ").split()).count("use checkpoints/best, of epoch 3") == 2
+    assert "sink failed csv: OSError" in events
+    assert "starting loss 4.17" in events
+    wide = paint_text(store, View(now=time.time()), 160, 48).splitlines()
+    assert "params 887k of 67M" in wide[1]
+    assert "task causal-lm" in wide[1]
+    assert wide[2].startswith(" ✓ best f1 0.9 at step 9")
+
+
+def test_a_run_that_goes_on_takes_its_last_word_back(tmp_path: Path) -> None:
+    run = make_run(tmp_path)
+    texts(run)
+    append(run.events, [ResumeEvent(at=2.0, attempt=2, writer="trainer", step=9, reason="extend")])
+    assert read_run(run).report is None
+
+
+def test_lower_is_better_for_what_measures_surprise(tmp_path: Path) -> None:
+    run = make_run(tmp_path)
+    for at_step, value in ((5, 3.0), (6, 2.5), (7, 2.75)):
+        metrics: dict[str, Number] = {"bits_per_char": value, "perplexity": 10 * value}
+        append(run.metrics, [evaluation(at_step, 0.4, 0.8, metrics=metrics)])
+    store = read_run(run)
+    assert store.scores.best["bits_per_char"] == 2.5
+    assert store.scores.best["perplexity"] == 25.0
+    rows = paint_pane("evals", store, View(), 70, 12)
+    names = [text.strip(" │") for text in text_of(rows).splitlines()]
+    assert [name.split()[0] for name in names[2:5]] == ["loss", "perplexity", "bits"]
+    assert any(("    +0.250", "warn") in row for row in rows)

@@ -12,12 +12,11 @@ from trainwatch.paint import Row, text_of
 from trainwatch.panes.chart import Scales, paint_chart
 from trainwatch.panes.charts import CHARTS, chart_of
 from trainwatch.panes.console import paint_console
-from trainwatch.panes.evals import paint_evals
+from trainwatch.panes.evals import num_eval_lines, paint_evals
 from trainwatch.panes.events import num_event_lines, paint_events
 from trainwatch.panes.footer import paint_keys, paint_status
 from trainwatch.panes.header import paint_header
 from trainwatch.panes.orders import paint_orders
-from trainwatch.scores import values_of
 from trainwatch.store import Answer, Store
 
 PANE_NAMES = ("header", *CHARTS, "evals", "events", "orders", "console", "status", "keys")
@@ -64,12 +63,11 @@ def situation(store: Store, view: View) -> Situation:
 
 def scroll_limit(name: str, store: Store, width: int, height: int) -> int:
     """How many lines a pane of a size can be scrolled."""
-    latest = store.scores.latest
     num_lines = {
         "console": len(store.console),
         "events": num_event_lines(store, width),
         "orders": len(store.orders),
-        "evals": 3 + len(values_of(latest)) + len(latest.labels or {}) if latest is not None else 0,
+        "evals": num_eval_lines(store, width),
     }
     return max(0, num_lines.get(name, 0) - max(0, height - 2))
 

@@ -7,7 +7,7 @@ import time
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import msgspec
 import numpy as np
@@ -76,6 +76,8 @@ class Opened:
     info: RunInfo | None
     lr: float | None
     """The configured peak learning rate."""
+    task: str = ""
+    """The configured kind of task."""
 
 
 def read_opened(run: RunDir) -> Opened:
@@ -85,13 +87,23 @@ def read_opened(run: RunDir) -> Opened:
     except (OSError, msgspec.DecodeError, UnicodeDecodeError):
         info = None
     try:
-        train = tomllib.loads(run.config_toml.read_text(encoding="utf-8")).get("train", {})
-        lr = train.get("lr") if isinstance(train, dict) else None
+        configured = tomllib.loads(run.config_toml.read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        lr = None
+        configured = {}
+    lr, task = _value(configured, "train", "lr"), _value(configured, "task", "kind")
     path, here = run.path.resolve(), Path.cwd()
     reference = path.relative_to(here) if path.is_relative_to(here) else path
-    return Opened(str(reference), info, as_float(lr) if isinstance(lr, int | float) else None)
+    return Opened(
+        str(reference),
+        info,
+        as_float(lr) if isinstance(lr, int | float) else None,
+        task if isinstance(task, str) else (info.task if info is not None else ""),
+    )
+
+
+def _value(configured: dict[str, Any], section: str, key: str) -> Any:
+    part = configured.get(section)
+    return part.get(key) if isinstance(part, dict) else None
 
 
 class Feed:

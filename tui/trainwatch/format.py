@@ -2,7 +2,7 @@
 
 import math
 
-from rich.cells import cell_len, set_cell_size
+from rich.cells import cell_len, chop_cells, set_cell_size
 
 MISSING = "–"
 
@@ -20,6 +20,22 @@ def fit(text: str, width: int) -> str:
     """Exactly `width` terminal cells: clipped or padded on the right."""
     text = clip(text, width)
     return text + " " * (width - cell_len(text))
+
+
+def wrap(text: str, width: int) -> list[str]:
+    """Lines of at most `width` cells, broken between words where there are any; empty for a blank text."""
+    lines: list[str] = []
+    line = ""
+    for word in text.split():
+        joined = f"{line} {word}" if line else word
+        if cell_len(joined) <= width:
+            line = joined
+            continue
+        if line:
+            lines.append(line)
+        *whole, line = chop_cells(word, width)  # a word that is longer than a line
+        lines += whole
+    return [*lines, line] if line else lines
 
 
 def as_float(value: float) -> float:

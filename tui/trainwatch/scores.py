@@ -11,7 +11,7 @@ from rundir.direction import is_lower_better
 from rundir.records import EvalRecord, number
 from rundir.series import MAX_STEP
 
-_FIRST = ("loss", "f1", "precision", "recall", "token_accuracy")
+_FIRST = ("loss", "perplexity", "bits_per_char", "f1", "precision", "recall", "accuracy", "token_accuracy")
 
 
 class Scores:

@@ -117,6 +117,10 @@ class Store:
         self.alerts: dict[str, AlertEvent] = {}
         self.checkpoints: list[CheckpointEvent] = []
         self.baseline: dict[str, float] = {}
+        self.parameters: dict[str, float] = {}
+        """Of the model: `num_parameters`, `num_trained_parameters`."""
+        self.report: LifecycleEvent | None = None
+        """The last word on a run that has ended; none while it goes on."""
 
     # --- applying ---------------------------------------------------------------------------------------------------
 
@@ -207,15 +211,27 @@ class Store:
                 self.alerts.pop(event.rule, None)
             case AlertEvent():
                 self.alerts[event.rule] = event
-            case LifecycleEvent(what="baseline"):
-                self.baseline = numeric(event.detail or {})
+            case LifecycleEvent():
+                self._apply_lifecycle(event)
             case ResumeEvent():
                 self._cut_events(event.step or 0)
-            case LifecycleEvent() | NoteEvent():
+            case NoteEvent():
                 pass  # only a line in the time line
         self.events.append(EventView(event))
 
+    def _apply_lifecycle(self, event: LifecycleEvent) -> None:
+        match event.what:
+            case "baseline":
+                self.baseline = numeric(event.detail or {})
+            case "model":
+                self.parameters = numeric(event.detail or {})
+            case "report":
+                self.report = event
+            case _:
+                pass  # only a line in the time line
+
     def _cut_events(self, step: int) -> None:
+        self.report = None
         self.checkpoints = [c for c in self.checkpoints if (c.step or 0) <= step]
         self.alerts = {rule: a for rule, a in self.alerts.items() if (a.step or a.onset_step or 0) <= step}
         for i, view in enumerate(self.events):

@@ -1,4 +1,4 @@
-"""The latest evaluation: overall metrics with their best and last change, then labels as room allows. Pure."""
+"""The latest evaluation: overall metrics with their best and last change, then texts, labels, confusions. Pure."""
 
 import math
 
@@ -7,6 +7,8 @@ from rundir.records import EvalRecord
 from rundir.text import plain
 from trainwatch import format as fmt
 from trainwatch.paint import Row, box
+from trainwatch.panes.confusion import confusion_lines
+from trainwatch.panes.samples import sample_lines
 from trainwatch.scores import numeric, ordered, values_of
 from trainwatch.store import Store
 
@@ -25,13 +27,27 @@ def paint_evals(store: Store, width: int, height: int, scroll: int = 0, style: s
     title: Row = [("eval", "title"), (f" @ {fmt.count(latest.step)}", "value")]
     if len(store.scores.records) > 1:
         title.append((f"  {len(store.scores.records)} so far", "dim"))
-    inner = width - 2
-    lines = _overall(store, latest, inner)
-    labels = _labels(latest, inner)
-    if labels:
-        lines += [[("", "")], *labels]
-    shown = _window(lines, height - 2, scroll)
+    shown = _window(_lines(store, latest, width - 2), height - 2, scroll)
     return box(title, shown, width, height, style=style)
+
+
+def num_eval_lines(store: Store, width: int) -> int:
+    """How many lines there are to scroll through in a pane of a width."""
+    latest = store.scores.latest
+    return len(_lines(store, latest, width - 2)) if latest is not None else 0
+
+
+def _lines(store: Store, latest: EvalRecord, inner: int) -> list[Row]:
+    parts = [
+        _overall(store, latest, inner),
+        sample_lines(latest.samples or [], inner),
+        _labels(latest, inner),
+        confusion_lines(latest, inner),
+    ]
+    lines: list[Row] = []
+    for part in filter(None, parts):
+        lines += [[("", "")], *part] if lines else part
+    return lines
 
 
 def _window(lines: list[Row], height: int, scroll: int) -> list[Row]:

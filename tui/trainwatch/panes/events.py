@@ -15,8 +15,12 @@ from trainwatch.store import EventView, Store
 
 _WHAT_STYLES = {
     "crashed": "alert", "failed": "alert", "checkpoint_failed": "alert", "disk_full": "alert", "restarting": "warn",
+    "sink_failed": "warn", "report": "ok",
     "paused": "warn", "parked": "warn", "done": "ok", "training": "ok", "resumed": "ok", "disk_ok": "ok",
 }  # fmt: skip
+_TEXT_AT = 18
+"""Cells before the name of an event."""
+_MOST_LINES = 8
 
 
 def paint_events(store: Store, width: int, height: int, scroll: int = 0, style: str = "border") -> list[Row]:
@@ -27,10 +31,11 @@ def paint_events(store: Store, width: int, height: int, scroll: int = 0, style: 
         title = [("alerts", "title"), (f" {len(alerts)} active", SEVERITY_STYLES[alerts[0].severity]), *_joined(title)]
     warned = _alerts_lines(store, width)
     room = max(0, height - 2)
-    start = min(scroll, max(0, len(warned) + len(store.events) - room))
+    start = min(scroll, max(0, len(warned) + _num_told(store, width) - room))
     lines = warned[start : start + room]
     first = max(0, start - len(warned))
-    lines += [_event_line(view) for view in islice(reversed(store.events), first, first + room - len(lines))]
+    told = (line for view in reversed(store.events) for line in _event_lines(view, width))
+    lines += islice(told, first, first + room - len(lines))
     if not lines:
         lines = [[(" nothing happened yet", "dim")]]
     note: Row = [(f"↑ {start} more", "dim")] if start else []
@@ -39,7 +44,11 @@ def paint_events(store: Store, width: int, height: int, scroll: int = 0, style: 
 
 def num_event_lines(store: Store, width: int) -> int:
     """How many lines there are to scroll through in a pane of a width."""
-    return len(_alerts_lines(store, width)) + len(store.events)
+    return len(_alerts_lines(store, width)) + _num_told(store, width)
+
+
+def _num_told(store: Store, width: int) -> int:
+    return sum(len(_event_lines(view, width)) if _is_wrapped(view) else 1 for view in store.events)
 
 
 def _alerts_lines(store: Store, width: int) -> list[Row]:
@@ -60,14 +69,29 @@ def _alert_lines(alert: AlertEvent, width: int) -> list[Row]:
     return lines + [[("   " + line, "dim")] for line in advice]
 
 
-def _event_line(view: EventView) -> Row:
+def _is_wrapped(view: EventView) -> bool:
+    """Whether what an event says is to be read to its end; the others are one line, as far as it goes."""
+    return isinstance(view.event, LifecycleEvent) and view.event.what in ("report", "sink_failed")
+
+
+def _event_lines(view: EventView, width: int) -> list[Row]:
+    name, text, style = _words(view.event)
+    name, text = plain(name), plain(text)
+    if not _is_wrapped(view):
+        return [_event_line(view, name, text, style)]
+    first, *more = fmt.wrap(f"{name} {text}", max(width - 2 - _TEXT_AT, 10))[:_MOST_LINES] or [""]
+    name, rest = (name, first[len(name) :].lstrip()) if first.startswith(name) else (first, "")
+    shade = "faint" if view.superseded else ""
+    return [_event_line(view, name, rest, style), *([(" " * _TEXT_AT + line, shade)] for line in more)]
+
+
+def _event_line(view: EventView, name: str, text: str, style: str) -> Row:
     event = view.event
-    name, text, style = _words(event)
     shade = "faint" if view.superseded else ""
     row: Row = [(f" {_clock(event.at)} ", shade or "dim")]
     step = "" if event.step is None else fmt.count(event.step) if event.step < 10**6 else fmt.short_count(event.step)
     row.append((f"{step:>7} ", shade or "dim"))
-    spans: list[Span] = [(plain(name), style), (" " + plain(text) if text else "", "")]
+    spans: list[Span] = [(name, style), (" " + text if text else "", "")]
     return row + [(text, shade or style) for text, style in spans]
 
 
@@ -99,7 +123,7 @@ def _words(event: Any) -> tuple[str, str, str]:
             text = event.message
             if not text:
                 text = _detail(event.detail or {})
-            return event.what, text, _WHAT_STYLES.get(event.what, "value")
+            return event.what.replace("_", " "), text, _WHAT_STYLES.get(event.what, "value")
         case CheckpointEvent():
             best = ", best" if event.best else ""
             return "checkpoint", f"{fmt.size(event.size_bytes)}, {event.reason}{best}", "value"

@@ -78,14 +78,25 @@ def _measured(store: Store, now: float) -> list[tuple[str, str]]:
         ("tokens/s", fmt.short_count(tokens) if math.isfinite(tokens) else ""),
         ("checkpoint", fmt.count(store.checkpoints[-1].step or 0) if store.checkpoints else ""),
         ("best", f"@ {fmt.count(best.step)}" if best is not None else ""),
+        ("params", _parameters(store)),
+        ("task", plain(store.opened.task)),
         ("attempt", str(status.attempt) if status and status.attempt > 1 else ""),
         ("host", fmt.clip(plain(status.host), 20) if status and not store.is_moving else ""),
     ]
     return [(name, value) for name, value in figures if value]
 
 
+def _parameters(store: Store) -> str:
+    """`66.4M`, or `884k of 67.1M` where not all of them are trained."""
+    total = store.parameters.get("num_parameters", 0.0)
+    trained = store.parameters.get("num_trained_parameters", total)
+    if not total > 0:
+        return ""
+    return fmt.short_count(total) if trained == total else f"{fmt.short_count(trained)} of {fmt.short_count(total)}"
+
+
 def _urgent(store: Store) -> Row:
-    """The one thing to know, if there is one: a dead run, an error, the gravest alert."""
+    """The one thing to know, if there is one: a dead run, an error, the gravest alert, the last word."""
     status = store.status
     if store.status_fault:
         return [(" ! ", "alert"), (plain(store.status_fault), "alert")]
@@ -99,4 +110,6 @@ def _urgent(store: Store) -> Row:
     for alert in store.active_alerts[:1]:
         style = SEVERITY_STYLES[alert.severity]
         return [(" ▲ ", style), (plain(f"{alert.rule}: {alert.message}"), style)]
+    if store.report is not None and store.has_ended:
+        return [(" ✓ ", "ok"), (plain(store.report.message), "")]
     return []
