@@ -1,22 +1,23 @@
 """A generated corpus of review sentences, each with the verdict of its writer: 0 negative, 1 positive.
 
-What makes it hard is in the patterns: half of them deny the quality they name, weigh two against each other, or
-report what others say; so words alone do not tell, and one rating in thirty is a slip of the pen. Every sentence is a
-pure function of (seed, index) and of no library's random numbers, so that it is the same on every machine.
+What makes it hard is in the patterns: two sentences in five deny the quality they name, weigh two against each other,
+or report what others say; so words alone do not tell, and one rating in thirty is a slip of the pen. Every sentence is
+a pure function of (seed, index) and of no library's random numbers, so that it is the same on every machine.
 """
 
+import itertools
 import random
 import re
 
-NUM_TRAIN = 2000
+NUM_TRAIN = 4000
 NUM_EVAL = 400
 SEED = 20130601
 
 SHARE_SLIPS = 0.03
 """Of the labels, in both sets: no model can be right about them."""
-_SHARE_POSITIVE = 0.53
-_SHARE_ASIDE = 0.55
-_SHARES = (("says", 0.45), ("denies", 0.30), ("turns", 0.25))
+_SHARE_POSITIVE = 0.52
+_SHARE_ASIDE = 0.35
+_SHARES = (("says", 0.60), ("denies", 0.22), ("turns", 0.18))
 _RESERVED_EVERY = 5
 """Of the pairs of a subject and a quality, every fifth is kept for the eval sentences, and they have no others."""
 
@@ -28,12 +29,12 @@ SUBJECTS: tuple[str, ...] = (
 
 QUALITIES: tuple[tuple[str, ...], tuple[str, ...]] = (
     (
-        *("dull", "awful", "clumsy", "boring", "lifeless", "shallow", "wooden", "predictable", "tedious", "weak"),
-        *("muddled", "stale", "painful", "ridiculous", "flat", "lazy", "grating", "forgettable", "sloppy", "hollow"),
+        *("dull", "awful", "clumsy", "boring", "lifeless", "shallow"),
+        *("wooden", "predictable", "tedious", "weak", "muddled", "stale"),
     ),
     (
-        *("gripping", "wonderful", "clever", "moving", "brilliant", "fresh", "charming", "superb", "witty", "strong"),
-        *("elegant", "touching", "stunning", "rich", "vivid", "delightful", "tender", "sharp", "lovely", "inspired"),
+        *("gripping", "wonderful", "clever", "moving", "brilliant", "fresh"),
+        *("charming", "superb", "witty", "strong", "elegant", "touching"),
     ),
 )
 """Words by the verdict they speak when nothing stands against them: negative, positive."""
@@ -46,8 +47,6 @@ PATTERNS: dict[str, tuple[str, ...]] = {
         "{subject} is {x} from start to finish",
         "what stays with me is how {x} {subject} was",
         "{subject} was {x}, and {other} was {x2}",
-        "seldom is {subject} as {x} as here",
-        "my friends and i agreed that {subject} was {degree} {x}",
     ),
     "denies": (
         "{subject} was not {x}",
@@ -55,10 +54,6 @@ PATTERNS: dict[str, tuple[str, ...]] = {
         "{subject} was never {x}",
         "nobody could call {subject} {x}",
         "{subject} was far from {x}",
-        "i was told that {subject} was {x}, and it was not",
-        "whoever finds {subject} {x} has seen another film",
-        "i do not think that {subject} was {degree} {x}",
-        "there is nothing {x} about {subject}",
     ),
     "turns": (
         "{other} was {y}, but {subject} was {x}",
@@ -66,9 +61,6 @@ PATTERNS: dict[str, tuple[str, ...]] = {
         "{subject} was so {x} that it did not matter how {y} {other} was",
         "critics call it {y}; to me {subject} was {x}",
         "{subject} was {x}, even if {other} was {degree} {y}",
-        "i expected something {y}, but {subject} was {x}",
-        "{other} was not {x2}, yet {subject} was {x}",
-        "for all the {y} moments, {subject} was {x}",
     ),
 }
 """By how the verdict is spoken: that of {x} and {x2}, its opposite, or that of {x} against {y}."""
@@ -100,13 +92,13 @@ _SLOT = re.compile(r"\{(\w+)\}")
 
 
 def train_texts() -> list[tuple[str, int]]:
-    """Sentences with their label: 0 negative, 1 positive."""
-    return [_review(index, held_out=False) for index in range(NUM_TRAIN)]
+    """Sentences with their label: 0 negative, 1 positive. None stands twice."""
+    return _reviews(NUM_TRAIN, held_out=False)
 
 
 def eval_texts() -> list[tuple[str, int]]:
     """Sentences of the same kind: in none of them does a subject meet a quality that it met in training."""
-    return [_review(NUM_TRAIN + index, held_out=True) for index in range(NUM_EVAL)]
+    return _reviews(NUM_EVAL, held_out=True)
 
 
 def is_reserved(subject: str, quality: str) -> bool:
@@ -115,8 +107,18 @@ def is_reserved(subject: str, quality: str) -> bool:
     return (SUBJECTS.index(subject) + words.index(quality)) % _RESERVED_EVERY == 0
 
 
+def _reviews(number: int, *, held_out: bool) -> list[tuple[str, int]]:
+    reviews: dict[str, int] = {}
+    for index in itertools.count():
+        text, label = _review(index, held_out=held_out)
+        reviews.setdefault(text, label)
+        if len(reviews) == number:
+            break
+    return list(reviews.items())
+
+
 def _review(index: int, *, held_out: bool) -> tuple[str, int]:
-    rng = random.Random(f"{SEED}:{index}")
+    rng = random.Random(f"{SEED}:{'eval' if held_out else 'train'}:{index}")
     label = int(rng.random() < _SHARE_POSITIVE)
     text = _verdict(rng, label, held_out=held_out)
     if rng.random() < _SHARE_ASIDE:

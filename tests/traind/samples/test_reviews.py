@@ -62,4 +62,4 @@ def test_every_pattern_names_its_subject_and_its_quality() -> None:
     assert not set(QUALITIES[0]) & set(QUALITIES[1])
 
 
-GOLDEN = "bceda8df5541da49bdaa099480d719c319de963ddad75794e3c28f2d5711062b"
+GOLDEN = "d4d9357e1b5b91a82a5a3aa2d3039af13ec7521b6ce62ed3e98456a5f0834cec"
