@@ -26,7 +26,7 @@ class PackedDataset(Dataset[Feature]):
 
     def __init__(self, ids: Ints, first: int, windows: Windows, *, own_only: bool) -> None:
         """`ids` are the targets; `first` stands before them. `own_only`: what an earlier window has is not scored."""
-        self._stream: Ints = np.concatenate([np.array([first], dtype=np.int64), ids])
+        self._ids, self._first = ids, first
         self._windows, self._own_only = windows, own_only
 
     def __len__(self) -> int:
@@ -35,10 +35,13 @@ class PackedDataset(Dataset[Feature]):
     def __getitem__(self, index: int) -> Feature:
         """Inputs and labels, [tokens] each: `labels[t]` is the token after `inputs[t]`, or −100."""
         start, end = int(self._windows.start[index]), int(self._windows.end[index])
-        labels = self._stream[start + 1 : end + 1].copy()
+        labels = self._ids[start:end].copy()
+        inputs = np.empty_like(labels)
+        inputs[0] = self._ids[start - 1] if start else self._first
+        inputs[1:] = labels[:-1]
         if self._own_only:
             labels[: int(self._windows.own_start[index]) - start] = IGNORED
-        return self._stream[start:end], labels
+        return inputs, labels
 
 
 def packed_batches(dataset: PackedDataset, collate: Collator, batch_size: int) -> Iterator[Batch]:
