@@ -98,6 +98,11 @@ def _parser() -> argparse.ArgumentParser:
     logs = _run_verb(verbs, "logs", "what the trainer's libraries printed", runs_dir)
     logs.add_argument("-f", "--follow", action="store_true", help="go on until the run ends")
     logs.set_defaults(act=_logs)
+    doctor = verbs.add_parser(
+        "doctor", parents=[runs_dir], help="how fit this machine is: GPUs and who holds them, room, …"
+    )
+    doctor.add_argument("--json", action="store_true")
+    doctor.set_defaults(act=_doctor)
     export = _run_verb(verbs, "export", "write a run, live or finished, for other programs and people", runs_dir)
     export.add_argument("--to", required=True, choices=FORMATS, help="; ".join(f"{k}: {v}" for k, v in FORMATS.items()))
     export.add_argument("--out", type=Path, metavar="PATH", help="default: RUN-csv/, RUN.html, …; - prints a text")
@@ -168,6 +173,12 @@ def _logs(args: argparse.Namespace, argv: list[str]) -> int:  # noqa: ARG001
     from traind.command_show import show_logs
 
     return show_logs(args.run, args.runs_dir, follow=args.follow)
+
+
+def _doctor(args: argparse.Namespace, argv: list[str]) -> int:  # noqa: ARG001
+    from traind.command_doctor import doctor
+
+    return doctor(args.runs_dir, as_json=args.json)
 
 
 def _export(args: argparse.Namespace, argv: list[str]) -> int:  # noqa: ARG001

@@ -15,6 +15,8 @@ HEAVY = {"torch", "transformers", "tokenizers", "textual", "plotext", "trainwatc
         "traind.command_start",
         "traind.command_show",
         "traind.command_order",
+        "traind.command_doctor",
+        "traind.command_export",
         "traind.supervise",
         "rundir.tail",
     ],

@@ -1,5 +1,6 @@
 """`traind export` as it is typed: where things go, what is said, how it ends."""
 
+import subprocess
 import sys
 from pathlib import Path
 
@@ -45,3 +46,17 @@ def test_what_is_missing_is_named(
     blocked.touch()
     assert main(["export", str(run.path), "--to", "csv", "--out", str(blocked / "in")]) == 1
     assert f"cannot write {blocked}" in capsys.readouterr().err
+
+
+def test_no_format_loads_torch_or_the_dashboard(tmp_path: Path) -> None:
+    run = stories.golden(tmp_path)
+    program = (
+        "import sys; from traind.cli import main\n"
+        f"for to in {list(FORMATS)!r}:\n"
+        f"    assert main(['export', {str(run.path)!r}, '--to', to, '--out', {str(tmp_path / 'out')!r} + to]) == 0\n"
+        "print(*sorted({name.partition('.')[0] for name in sys.modules}))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    loaded = set(done.stdout.splitlines()[-1].split())
+    assert {"plotly", "pyarrow", "tensorboard"} <= loaded
+    assert not {"torch", "transformers", "textual", "trainwatch"} & loaded
