@@ -57,7 +57,7 @@ def _in_context(prediction: Spans) -> str:
 def _labelled(prediction: Labelled, index: int, width: int) -> list[str]:
     lines = [cut(f"{index}: {one_line(prediction.text)}", width)]
     if prediction.truncated:
-        lines.append(f"{INDENT}! longer than the model takes: only its beginning was read")
+        lines.append(f"{INDENT}! cut off: longer than the model takes")
     # nan compares with nothing: it goes last. Equal scores stay in the model's order.
     ranked = sorted(prediction.scores.items(), key=lambda item: _or_else(1.0, -number(item[1])))
     label_width = max(columns(plain(label)) for label, _ in ranked[:NUM_SHOWN])
