@@ -1,14 +1,13 @@
 """A run as a TensorBoard event file, through tensorboard's own writer: scalars by `traind.scalars`, config as text.
 
-TensorBoard keeps scalars as 32-bit floats. Samples of the machine have the step that was newest at their time.
+TensorBoard keeps scalars as 32-bit floats; what is beyond them is infinite. Samples of the machine have
+the step that was newest at their time.
 """
 
 from bisect import bisect_right
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from traind.export.extra import need
 from traind.export.recording import Recording
@@ -31,7 +30,7 @@ def export_tensorboard(recording: Recording, directory: Path) -> list[Path]:
     writer = EventFileWriter(str(directory), max_queue_size=_QUEUE, filename_suffix=SUFFIX)
     try:
         for at, step, values in _points(recording):
-            found = [Summary.Value(tag=tag, simple_value=_as_float32(value)) for tag, value in values.items()]
+            found = [Summary.Value(tag=tag, simple_value=value) for tag, value in values.items()]
             writer.add_event(Event(wall_time=at, step=step, summary=Summary(value=found)))
         for event in _texts(recording):
             writer.add_event(event)
@@ -54,12 +53,6 @@ def _points(recording: Recording) -> Iterator[tuple[float, int, dict[str, float]
     for sample in recording.system:
         newest = bisect_right(times, sample.at)
         yield sample.at, recording.steps[newest - 1].step if newest else 0, scalars(sample)
-
-
-def _as_float32(value: float) -> float:
-    """The value, infinite where protobuf's float could not hold it."""
-    with np.errstate(over="ignore"):
-        return float(np.float32(value))
 
 
 def _texts(recording: Recording) -> Iterator[Any]:

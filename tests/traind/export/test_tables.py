@@ -91,6 +91,14 @@ def test_tensorboard_reads_the_same_numbers(tmp_path: Path) -> None:
     assert scalar_values(tmp_path / "out", "system/gpu0_power_w") == [(0, 412.5)]
 
 
+def test_what_32_bits_cannot_hold_is_infinite(tmp_path: Path) -> None:
+    run = stories.write(RunDir(tmp_path / "run"), [stories.step(1, 1e300), stories.step(2, "nan")], [])
+    export_tensorboard(read_recording(run), tmp_path / "out")
+    (first, second) = scalar_values(tmp_path / "out", "train/loss")
+    assert first == (1, math.inf)
+    assert math.isnan(second[1])
+
+
 def test_a_second_event_file_replaces_the_first_and_nothing_else(tmp_path: Path) -> None:
     other = tmp_path / "out" / "events.out.tfevents.1.somebody"
     other.parent.mkdir()
