@@ -1,14 +1,17 @@
-"""How much of what a language model writes stands in its training text, word for word. Pure; knows no model."""
+"""Whether what a language model writes stands in its training text, word for word. Pure; knows no model."""
 
-import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 _WORD = re.compile(r"\w+|[^\w\s]")
 
 
 class KnownText:
-    """The training texts, made ready once to look other texts up in."""
+    """The training texts, made ready once to look other texts up in.
+
+    Case and white space do not count, nor does the cut at either end of a text: half a word is found in a whole one.
+    Short texts are found without having been learnt by heart: compare texts of a dozen words and more.
+    """
 
     def __init__(self, training: Iterable[str]) -> None:
         self._text = "\n".join(map(_normal, training))
@@ -17,17 +20,6 @@ class KnownText:
         """Whether a text stands in one of them; None for a text without a word."""
         normal = _normal(text)
         return normal in self._text if normal else None
-
-
-def share_memorised(texts: Sequence[str], training: Iterable[str]) -> float:
-    """The share of texts that stand in one of the training texts; nan without a text that has a word.
-
-    Case and white space do not count, nor does the cut at either end of a text: half a word is found in a whole one.
-    Short texts are found without having been learnt by heart: compare texts of a dozen words and more.
-    """
-    known = KnownText(training)
-    found = [has for has in map(known.has, texts) if has is not None]
-    return sum(found) / len(found) if found else math.nan
 
 
 def _normal(text: str) -> str:

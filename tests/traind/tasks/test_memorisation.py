@@ -1,12 +1,10 @@
 """What counts as learnt by heart."""
 
-import math
-
 import pytest
 
-from traind.tasks.memorisation import share_memorised
+from traind.tasks.memorisation import KnownText
 
-TRAINING = ["I lost my card in Madrid, can you\nblock it?", "Where is my money?"]
+KNOWN = KnownText(["I lost my card in Madrid, can you\nblock it?", "Where is my money?"])
 
 
 @pytest.mark.parametrize(
@@ -15,15 +13,18 @@ TRAINING = ["I lost my card in Madrid, can you\nblock it?", "Where is my money?"
         ("lost my card in madrid , can you block it ?", True),
         ("I lost my card in Mad", True),
         ("i lost my card in Oslo", False),
-        ("block it? Where is", False),
         ("my card lost", False),
     ],
 )
 def test_case_white_space_and_cuts_do_not_count(text: str, *, is_found: bool) -> None:
-    assert share_memorised([text], TRAINING) == float(is_found)
+    assert KNOWN.has(text) is is_found
 
 
-def test_the_share_is_of_texts_with_words() -> None:
-    assert share_memorised(["Where is my money", "my money is where", "", " \n"], TRAINING) == 0.5
-    assert math.isnan(share_memorised([" ", ""], TRAINING))
-    assert share_memorised(["anything"], []) == 0.0
+def test_a_text_across_two_training_texts_stands_in_neither() -> None:
+    assert KNOWN.has("block it? Where is") is False
+
+
+def test_a_text_without_a_word_cannot_be_compared() -> None:
+    assert KNOWN.has("") is None
+    assert KNOWN.has(" \n") is None
+    assert KnownText([]).has("anything") is False
