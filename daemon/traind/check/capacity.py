@@ -83,7 +83,7 @@ def examine_time(
 ) -> Finding:
     """How long the run will take, saving aside."""
     training_s = plan.total_steps * config.train.accumulation * micro_step_s
-    text = f"about {duration(training_s)} ({micro_step_s * 1000:,.0f} ms a micro-batch)"
+    text = f"about {duration(training_s)} ({micro_step_s * 1000:,.0f} ms a micro-batch just now)"
     if num_eval is None:
         return ok("run time", f"{text}, and {plan.num_evals:,} evaluations")
     eval_s = plan.num_evals * -(-num_eval // config.eval.batch_size) * eval_batch_s

@@ -117,9 +117,7 @@ class Inspection:
         with self._blamed("one step"), watch.on(model):
             begun_with = learning.trained_weights(model)
             stepper = Stepper(config, task, model, placement, lambda: None)
-            began = time.monotonic()
             before = learning.loss_of(task, model, batch, placement)[1]
-            forward_s = time.monotonic() - began
             with activations.measured(model):
                 first, first_s = learning.step(stepper, config, batch, 0)
             update = learning.examine_update(model, begun_with, watch, config.train.lr)
@@ -128,6 +126,7 @@ class Inspection:
             optimizer_bytes = state_bytes(stepper.optimizer)
             activation_bytes = activations.num_bytes * _growth(batch, found, config)
             memory = examine_memory(model, stepper.optimizer, activation_bytes, placement)
+            eval_batch_s = _seconds_of_eval_batch(config, task, model, placement)
         self._end_on_fault(learning.examine_gradients(model, watch), update)
         with self._blamed("one step"):
             step_s = repetition.step_s
@@ -140,7 +139,6 @@ class Inspection:
                 learning.put_back(model, begun_with)
             learnt = learning.examine_repetition(config, task, model, placement, batch, repetition)
         say.found(learnt, memory)
-        eval_batch_s = forward_s * config.eval.batch_size / config.train.batch_size
         say.found(
             examine_time(config, plan, micro_step_s=step_s, eval_batch_s=eval_batch_s, num_eval=found.num_eval),
             examine_disk(
@@ -186,6 +184,14 @@ def _num_embeddings(model: nn.Module) -> int | None:
     if not hasattr(whole, "get_input_embeddings"):
         return None
     return getattr(whole.get_input_embeddings(), "num_embeddings", None)
+
+
+def _seconds_of_eval_batch(config: Config, task: Task, model: nn.Module, placement: Placement) -> float:
+    batch = next(task.eval_batches(config.eval.batch_size), None)
+    began = time.monotonic()
+    if batch is not None:
+        learning.loss_of(task, model, batch, placement)
+    return time.monotonic() - began
 
 
 def _growth(batch: Batch, found: Scan, config: Config) -> float:

@@ -25,8 +25,12 @@ MAX_STEPS = 30
 LEAST_STEPS = 3
 REPEAT_S = 3.0
 """How long one batch is repeated, be it at one learning rate or another."""
+PATIENCE_S = 8.0
+"""How long it is while the loss has not fallen clearly."""
 FALL = 0.01
 """Of the loss, that counts as learning."""
+CLEAR = 0.05
+"""Of the loss, that is no chance."""
 ENOUGH = 0.3
 """Of the loss, at which there is no need to go on."""
 VANISHING = 1e-6
@@ -120,16 +124,19 @@ def repeat(
 
     `begun`: what a few steps have come to already; then they are gone on with.
     """
-    model = stepper.model
-    before = loss_of(task, model, batch, placement)[1] if begun is None else begun.before
+    before = loss_of(task, stepper.model, batch, placement)[1] if begun is None else begun.before
     done, step_s = (0, math.inf) if begun is None else (begun.num_steps, begun.step_s)
-    give_up_at = time.monotonic() + REPEAT_S
-    while done < MAX_STEPS and (done < LEAST_STEPS or time.monotonic() < give_up_at):
-        loss, took_s = step(stepper, config, batch, done)
-        done, step_s = done + 1, min(step_s, took_s)
-        if not math.isfinite(loss) or loss < before * (1 - ENOUGH):
+    began, after = time.monotonic(), before
+    for limit_s in (REPEAT_S, PATIENCE_S):
+        while done < MAX_STEPS and (done < LEAST_STEPS or time.monotonic() - began < limit_s):
+            loss, took_s = step(stepper, config, batch, done)
+            done, step_s = done + 1, min(step_s, took_s)
+            if not math.isfinite(loss) or loss < before * (1 - ENOUGH):
+                break
+        after = loss_of(task, stepper.model, batch, placement)[1]
+        if after < before * (1 - CLEAR):
             break
-    return Repetition(before, loss_of(task, model, batch, placement)[1], done, step_s)
+    return Repetition(before, after, done, step_s)
 
 
 def step(stepper: Stepper, config: Config, batch: Batch, done: int) -> tuple[float, float]:
