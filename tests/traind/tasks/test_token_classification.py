@@ -123,6 +123,17 @@ def test_class_weights_have_mean_one_and_favour_the_rare(texts: Path, make: Make
     assert inverse[0] < root[0] < 1 < root[1:].max() < inverse[1:].max()
 
 
+def test_class_weights_come_from_a_file_by_the_names_of_the_labels(texts: Path, make: Make, tmp_path: Path) -> None:
+    weights = tmp_path / "weights.json"
+    weights.write_text('{"O": 0.1, "B-vile": 3, "I-vile": 4, "B-foul": 1, "I-foul": 2}')
+    task = make(settings(texts, weights=str(weights)))
+    labels = torch.tensor([[0, 1, 2, 3, 4, -100]])
+    assert task.target_weight({"labels": labels}) == pytest.approx(10.1)
+    weights.write_text("[1, 2, 3]")
+    with pytest.raises(ConfigError, match="has 3 weights for 5 labels; give one a label, in the order of labels.json"):
+        make(settings(texts, weights=str(weights)), "other")
+
+
 def test_evaluation_scores_whole_documents_and_does_not_depend_on_batching(texts: Path, make: Make) -> None:
     task = make(settings(texts))
     model = task.build_model()
