@@ -8,6 +8,7 @@ import logging
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +69,7 @@ def _load(source: str, key: str) -> Any:
         raise ConfigError(f"{key}: {source}: {_reason(error)}") from None
 
 
+@cache
 def _hub_answers(endpoint: str) -> bool:
     request = urllib.request.Request(endpoint, method="HEAD")  # noqa: S310
     try:
