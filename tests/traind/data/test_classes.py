@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from random import Random
 
 import pytest
 from hypothesis import given
@@ -23,10 +24,13 @@ def test_scores_keep_their_number_as_their_id_whether_or_not_each_occurs() -> No
             derive(labels, ordinal=True)
 
 
-@given(st.lists(st.text(st.characters(exclude_categories=["Cs"]), min_size=1), min_size=2, unique=True), st.randoms())
-def test_the_order_depends_on_the_labels_alone(labels: list[str], random: "st.randoms") -> None:  # type: ignore[valid-type]
+_NAMES = st.lists(st.text(st.characters(exclude_categories=["Cs"]), min_size=1), min_size=2, unique=True)
+
+
+@given(_NAMES, st.randoms())
+def test_the_order_depends_on_the_labels_alone(labels: list[str], rng: Random) -> None:
     shuffled = [*labels, labels[0]]
-    random.shuffle(shuffled)  # type: ignore[attr-defined]
+    rng.shuffle(shuffled)
     assert derive(shuffled, ordinal=False) == derive(labels, ordinal=False)
 
 
