@@ -11,7 +11,7 @@ from rundir.direction import is_lower_better
 from rundir.layout import checkpoint_step
 from rundir.records import EvalRecord, LifecycleEvent, number
 from rundir.status import Liveness, liveness
-from traind.config import SECTIONS
+from traind.config import Config
 from traind.export import words
 from traind.export.recording import Recording
 from traind.scalars import as_float
@@ -149,16 +149,13 @@ def _gpus(recording: Recording) -> list[tuple[str, int, int]]:
 
 def setting_rows(recording: Recording) -> list[Row]:
     """The settings that matter most, and those that differ from the defaults."""
-    defaults = {
-        f"{section}.{field.name}": list(field.default) if isinstance(field.default, tuple) else field.default
-        for section, struct in SECTIONS.items()
-        for field in msgspec.structs.fields(struct)
-        if field.default is not msgspec.NODEFAULT
-    }
+    defaults = dict(_flat(msgspec.to_builtins(Config())))
     given = dict(_flat(recording.config))
-    wanted = [key for key in ESSENTIAL if key in given]
-    wanted += [key for key, value in given.items() if key not in wanted and value != defaults.get(key, msgspec.UNSET)]
-    return [(key, _setting(given[key])) for key in wanted if key != "name"]
+    essential = [key for key in ESSENTIAL if key in given]
+    others = [
+        key for key in given if key not in essential and (key not in defaults or given[key] != _plain(defaults[key]))
+    ]
+    return [(key, _setting(given[key])) for key in essential + others if key != "name"]
 
 
 def _flat(config: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
@@ -168,7 +165,14 @@ def _flat(config: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
     return rows
 
 
+def _plain(value: Any) -> Any:
+    """A default as TOML gives it back."""
+    return list(value) if isinstance(value, tuple) else value
+
+
 def _setting(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
     return value if isinstance(value, str) else f"{value:g}" if isinstance(value, float) else str(value)
 
 

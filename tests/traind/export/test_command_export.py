@@ -4,11 +4,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
+from tests.conftest import eventually
 from tests.traind.export import stories
 from traind.cli import main
 from traind.export import FORMATS
+
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.mark.parametrize("kind", ["golden", "empty", "scored"])
@@ -60,3 +64,27 @@ def test_no_format_loads_torch_or_the_dashboard(tmp_path: Path) -> None:
     loaded = set(done.stdout.splitlines()[-1].split())
     assert {"plotly", "pyarrow", "tensorboard"} <= loaded
     assert not {"torch", "transformers", "textual", "trainwatch"} & loaded
+
+
+def test_a_live_run_is_exported_as_far_as_it_is(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "bench.synthetic_run", str(tmp_path / "runs"), "--steps", "50", "--live", "500"]
+    with subprocess.Popen([*command, "--total", "1000000"], stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
+        try:
+            assert process.stdout is not None
+            run = Path(process.stdout.readline().strip())
+
+            def export() -> int:
+                """Steps that an export holds now, which must be all from the first."""
+                assert main(["export", str(run), "--to", "csv", "--out", str(tmp_path / "csv")]) == 0
+                steps = pd.read_csv(tmp_path / "csv" / "steps.csv")["step"].tolist()
+                assert steps == list(range(1, len(steps) + 1))
+                return len(steps)
+
+            before = export()
+            assert eventually(lambda: export() > before >= 50)
+            assert main(["export", str(run), "--to", "markdown", "--out", str(tmp_path / "live.md")]) == 0
+        finally:
+            process.kill()
+    assert "| state | running |" in (tmp_path / "live.md").read_text(encoding="utf-8")
+    assert main(["export", str(run), "--to", "markdown", "--out", str(tmp_path / "dead.md")]) == 0
+    assert "| state | dead (was running) |" in (tmp_path / "dead.md").read_text(encoding="utf-8")

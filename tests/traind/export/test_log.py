@@ -12,6 +12,8 @@ from rundir.status import State
 from tests.protocol import records as strategies
 from tests.traind.export import stories
 from tests.trainwatch.runs import set_status
+from traind.config import Config, dump
+from traind.export.facts import ESSENTIAL
 from traind.export.log import MANY_RESULTS, as_markdown, text
 from traind.export.recording import read_recording
 
@@ -68,6 +70,20 @@ def test_a_verdict_comes_first(tmp_path: Path) -> None:
     with open(run.events, "ab") as file:
         file.write(r.encode(report))
     assert log(run).splitlines()[2] == "**Verdict.** best f1 0.5; use it"
+
+
+def test_settings_are_the_essential_ones_and_those_that_differ(tmp_path: Path) -> None:
+    run = stories.scored(tmp_path)
+    settings = Config()
+    settings.train.lr = 0.25
+    settings.train.gradient_checkpointing = True
+    settings.task.prompts = ["Where | is"]
+    run.config_toml.write_bytes(dump(settings))
+    keys = [line.split("|")[1].strip(" `") for line in section(log(run), "Configuration")[2:]]
+    assert keys[-2:] == ["task.prompts", "train.gradient_checkpointing"]
+    assert set(keys[:-2]) <= set(ESSENTIAL)
+    assert "| `train.lr` | 0.25 |" in log(run)
+    assert "| `train.gradient_checkpointing` | true |" in log(run)
 
 
 def test_an_empty_run_has_a_log_too(tmp_path: Path) -> None:
