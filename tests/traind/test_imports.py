@@ -13,6 +13,7 @@ HEAVY = {"torch", "transformers", "tokenizers", "textual", "plotext", "trainwatc
     [
         "traind.cli",
         "traind.command_start",
+        "traind.command_check",
         "traind.command_show",
         "traind.command_order",
         "traind.command_doctor",
