@@ -17,6 +17,8 @@ from msgspec import Meta
 
 COMPUTED_WEIGHTS = ("none", "inverse", "sqrt-inverse")
 """Class weights that are no file."""
+LANGUAGE_METRICS = ("loss", "perplexity", "bits_per_char", "token_accuracy")
+"""What chooses the best checkpoint of a causal-lm."""
 
 
 class ConfigError(Exception):
@@ -375,12 +377,38 @@ def _text_faults(config: Config, source: str) -> list[str]:
         faults.append(f'{source}: model: give either pretrained = "NAME or DIRECTORY" or init = "scratch", not both')
     if config.lora.r and not config.lora.targets:
         faults.append(f'{source}: lora.targets: missing; name modules of the model, e.g. ["q_lin", "v_lin"]')
+    if config.lora.r and config.model.init == "scratch":
+        faults.append(f'{source}: lora.r: random weights are nothing to adapt; give model.pretrained, or init = "mlm"')
+    if config.model.init == "mlm" and config.task.kind == "causal-lm":
+        faults.append(
+            f'{source}: model.init = "mlm": makes an encoder; a causal-lm starts from "scratch" or pretrained'
+        )
     given = [key for key in ("factory", "path") if getattr(config.task, key) is not None]
     faults += [f'{source}: task.{key}: is for kind = "custom"' for key in given]
     if config.data.stride > config.data.max_length - 4:
         faults.append(f"{source}: data.stride = {config.data.stride}: must be smaller than data.max_length - 3")
     if config.model.init and config.model.dim % config.model.n_heads:
         faults.append(f"{source}: model.dim = {config.model.dim}: must be a multiple of model.n_heads")
+    return faults + (_language_faults(config, source) if config.task.kind == "causal-lm" else [])
+
+
+def _language_faults(config: Config, source: str) -> list[str]:
+    """What a language model has not, and would leave undone without a word."""
+    task, model = config.task, config.model
+    for_classifiers = {
+        "task.labels": task.labels is not None,
+        "task.class_weights": task.class_weights != "none",
+        "task.positive_from": task.positive_from is not None,
+        "model.head_dropout": model.head_dropout is not None,
+        "model.dtype": model.dtype != "fp32",
+        "lora.r": config.lora.r > 0,
+    }
+    faults = [
+        f"{source}: {key}: is for classifiers; leave it out" for key, is_given in for_classifiers.items() if is_given
+    ]
+    if config.eval.metric not in LANGUAGE_METRICS:
+        known = ", ".join(LANGUAGE_METRICS)
+        faults.append(f'{source}: eval.metric = {config.eval.metric!r}: a causal-lm has {known}; take "loss"')
     return faults
 
 

@@ -9,8 +9,11 @@ import os
 import sys
 import traceback
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import torch
 
 from rundir.layout import RunDir
@@ -101,6 +104,9 @@ def _train(post: Post, pulse: Pulse, events: EventLog, steering: Steering) -> Le
     events.lifecycle("data", task.describe(), detail=dict(task.summary))
     check_metric(settings, task)
     order = BatchOrder(task.num_train, settings.train.batch_size, settings.train.accumulation, settings.seed)
+    if settings.model.init == "mlm":
+        pulse.enter(Phase.PRETRAIN)
+        _pretrain(settings, post.run, task, placement, steering, events)
     pulse.enter(Phase.LOADING)
     model = task.build_model() if loaded is None else task.load_model(loaded.path)
     model.to(placement.device)
@@ -120,7 +126,7 @@ def _train(post: Post, pulse: Pulse, events: EventLog, steering: Steering) -> Le
     else:
         _describe_model(model, events)
         events.lifecycle("baseline", baseline_name, detail=dict(baseline))
-    state.attempt, state.environment = post.attempt, environment
+    state.attempt, state.environment, state.steps_per_epoch = post.attempt, environment, order.steps_per_epoch
     loop = Loop(
         config=settings,
         task=task,
@@ -170,12 +176,27 @@ def _place(settings: Config, loaded: Loaded | None, events: EventLog) -> device.
     return placement
 
 
+def _pretrain(
+    settings: Config, run: RunDir, task: Task, placement: device.Placement, steering: Steering, events: EventLog
+) -> None:
+    from traind.tasks.pretrain import Texts, ensure_base
+
+    if not isinstance(task, Texts):
+        raise ConfigError(f'model.init = "mlm": not for task.kind = "{settings.task.kind}"; take "scratch"')
+    say = partial(print, file=sys.stderr, flush=True)
+    done = ensure_base(settings, run, task, placement.device, steering.safe_point, say)
+    if done is not None:
+        events.lifecycle("pretrained", str(done), detail=msgspec.to_builtins(done))
+
+
 def save_activations(model: torch.nn.Module) -> None:
     """Compute activations twice instead of keeping them. Raises ConfigError for a model that does not know how."""
     if not getattr(model, "supports_gradient_checkpointing", False):
         raise ConfigError(f"train.gradient_checkpointing: {type(model).__name__} does not support it; leave it out")
+    # The library has renamed it: the old name, the only one of its first 5.x versions, warns at every start.
+    enable: Any = getattr(model, "activation_checkpointing_enable", None) or model.gradient_checkpointing_enable
     # Reentrant checkpointing replays the random generators as well, but needs inputs that require gradients.
-    model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})  # type: ignore[operator]
+    enable({"use_reentrant": False})
 
 
 def _describe_model(model: torch.nn.Module, events: EventLog) -> None:

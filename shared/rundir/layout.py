@@ -111,6 +111,11 @@ class RunDir:
         return self.path / "wandb"
 
     @property
+    def base(self) -> Path:
+        """The model that `model.init = "mlm"` has pre-trained: what adapters of this run are put on."""
+        return self.path / "base"
+
+    @property
     def checkpoints(self) -> Path:
         return self.path / "checkpoints"
 

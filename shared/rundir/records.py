@@ -145,6 +145,7 @@ LIFECYCLE = {
     "device": "the device that training uses, and why",
     "data": "the data was read: counts, and what was lost",
     "model": "the model was built or loaded",
+    "pretrained": 'the encoder of `model.init = "mlm"` was pre-trained: its loss, steps and seconds',
     "baseline": "what a program without a model scores on the eval set",
     "training": "the first step of this attempt begins",
     "starting_loss": "the loss of the first step, beside that of a model that knows nothing",

@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
+import torch
+from peft import PeftModel
 from torch import Tensor, nn
 from transformers import (
     AutoConfig,
@@ -22,7 +24,9 @@ from transformers import (
 )
 from transformers.utils import logging as transformers_logging
 
+from rundir.layout import RunDir
 from traind.config import Config, ConfigError
+from traind.tasks import lora
 from traind.tasks.hub import explained, is_local
 from traind.tasks.seed import seeded
 
@@ -40,10 +44,11 @@ class Head(NamedTuple):
 
     auto: Any
     scratch: Any
+    peft_task: str
 
 
-TOKEN = Head(AutoModelForTokenClassification, DistilBertForTokenClassification)
-SEQUENCE = Head(AutoModelForSequenceClassification, DistilBertForSequenceClassification)
+TOKEN = Head(AutoModelForTokenClassification, DistilBertForTokenClassification, "TOKEN_CLS")
+SEQUENCE = Head(AutoModelForSequenceClassification, DistilBertForSequenceClassification, "SEQ_CLS")
 
 
 class Labels(Protocol):
@@ -66,38 +71,76 @@ def pretrained_config(name: str, max_length: int) -> PreTrainedConfig:
     return config
 
 
-def build(config: Config, labels: Labels, head: Head, *, num_tokens: int, pad_token_id: int) -> PreTrainedModel:
-    """A new model; the same configuration gives the same weights. Raises ConfigError."""
-    with seeded(config.seed), quiet():
-        if config.model.pretrained is not None:
-            return _with_dropout(_pretrained(config, labels, head, pad_token_id), config)
-        sizes = config.model
-        scratch = DistilBertConfig(
-            vocab_size=num_tokens,
-            dim=sizes.dim,
-            n_layers=sizes.n_layers,
-            n_heads=sizes.n_heads,
-            hidden_dim=sizes.hidden_dim,
-            max_position_embeddings=max(MIN_POSITIONS, config.data.max_length),
-            pad_token_id=pad_token_id,
-            **_names(labels),
-        )
-        if sizes.dropout is not None:
-            scratch.dropout = scratch.attention_dropout = sizes.dropout
-        return _with_dropout(head.scratch(scratch), config)
+def scratch_config(config: Config, labels: Labels, *, num_tokens: int, pad_token_id: int) -> DistilBertConfig:
+    """The architecture of a model that starts from random weights, in the sizes of [model]."""
+    sizes = config.model
+    scratch = DistilBertConfig(
+        vocab_size=num_tokens,
+        dim=sizes.dim,
+        n_layers=sizes.n_layers,
+        n_heads=sizes.n_heads,
+        hidden_dim=sizes.hidden_dim,
+        max_position_embeddings=max(MIN_POSITIONS, config.data.max_length),
+        pad_token_id=pad_token_id,
+        **_names(labels),
+    )
+    if sizes.dropout is not None:
+        scratch.dropout = scratch.attention_dropout = sizes.dropout
+    return scratch
 
 
-def load(config: Config, head: Head, directory: Path) -> PreTrainedModel:
-    """The model of a checkpoint directory, with this configuration's dropout."""
+def build(config: Config, labels: Labels, head: Head, run: RunDir, *, num_tokens: int, pad_token_id: int) -> nn.Module:
+    """A new model; the same configuration gives the same weights. Raises ConfigError.
+
+    With `model.init = "mlm"` it stands on `<run>/base`; before that is made, its body is random.
+    """
     with seeded(config.seed), quiet():
-        model: PreTrainedModel = head.auto.from_pretrained(
-            directory, **_dropout(config, AutoConfig.from_pretrained(directory))
-        )
-    return _with_dropout(model, config)
+        base = _base(config, run)
+        if base is not None:
+            model = _pretrained(base, config, labels, head, pad_token_id)
+        else:
+            model = head.scratch(scratch_config(config, labels, num_tokens=num_tokens, pad_token_id=pad_token_id))
+        return lora.adapt(_with_dropout(model, config), config, head.peft_task, base or "")
+
+
+def load(config: Config, labels: Labels, head: Head, run: RunDir, directory: Path, *, pad_token_id: int) -> nn.Module:
+    """The model of a checkpoint directory of this run, with this configuration's dropout. Raises ConfigError where an
+    adapter's base is not to be had.
+    """
+    with seeded(config.seed), quiet():
+        if config.lora.r:
+            base = _base(config, run)
+            if base is None:
+                raise ConfigError(f"{run.base}: is missing, and the adapter cannot do without; put it back")
+            adapted = lora.adapt(
+                _with_dropout(_pretrained(base, config, labels, head, pad_token_id), config),
+                config,
+                head.peft_task,
+                base,
+            )
+            lora.restore(adapted, directory)
+            return adapted
+        # In fp32 whatever its file says: what was bf16 comes back to it unchanged, and the head never was.
+        known = AutoConfig.from_pretrained(directory)
+        model = head.auto.from_pretrained(directory, dtype=torch.float32, **_dropout(config, known))
+        return lora.adapt(_with_dropout(model, config), config, head.peft_task, "")
+
+
+def _base(config: Config, run: RunDir) -> str | None:
+    """What the model's body comes from; None where it is made of random weights."""
+    if config.model.init == "mlm" and run.base.is_dir():
+        return str(run.base.absolute())
+    return config.model.pretrained
 
 
 def write(model: nn.Module, weights: Mapping[str, Tensor], directory: Path) -> None:
-    """Copies of a model's weights with its config.json, as `save_pretrained` lays them. Raises OSError."""
+    """Copies of a model's weights with its config.json, or of an adapter's, as `save_pretrained` lays them.
+
+    Raises OSError.
+    """
+    if isinstance(model, PeftModel):
+        lora.write(model, weights, directory)
+        return
     whole: Any = model
     whole.save_pretrained(directory, state_dict=dict(weights))
 
@@ -108,8 +151,7 @@ def logits(model: nn.Module, batch: Mapping[str, Tensor]) -> Tensor:
     return result
 
 
-def _pretrained(config: Config, labels: Labels, head: Head, pad_token_id: int) -> PreTrainedModel:
-    name = config.model.pretrained or ""
+def _pretrained(name: str, config: Config, labels: Labels, head: Head, pad_token_id: int) -> PreTrainedModel:
     known = pretrained_config(name, config.data.max_length)
     with explained(name):
         model, report = head.auto.from_pretrained(
@@ -117,6 +159,7 @@ def _pretrained(config: Config, labels: Labels, head: Head, pad_token_id: int) -
             local_files_only=is_local(name),
             **_names(labels),
             **_dropout(config, known),
+            dtype=torch.float32,
             ignore_mismatched_sizes=True,  # a head of another label set is replaced, as a missing one is made
             output_loading_info=True,
         )

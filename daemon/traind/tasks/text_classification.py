@@ -9,12 +9,14 @@ from typing import Any
 
 import numpy as np
 from torch import Tensor, nn
+from transformers import DistilBertConfig
 
 from rundir.layout import RunDir
 from rundir.records import Sample
 from traind.config import Config, ConfigError
 from traind.data.classes import ClassSet, read_classes
 from traind.data.text_corpus import TextCorpus
+from traind.tasks import lora
 from traind.tasks import model as models
 from traind.tasks.cache import Prepared
 from traind.tasks.class_tally import ClassTally
@@ -71,23 +73,32 @@ class TextClassification:
 
     # --- model ---
 
+    def scratch_config(self) -> DistilBertConfig:
+        """The architecture of a model that starts from random weights."""
+        return models.scratch_config(
+            self._config, self._labels, num_tokens=len(self.tokenizer), pad_token_id=self.collate.pad_token_id
+        )
+
     def build_model(self) -> nn.Module:
         """A new model on the CPU, its weights a function of seed and configuration. Raises ConfigError."""
         return models.build(
             self._config,
             self._labels,
             models.SEQUENCE,
+            self._run,
             num_tokens=len(self.tokenizer),
             pad_token_id=self.collate.pad_token_id,
         )
 
     def load_model(self, directory: Path) -> nn.Module:
-        """The model of a checkpoint of this run; needs neither hub nor pretrained directory."""
-        return models.load(self._config, models.SEQUENCE, directory)
+        """The model of a checkpoint of this run; needs neither hub nor pretrained directory, unless for an adapter."""
+        return models.load(
+            self._config, self._labels, models.SEQUENCE, self._run, directory, pad_token_id=self.collate.pad_token_id
+        )
 
     def weights(self, model: nn.Module) -> Mapping[str, Tensor]:
-        """All of them."""
-        return model.state_dict()
+        """All of them, or those of an adapter and the head."""
+        return lora.weights(model)
 
     def write_model(self, model: nn.Module, weights: Mapping[str, Tensor], directory: Path) -> None:
         """model.safetensors, config.json and the tokenizer's files, as `save_pretrained` lays them. Raises OSError."""
