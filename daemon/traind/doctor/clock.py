@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from traind.check.finding import Finding, fault, ok, warn
 from traind.doctor.logout import parse_yes
 from traind.doctor.shell import ask
-from traind.export.words import duration, instant
+from traind.words import duration, instant
 
 EARLIEST_AT = 1_750_000_000.0
 """June 2025, before this was written: an earlier clock is wrong."""

@@ -10,7 +10,7 @@ import msgspec
 
 from traind.check.finding import Finding, fault, ok, warn
 from traind.doctor.gpu import Gpus
-from traind.export.words import one_line
+from traind.words import one_line
 
 LIMIT_S = 60.0
 """Longer than torch takes to load from a slow disk; a driver that hangs takes for ever."""

@@ -16,7 +16,7 @@ from rundir.layout import RunDir
 from rundir.status import Liveness, State, Status, liveness, read_status
 from traind.check.finding import Finding, ok, warn
 from traind.doctor.gpu import Gpus, untold
-from traind.export.words import MISSING, duration, one_line, size
+from traind.words import MISSING, duration, one_line, size
 
 T = TypeVar("T")
 

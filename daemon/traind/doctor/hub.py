@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from traind.check.finding import Finding, ok, warn
-from traind.export.words import size
+from traind.words import size
 
 LOOK_S = 1.0
 """How long the cache is measured before `at least` must do."""

@@ -9,7 +9,7 @@ import psutil
 
 from traind.check.finding import Finding, fault, ok, warn
 from traind.doctor.shell import read
-from traind.export.words import size
+from traind.words import size
 
 GIB = 2**30
 LEAST_DISK, LITTLE_DISK = 1 * GIB, 10 * GIB

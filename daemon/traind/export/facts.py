@@ -11,8 +11,8 @@ from rundir.direction import is_lower_better
 from rundir.layout import checkpoint_step
 from rundir.records import EvalRecord, LifecycleEvent, number
 from rundir.status import Liveness, liveness
+from traind import words
 from traind.config import Config
-from traind.export import words
 from traind.export.recording import Recording
 from traind.scalars import as_float
 

@@ -69,31 +69,32 @@ def _resumed(event: ResumeEvent) -> str:
 
 def remarks(recording: Recording) -> list[Happening]:
     """Orders with their outcome, and notes."""
-    found = []
-    for event in recording.events:
-        match event:
-            case OutcomeEvent(verb="note"):
-                continue  # the note says it itself
-            case OutcomeEvent():
-                args = " ".join(f"{name}={value}" for name, value in (event.args or {}).items())
-                order = " ".join(filter(None, (event.verb or "unreadable order", args)))
-                by = f" (by {event.by})" if event.by else ""
-                why = f": {event.reason}" if event.reason else ""
-                found.append(_happening(event, "order", f"{order}{by} – {event.result}{why}"))
-            case NoteEvent():
-                found.append(_happening(event, "note", f"{event.text}{f' ({event.by})' if event.by else ''}"))
-            case _:
-                continue
-    return found
+    return [remark for event in recording.events for remark in _remark(event)]
+
+
+def _remark(event: EventRecord) -> Iterator[Happening]:
+    match event:
+        case OutcomeEvent(verb="note"):
+            return  # the note says it itself
+        case OutcomeEvent():
+            args = " ".join(f"{name}={value}" for name, value in (event.args or {}).items())
+            order = " ".join(filter(None, (event.verb or "unreadable order", args)))
+            by = f" (by {event.by})" if event.by else ""
+            why = f": {event.reason}" if event.reason else ""
+            yield _happening(event, "order", f"{order}{by} – {event.result}{why}")
+        case NoteEvent():
+            yield _happening(event, "note", f"{event.text}{f' ({event.by})' if event.by else ''}")
+        case _:
+            return
 
 
 def milestones(recording: Recording) -> list[Happening]:
     """Everything in file order, one line each."""
-    found = []
+    found: list[Happening] = []
     for event in recording.events:
         match event:
             case OutcomeEvent() | NoteEvent():
-                found += remarks(Recording(recording.run, events=[event]))
+                found += _remark(event)
             case CheckpointEvent():
                 best = ", the best so far" if event.best else ""
                 found.append(_happening(event, "checkpoint", f"{event.path} ({event.reason}{best})"))

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from rundir.records import EvalRecord
 from rundir.text import plain
-from traind.export import facts, words
+from traind import words
+from traind.export import facts
 from traind.export.facts import Result
 from traind.export.happening import Happening, issues, remarks
 from traind.export.recording import Recording

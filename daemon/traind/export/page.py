@@ -12,7 +12,8 @@ import msgspec
 
 from rundir.records import EvalRecord, number
 from rundir.text import plain
-from traind.export import curve, facts, words
+from traind import words
+from traind.export import curve, facts
 from traind.export.extra import need
 from traind.export.happening import Happening, issues, milestones, remarks
 from traind.export.recording import Recording
@@ -75,7 +76,7 @@ def _body(recording: Recording, now: float) -> Iterator[str]:
     verdict = facts.said(recording, "report")
     if verdict is not None:
         yield f'<p class="verdict"><b>Verdict</b> {text(verdict.message)}</p>'
-    yield from _tiles(recording)
+    yield from _tiles(recording, now)
     yield '<section class="charts" id="charts"></section>'
     if recording.evals:
         yield from _section("Evaluations", _evals(recording))
@@ -110,7 +111,7 @@ def _header(recording: Recording, now: float) -> Iterator[str]:
     yield f"<p>{text(recording.run.id)}</p></header>"
 
 
-def _tiles(recording: Recording) -> Iterator[str]:
+def _tiles(recording: Recording, now: float) -> Iterator[str]:
     """The few figures that matter most, large."""
     best, below = recording.best, facts.baseline(recording)
     tiles: list[tuple[str, str, str]] = []
@@ -120,7 +121,7 @@ def _tiles(recording: Recording) -> Iterator[str]:
             remark = f"baseline {words.number(below[name])}" if name in below else f"at step {best.step:,}"
             tiles.append((f"best {name}", words.number(value), remark))
         tiles.append(("eval loss", words.number(number(best.loss)), f"at step {best.step:,}"))
-    rows = dict(facts.run_rows(recording, 0.0))
+    rows = dict(facts.run_rows(recording, now))
     if recording.steps:
         tiles.append(("train loss", words.number(number(recording.steps[-1].loss)), "last step"))
     done, _, of = rows["steps"].partition(" ")

@@ -1,4 +1,4 @@
-"""How values become what a page or a log says. Pure."""
+"""How values become what a page, a log or a table of findings says to a person. Pure."""
 
 import datetime as dt
 import math
