@@ -15,7 +15,7 @@ from textual.widgets import Input, OptionList, Static
 
 from rundir.control import ControlReader, Malformed, Order
 from rundir.layout import RunDir
-from rundir.records import ResumeRecord
+from rundir.records import ResumeRecord, Sample
 from rundir.status import State
 from tests.trainwatch.runs import append, evaluation, make_run, memory, outcome, set_status, step, steps
 from trainwatch.app import TrainwatchApp
@@ -456,3 +456,24 @@ async def test_help_wraps_beside_its_keys(run: RunDir, width: int) -> None:
         beside = [line[7:9] for line in lines]
         assert len(lines) >= 18
         assert set(beside) == {"  "}
+
+
+async def test_generated_texts_are_read_by_keys_and_by_the_wheel(run: RunDir) -> None:
+    texts = [Sample(prompt=f"prompt {i}", text=f"line {i}\n" + "word " * 30 + f"end {i}.") for i in range(6)]
+    append(run.metrics, [evaluation(100, 0.5, 0.25, seq=999, samples=texts)])
+    app = TrainwatchApp(run)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, caught_up(app, 100))
+        await pilot.press("2")
+        await until(pilot, lambda: "❯ prompt 0" in shown(app, "evals"))
+        assert "more" in shown(app, "evals")
+        for _ in range(6):
+            await pilot.press("pagedown")
+        await until(pilot, lambda: "end 5." in shown(app, "evals"))
+        assert "more" not in shown(app, "evals")
+        await pilot.press("z")
+        await until(pilot, lambda: "line 5" in shown(app, "evals") and "end 4." in shown(app, "evals"))
+        pane = app.run_screen.query_one("#evals", Pane)
+        for _ in range(12):
+            pane.on_mouse_scroll_up()
+        await until(pilot, lambda: "latest" in shown(app, "evals"))

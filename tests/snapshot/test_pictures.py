@@ -10,7 +10,17 @@ import pytest
 from textual.pilot import Pilot
 
 from rundir.layout import RunDir
-from rundir.records import AlertEvent, CheckpointEvent, LifecycleEvent, ResumeEvent, ResumeRecord, Severity, StepRecord
+from rundir.records import (
+    AlertEvent,
+    CheckpointEvent,
+    LifecycleEvent,
+    Number,
+    ResumeEvent,
+    ResumeRecord,
+    Sample,
+    Severity,
+    StepRecord,
+)
 from rundir.status import State, Status, write_status
 from tests.trainwatch.runs import START_AT, append, evaluation, make_run, memory, outcome, step
 from trainwatch.app import TrainwatchApp
@@ -108,3 +118,59 @@ def test_the_help(run: RunDir, snap_compare: Callable[..., Any]) -> None:
         await pilot.pause()
 
     assert snap_compare(TrainwatchApp(run), terminal_size=(110, 36), run_before=open_help)
+
+
+SAMPLES = [
+    Sample(
+        prompt="ROMEO:",
+        text="What say you to the heavens, and the rest of the world\nthat I have seen the state of my lord?\n\n"
+        "JULIET:\nI would not be a man of such a thing.\n",
+    ),
+    Sample(prompt="The king", text="shall be the king of the world, and the king of the world shall be the king " * 2),
+]
+
+
+@pytest.fixture
+def language_model(tmp_path: Path, run: RunDir) -> RunDir:
+    """A finished run of a language model: generated texts, perplexity, a report, a sink that failed."""
+    run = make_run(tmp_path, "20261121-101500-char-lm")
+    run.config_toml.write_text('[task]\nkind = "causal-lm"\n', encoding="utf-8")
+    append(run.metrics, records(1, 400, 1))
+    for at_step, loss in ((200, 2.1), (400, 1.92)):
+        metrics: dict[str, Number] = {"perplexity": math.exp(loss), "bits_per_char": loss / math.log(2)}
+        append(run.metrics, [evaluation(at_step, loss, 0, metrics=metrics, samples=SAMPLES, best=True)])
+    report = "best loss 1.92 at step 400 (epoch 2); well above the baseline (3.3, -1.38); use checkpoints/best"
+    told: list[tuple[str, int, str, dict[str, float]]] = [
+        (
+            "model",
+            0,
+            "GPT2LMHeadModel, 801,024 parameters",
+            {"num_parameters": 801024, "num_trained_parameters": 801024},
+        ),
+        (
+            "baseline",
+            0,
+            "each character as often as in training",
+            {"loss": 3.3, "perplexity": 27.1, "bits_per_char": 4.76},
+        ),
+        ("starting_loss", 1, "4.174; a model that knows nothing has ln(65) = 4.174", {}),
+        ("sink_failed", 90, "wandb: UsageError: No API key configured. Use `wandb login` to log in.", {}),
+        ("report", 400, report, {}),
+    ]
+    events = [
+        LifecycleEvent(at=START_AT + s, attempt=1, writer="trainer", step=s or None, what=w, message=m, detail=d)
+        for w, s, m, d in told
+    ]
+    append(run.events, events)
+    write_status(
+        run.status_json,
+        Status(
+            run=run.id, state=State.DONE, attempt=1, step=400, total_steps=400, epoch=2.0, total_epochs=2.0,
+            device="cpu", updated_at=START_AT + 460, started_at=START_AT, ended_at=START_AT + 460,
+        ),
+    )  # fmt: skip
+    return run
+
+
+def test_a_language_model(language_model: RunDir, snap_compare: Callable[..., bool]) -> None:
+    assert snap_compare(TrainwatchApp(language_model), terminal_size=(160, 48), run_before=settled)

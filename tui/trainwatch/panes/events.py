@@ -71,7 +71,7 @@ def _alert_lines(alert: AlertEvent, width: int) -> list[Row]:
 
 def _is_wrapped(view: EventView) -> bool:
     """Whether what an event says is to be read to its end; the others are one line, as far as it goes."""
-    return isinstance(view.event, LifecycleEvent) and view.event.what in ("report", "sink_failed")
+    return isinstance(view.event, LifecycleEvent) and view.event.what in ("report", "sink_failed", "starting_loss")
 
 
 def _event_lines(view: EventView, width: int) -> list[Row]:
