@@ -17,8 +17,8 @@ from msgspec import Meta
 
 COMPUTED_WEIGHTS = ("none", "inverse", "sqrt-inverse")
 """Class weights that are no file."""
-LANGUAGE_METRICS = ("loss", "perplexity", "bits_per_char", "token_accuracy")
-"""What chooses the best checkpoint of a causal-lm."""
+LANGUAGE_METRICS = ("perplexity", "bits_per_char", "token_accuracy")
+"""What an evaluation of a causal-lm measures, `loss` aside."""
 
 
 class ConfigError(Exception):
@@ -406,8 +406,8 @@ def _language_faults(config: Config, source: str) -> list[str]:
     faults = [
         f"{source}: {key}: is for classifiers; leave it out" for key, is_given in for_classifiers.items() if is_given
     ]
-    if config.eval.metric not in LANGUAGE_METRICS:
-        known = ", ".join(LANGUAGE_METRICS)
+    if config.eval.metric not in ("loss", *LANGUAGE_METRICS):
+        known = ", ".join(("loss", *LANGUAGE_METRICS))
         faults.append(f'{source}: eval.metric = {config.eval.metric!r}: a causal-lm has {known}; take "loss"')
     return faults
 

@@ -14,7 +14,7 @@ GOOD: dict[str, Any] = {"data": {"train": "sample:propaganda"}, "model": {"init"
 
 @pytest.mark.parametrize("path", sorted((REPOSITORY / "configs").glob("*.toml")), ids=lambda path: path.name)
 def test_every_shipped_configuration_loads(path: Path) -> None:
-    assert config.load(path).task.kind == "token-classification"
+    assert config.load(path).name == path.stem
 
 
 def test_what_is_dumped_is_read_back() -> None:

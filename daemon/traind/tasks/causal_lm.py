@@ -11,14 +11,14 @@ from torch import Tensor, nn
 
 from rundir.layout import RunDir
 from rundir.records import Sample
-from traind.config import Config, ConfigError
+from traind.config import LANGUAGE_METRICS, Config, ConfigError
 from traind.data.labels import IGNORED
-from traind.tasks import lm_model
+from traind.tasks import lm_model, lora
 from traind.tasks import model as models
 from traind.tasks.features import Batch, Collator
 from traind.tasks.generation import generate
 from traind.tasks.lm_encoding import encode_plain, make_tokenizer
-from traind.tasks.lm_tally import METRIC_NAMES, LmTally, count, loss_sum, unigram_scores
+from traind.tasks.lm_tally import LmTally, count, loss_sum, unigram_scores
 from traind.tasks.packing import PackedDataset, causal_windows, packed_batches
 from traind.tasks.prepare import prepare
 from traind.tasks.window import EncodedSet
@@ -27,7 +27,7 @@ from traind.tasks.window import EncodedSet
 class CausalLm:
     """The task of one run. Same configuration and data: same windows, order and weights, bit for bit."""
 
-    metric_names = METRIC_NAMES
+    metric_names = LANGUAGE_METRICS
 
     def __init__(self, config: Config, run: RunDir, *, alive: Callable[[], None]) -> None:
         """Read or make the run's tokenised data. Raises ConfigError for a user's mistake, OSError on a full disk.
@@ -78,12 +78,12 @@ class CausalLm:
         return lm_model.build(self._config, self._tokenizer)
 
     def load_model(self, directory: Path) -> nn.Module:
-        """The model of a checkpoint of this run; needs neither hub nor pretrained directory."""
+        """The model of a checkpoint of this run; needs neither hub nor pretrained directory, unless for an adapter."""
         return lm_model.load(self._config, directory)
 
     def weights(self, model: nn.Module) -> Mapping[str, Tensor]:
-        """All of them; tied ones under both names, which `save_pretrained` writes once."""
-        return model.state_dict()
+        """All of them, or those of an adapter; tied ones under both names, which `save_pretrained` writes once."""
+        return lora.weights(model)
 
     def write_model(self, model: nn.Module, weights: Mapping[str, Tensor], directory: Path) -> None:
         """model.safetensors, config.json and the tokenizer's files, as `save_pretrained` lays them. Raises OSError."""

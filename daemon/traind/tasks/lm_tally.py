@@ -8,10 +8,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from traind.config import LANGUAGE_METRICS
 from traind.data.labels import IGNORED
 from traind.tasks.window import Ints
-
-METRIC_NAMES = ("perplexity", "bits_per_char", "token_accuracy")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +66,7 @@ def scores(loss_sum_nats: float, num_right: int, num_targets: int, num_character
     know cost nothing to spell: with unknown ones the bits are too few.
     """
     if not num_targets:
-        return dict.fromkeys(METRIC_NAMES, math.nan)
+        return dict.fromkeys(LANGUAGE_METRICS, math.nan)
     return {
         "perplexity": _exp(loss_sum_nats / num_targets),
         "bits_per_char": loss_sum_nats / math.log(2) / num_characters,
