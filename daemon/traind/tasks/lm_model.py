@@ -11,6 +11,7 @@ from torch import nn
 from transformers import AutoModelForCausalLM, GPT2Config, GPT2LMHeadModel
 
 from traind.config import Config
+from traind.tasks import lora
 from traind.tasks.hub import explained, is_local
 from traind.tasks.model import pretrained_config, quiet
 from traind.tasks.seed import seeded
@@ -22,7 +23,7 @@ def build(config: Config, tokenizer: Any) -> nn.Module:
     """A new model on the CPU, in fp32; the same configuration gives the same weights. Raises ConfigError."""
     with seeded(config.seed), quiet():
         if config.model.pretrained is not None:
-            return _pretrained(config)
+            return lora.adapt(_pretrained(config), config, lora.CAUSAL_LM, config.model.pretrained)
         sizes = config.model
         scratch = GPT2Config(
             vocab_size=len(tokenizer),
@@ -38,14 +39,20 @@ def build(config: Config, tokenizer: Any) -> nn.Module:
         )
         if sizes.dropout is not None:
             scratch.resid_pdrop = scratch.embd_pdrop = scratch.attn_pdrop = sizes.dropout
-        return GPT2LMHeadModel(scratch)
+        return lora.adapt(GPT2LMHeadModel(scratch), config, lora.CAUSAL_LM, "")
 
 
 def load(config: Config, directory: Path) -> nn.Module:
-    """The model of a checkpoint directory, whose config.json has the run's dropout."""
+    """The model of a checkpoint directory, whose config.json has the run's dropout, or the pretrained one with its
+    adapter. Raises ConfigError where that one is not to be had.
+    """
     with seeded(config.seed), quiet():
+        if config.lora.r:
+            adapted = lora.adapt(_pretrained(config), config, lora.CAUSAL_LM, config.model.pretrained or "")
+            lora.restore(adapted, directory)
+            return adapted
         model: nn.Module = AutoModelForCausalLM.from_pretrained(directory, dtype=torch.float32)
-    return model
+        return lora.adapt(model, config, lora.CAUSAL_LM, "")
 
 
 def _pretrained(config: Config) -> nn.Module:

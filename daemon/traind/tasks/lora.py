@@ -6,7 +6,8 @@ Of a checkpoint only the adapter and the head are written; the base is named. Kn
 import copy
 import json
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -44,9 +45,7 @@ def adapt(model: nn.Module, config: Config, task_type: str, base: str) -> nn.Mod
     heads = [] if task_type == CAUSAL_LM else list(heads_of(model))
     whole: Any = model
     lora_config = _lora_config(config.lora, model, task_type, heads)
-    with warnings.catch_warnings():
-        # peft asks transformers by a name that is on its way out; nobody can do anything about it.
-        warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing", category=FutureWarning)
+    with _unwarned():
         adapted: nn.Module = get_peft_model(whole, lora_config)
     _settings(adapted).base_model_name_or_path = base
     return adapted
@@ -70,6 +69,14 @@ def _lora_config(lora: Lora, model: nn.Module, task_type: str, heads: list[str])
         modules_to_save=heads or None,
         fan_in_fan_out=transposed == {True},
     )
+
+
+@contextmanager
+def _unwarned() -> Iterator[None]:
+    """peft asks transformers by a name that is on its way out; a user can do nothing about it."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing", category=FutureWarning)
+        yield
 
 
 def _settings(adapted: nn.Module) -> Any:
@@ -127,11 +134,12 @@ def open_adapter(directory: Path, auto: Any, *, dtype: str = "fp32", base: str |
     model = auto.from_pretrained(base, dtype=torch.float32, adapter_kwargs=dict(local), **local, **options)
     if dtype == "bf16":
         lower_body(model)
-    return PeftModel.from_pretrained(model, str(directory))
+    with _unwarned():
+        return PeftModel.from_pretrained(model, str(directory))
 
 
 def base_of(directory: Path) -> str:
     """The name or path of the model that a checkpoint's adapter belongs on. Raises OSError, ValueError."""
     named = str(json.loads((directory / ADAPTER_CONFIG).read_bytes())["base_model_name_or_path"])
-    beside = RunDir(directory.resolve().parents[1]).base
+    beside = RunDir(directory.resolve().parent.parent).base
     return str(beside) if Path(named).is_absolute() and not Path(named).is_dir() and beside.is_dir() else named

@@ -10,14 +10,23 @@ import torch
 from peft import AutoPeftModelForSequenceClassification, PeftModel
 from safetensors.torch import load_file
 from torch import Tensor, nn
-from transformers import AutoModelForSequenceClassification, AutoTokenizer, GPT2Config, GPT2LMHeadModel
+from transformers import (
+    AutoModelForCausalLM,
+    AutoModelForSequenceClassification,
+    AutoModelForTokenClassification,
+    AutoTokenizer,
+    GPT2Config,
+    GPT2LMHeadModel,
+)
 
 from rundir.layout import RunDir
 from traind.checkpoint import host_copy
 from traind.config import Config, ConfigError, Data, Lora, Model, Task
 from traind.tasks import lora
+from traind.tasks.causal_lm import CausalLm
 from traind.tasks.pretrain import ensure_base
 from traind.tasks.text_classification import TextClassification
+from traind.tasks.token_classification import TokenClassification
 
 QUIET = pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing:FutureWarning")
 """peft's own loading asks transformers by a name on its way out."""
@@ -44,6 +53,9 @@ def settings(table: Path, *, dtype: str = "fp32", r: int = 4, **model: Any) -> C
     )
 
 
+Adapted = TextClassification | TokenClassification | CausalLm
+
+
 def opened(config: Config, run: RunDir) -> TextClassification:
     run.path.mkdir(exist_ok=True)
     task = TextClassification(config, run, alive=lambda: None)
@@ -57,7 +69,7 @@ def run(tmp_path: Path) -> RunDir:
     return RunDir(tmp_path / "run")
 
 
-def learnt(task: TextClassification, model: nn.Module) -> Tensor:
+def learnt(task: Adapted, model: nn.Module) -> Tensor:
     """A few steps, then the logits of one batch without dropout."""
     batch = task.collate([task.train_data[index] for index in range(6)])
     optimizer = torch.optim.SGD([p for p in model.parameters() if p.requires_grad], lr=0.5)
@@ -70,13 +82,13 @@ def learnt(task: TextClassification, model: nn.Module) -> Tensor:
     return logits(task, model)
 
 
-def logits(task: TextClassification, model: nn.Module) -> Tensor:
+def logits(task: Adapted, model: nn.Module) -> Tensor:
     model.eval()
     with torch.inference_mode():
         return task.forward(model, task.collate([task.train_data[index] for index in range(6)]))
 
 
-def saved(task: TextClassification, model: nn.Module, directory: Path) -> Path:
+def saved(task: Adapted, model: nn.Module, directory: Path) -> Path:
     directory.mkdir(parents=True)
     task.write_model(model, host_copy(task.weights(model)), directory)
     return directory
@@ -142,7 +154,6 @@ def test_peft_and_transformers_alone_load_a_checkpoint(table: Path, run: RunDir,
     assert len(AutoTokenizer.from_pretrained(directory)) == len(task.tokenizer)
 
 
-@QUIET
 def test_a_moved_run_is_still_whole(table: Path, run: RunDir, tmp_path: Path) -> None:
     task = opened(settings(table), run)
     model = task.build_model()
@@ -181,7 +192,6 @@ def test_a_bf16_body_has_a_head_and_an_adapter_in_fp32(table: Path, run: RunDir,
     assert {p.dtype for n, p in again.named_parameters() if "classifier" in n} == {torch.float32}
 
 
-@QUIET
 def test_a_base_from_elsewhere_is_named_and_gets_the_labels(table: Path, run: RunDir, tmp_path: Path) -> None:
     first = opened(settings(table), run)
     shutil.copytree(run.base, tmp_path / "elsewhere")
@@ -212,6 +222,52 @@ def test_a_lost_base_is_named(table: Path, run: RunDir, tmp_path: Path) -> None:
     shutil.rmtree(run.base)
     with pytest.raises(ConfigError, match="base: is missing"):
         task.load_model(directory)
+
+
+def test_tokens_are_labelled_with_an_adapter_as_well(tmp_path: Path, run: RunDir) -> None:
+    path = tmp_path / "spans.jsonl"
+    row = {"text": "the party pays at once", "spans": [[4, 9, "WHO"]]}
+    path.write_text((json.dumps(row) + "\n") * 12, encoding="utf-8")
+    config = settings(path, dtype="bf16")
+    config.task = Task(kind="token-classification")
+    config.data.stride = 4
+    run.path.mkdir()
+    task = TokenClassification(config, run, alive=lambda: None)
+    ensure_base(config, run, task, CPU, lambda: None, lambda _: None)
+    model = task.build_model()
+    learnt(task, model)
+    directory = saved(task, model, tmp_path / "ours")
+    assert torch.equal(logits(task, task.load_model(directory)), logits(task, model))
+    tried: Any = lora.open_adapter(directory, AutoModelForTokenClassification, dtype="bf16")
+    assert torch.equal(logits(task, tried), logits(task, model))
+    assert list(tried.config.id2label.values()) == ["O", "B-WHO", "I-WHO"]
+
+
+def test_a_pretrained_language_model_gets_an_adapter(tmp_path: Path) -> None:
+    path = tmp_path / "lines.jsonl"
+    path.write_text("".join(json.dumps({"text": f"line {n} of the text"}) + "\n" for n in range(40)), encoding="utf-8")
+    config = settings(path, r=0, init="scratch", vocab_size=300)
+    config.task, config.data.stride = Task(kind="causal-lm", prompts=["line"], sample_tokens=3), 4
+    first = language_model(config, tmp_path / "first")
+    first.write_model(whole := first.build_model(), host_copy(first.weights(whole)), made(tmp_path / "base"))
+    config.model = Model(pretrained=str(tmp_path / "base"), dtype="bf16")
+    config.lora = Lora(r=2, targets=["c_attn"])
+    task = language_model(config, tmp_path / "second")
+    model = task.build_model()
+    learnt(task, model)
+    directory = saved(task, model, tmp_path / "ours")
+    assert task.samples(task.load_model(directory)) == task.samples(model)
+    tried = lora.open_adapter(directory, AutoModelForCausalLM, dtype="bf16")
+    assert torch.equal(logits(task, tried), logits(task, model))
+
+
+def language_model(config: Config, directory: Path) -> CausalLm:
+    return CausalLm(config, RunDir(made(directory)), alive=lambda: None)
+
+
+def made(directory: Path) -> Path:
+    directory.mkdir()
+    return directory
 
 
 def test_a_language_model_keeps_its_output_layer(table: Path) -> None:
