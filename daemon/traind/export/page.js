@@ -38,7 +38,9 @@
     const seam = (x, name) => ({ type: "line", x0: x, x1: x, yref: "paper", y0: 0, y1: 1, line: { color: color("dim"), width: 1, dash: "dot" }, name });
     const note = (x, text, ink) => ({ x, yref: "paper", y: 1, yanchor: "bottom", showarrow: false, text, font: { size: 10.5, color: color(ink) } });
     const seams = chart.seams || [];
-    const highest = Math.max(...chart.traces.flatMap((trace) => trace.y.map((y) => Math.abs(y ?? 0))));
+    const values = chart.traces.flatMap((trace) => trace.y.filter((y) => y !== null));
+    const highest = values.reduce((most, y) => Math.max(most, Math.abs(y)), 0);
+    const isFlat = values.every((y) => y === values[0]); // plotly would show a level line as ±1 around it
     const hasBest = chart.best_x !== undefined && chart.best_x !== null;
     return {
       margin: { l: 52, r: 14, t: 18, b: 36 }, paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
@@ -48,7 +50,7 @@
       xaxis: { ...axis, title: { text: chart.x_title || "step", font: { size: 11 }, standoff: 4 }, tickformat: chart.x_title ? "" : "~s", hoverformat: chart.x_title ? ".1f" : ",d" },
       yaxis: {
         ...axis, type: isLog ? "log" : "linear", exponentformat: "e", hoverformat: ".4~g",
-        ...(chart.unit && !isLog ? { rangemode: "tozero" } : {}),
+        ...((chart.unit || isFlat) && !isLog ? { rangemode: "tozero" } : {}),
         ...(highest >= 1e4 && !isLog ? { tickformat: ".3~s" } : {}),
         ...(chart.unit === "bytes" ? { tickformat: ".3~s", ticksuffix: "B", hoverformat: ".4~s" } : {}),
         ...(isLog ? { dtick: "" } : {}),
