@@ -56,7 +56,7 @@ def _predict(args: argparse.Namespace) -> int:
     from traind.predict.predictor import predictor
 
     chosen = choose(found, args.checkpoint)
-    ready, notes = load(chosen, args.device)
+    ready, notes = load(chosen, args.device, args.base)
     answering, more_notes = predictor(ready, chosen, args)
     for note in [*chosen.notes, *notes, *more_notes]:
         _say(f"note: {note}")

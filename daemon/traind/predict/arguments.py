@@ -28,6 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--words", action="store_true", help="spans: the model learnt one label a word; known by itself of a run"
     )
+    parser.add_argument("--base", metavar="DIR|NAME", help="what an adapter belongs on, where it is not where it was")
     generation = parser.add_argument_group("generated text")
     generation.add_argument("--max-tokens", type=_positive, default=100, metavar="N", help="default: 100")
     generation.add_argument(

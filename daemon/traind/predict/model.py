@@ -1,6 +1,7 @@
 """The model, the tokenizer and the kind of a checkpoint directory. Needs nothing of the run that made it."""
 
 import json
+import warnings
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -21,7 +22,9 @@ from traind.config import Config, ConfigError
 from traind.device import Placement
 from traind.predict.choose import Chosen
 from traind.task import Batch
+from traind.tasks import lora
 from traind.tasks.model import logits, quiet
+from traind.tasks.precision import lower_body
 from traind.tasks.tokenizer import framing, load_saved
 
 
@@ -90,8 +93,10 @@ class Ready:
         return torch.autocast(self.placement.device.type, dtype=dtype, enabled=dtype is not None)
 
 
-def load(chosen: Chosen, wanted_device: str) -> tuple[Ready, list[str]]:
-    """The model of a verified checkpoint, and notes for a person. Raises ConfigError."""
+def load(chosen: Chosen, wanted_device: str, base: str | None) -> tuple[Ready, list[str]]:
+    """The model of a verified checkpoint, and notes for a person. `base`: what an adapter belongs on, where it is not
+    where the adapter says. Raises ConfigError.
+    """
     settings = _settings(chosen)
     kind = _kind(chosen.path, settings)
     train = msgspec.structs.replace((settings or Config()).train, device=wanted_device)
@@ -100,8 +105,10 @@ def load(chosen: Chosen, wanted_device: str) -> tuple[Ready, list[str]]:
     except ConfigError as error:
         raise ConfigError(str(error).replace("train.device", "--device")) from None
     try:
-        with quiet():
-            model = _model(chosen.path, kind)
+        with quiet(), warnings.catch_warnings():
+            # peft asks transformers by a name that is on its way out; nobody can do anything about it.
+            warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing", category=FutureWarning)
+            model = _model(chosen.path, kind, settings, base)
         tokenizer = load_saved(chosen.path)
     except (OSError, ValueError, RuntimeError, KeyError) as error:
         raise ConfigError(f"{chosen.path}: cannot be loaded: {_first_line(error)}") from error
@@ -117,7 +124,11 @@ def load(chosen: Chosen, wanted_device: str) -> tuple[Ready, list[str]]:
     else:
         max_length, stride = settings.data.max_length, settings.data.stride
     prefix, suffix = framing(tokenizer)
-    return Ready(kind, model, tokenizer, placement, settings, max_length, stride, prefix, suffix), notes
+    ready = Ready(kind, model, tokenizer, placement, settings, max_length, stride, prefix, suffix)
+    known: Any = model.config
+    if kind is Kind.LABELS and known.pad_token_id is None:
+        known.pad_token_id = ready.pad_token_id  # a decoder looks for the last token that is none
+    return ready, notes
 
 
 def _settings(chosen: Chosen) -> Config | None:
@@ -135,7 +146,7 @@ def _kind(path: Path, settings: Config | None) -> Kind:
             f"{path}: a custom task's model answers to your own code alone; there, "
             f"traind.custom.load_weights(model, {str(path)!r}) puts the trained weights in"
         )
-    adapter, whole = _read(path / "adapter_config.json"), _read(path / "config.json")
+    adapter, whole = _read(path / lora.ADAPTER_CONFIG), _read(path / "config.json")
     if adapter is not None:
         named = str(adapter.get("task_type"))
         if named in _BY_PEFT_TASK:
@@ -160,11 +171,20 @@ def _read(path: Path) -> dict[str, Any] | None:
     return found if isinstance(found, dict) else {}
 
 
-def _model(path: Path, kind: Kind) -> nn.Module:
-    if not (path / "adapter_config.json").is_file():
-        model: nn.Module = _LOADERS[kind].from_pretrained(path, local_files_only=True)
-        return model
-    raise NotImplementedError
+def _model(path: Path, kind: Kind, settings: Config | None, base: str | None) -> nn.Module:
+    dtype = "fp32" if settings is None else settings.model.dtype
+    if (path / lora.ADAPTER_CONFIG).is_file():
+        named = base or lora.base_of(path)
+        if (Path(named).is_absolute() or Path(named).is_dir()) and not (Path(named) / "config.json").is_file():
+            raise ConfigError(f"{path}: its adapter belongs on {named}, and no model is there; name it with --base")
+        return lora.open_adapter(path, _LOADERS[kind], dtype=dtype, base=named)
+    if base is not None:
+        raise ConfigError(f"--base {base}: is for adapters; {path} is a whole model")
+    # As training loads it: in fp32, then the body alone lowered.
+    model: nn.Module = _LOADERS[kind].from_pretrained(path, dtype=torch.float32, local_files_only=True)
+    if dtype == "bf16":
+        lower_body(model)
+    return model
 
 
 def _limit(model: nn.Module, tokenizer: PreTrainedTokenizerBase) -> int:

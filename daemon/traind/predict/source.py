@@ -7,7 +7,7 @@ from pathlib import Path
 from rundir import layout
 from rundir.layout import RunDir, RunNotFoundError, checkpoint_step
 
-MODEL_FILES = ("adapter_config.json", "config.json", "model.safetensors")
+MODEL_FILES = ("manifest.json", "config.json", "adapter_config.json", "model.safetensors")
 """One of them makes a directory a checkpoint."""
 
 

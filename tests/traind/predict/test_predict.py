@@ -121,6 +121,27 @@ def test_spans_are_those_that_the_evaluation_counted(predict: Predict, span_run:
     assert len(found & true) / len(true) == metrics["recall"]
 
 
+@pytest.mark.slow
+def test_of_a_model_of_words_only_first_tokens_are_listened_to(predict: Predict, tmp_path: Path) -> None:
+    """As at evaluation: the recorded precision and recall, in words."""
+    run = tiny_models.word_run(tmp_path)
+    documents = load_corpus(config.parse(run.config_toml.read_bytes(), "run")).eval
+    rows = predict(run.path, *(" ".join(document.tokens) for document in documents), "--json").rows
+    found, true = set(), set()
+    for number, (row, document) in enumerate(zip(rows, documents, strict=True)):
+        starts = [len(" ".join([*document.tokens[:index], ""])) for index in range(len(document.tokens))]
+        begins = [index for index, tag in enumerate(document.tags) if tag == "B-A"]
+        for index in begins:
+            following = "I-A" in document.tags[index + 1 : index + 2]
+            last = index + following
+            true.add((number, starts[index], starts[last] + len(document.tokens[last])))
+        found |= {(number, span["start"], span["end"]) for span in row["spans"]}
+    metrics = max((r for r in metrics_of(run) if isinstance(r, EvalRecord)), key=lambda r: -float(r.loss)).metrics
+    assert metrics is not None
+    assert len(found & true) / len(found) == metrics["precision"]
+    assert len(found & true) / len(true) == metrics["recall"]
+
+
 def test_a_checkpoint_alone_somewhere_else_says_the_same(predict: Predict, span_run: RunDir, tmp_path: Path) -> None:
     """Without its run, without its optimizer; windows as in training all the same."""
     text = " ".join(["alpha delta beta kappa gamma"] * 20)
@@ -182,6 +203,29 @@ def test_labels_are_those_that_the_evaluation_counted(predict: Predict, label_ru
 def test_a_truncated_text_is_said(predict: Predict, label_run: RunDir) -> None:
     told = predict(label_run.path, "alpha " * 40, "alpha")
     assert told.out.count("cut off: longer than the model takes") == 1
+
+
+@pytest.mark.slow
+def test_an_adapter_is_put_on_its_base_wherever_both_are(predict: Predict, tmp_path: Path) -> None:
+    (tmp_path / "made").mkdir()
+    run = tiny_models.adapter_run(tmp_path / "made")
+    survey = load_corpus(config.parse(run.config_toml.read_bytes(), "run")).survey().eval
+    step = steps_of(run)[-1]
+    expected = predict(run.path, *survey.texts, "--checkpoint", step, "--json").rows
+    num_right = sum(row["label"] == target for row, target in zip(expected, survey.targets, strict=True))
+    metrics = evaluated(run, step).metrics
+    assert metrics is not None
+    assert num_right / len(expected) == metrics["accuracy"]
+    alone = tmp_path / "alone" / "here" / "model"
+    shutil.copytree(run.checkpoint(step), alone)
+    assert predict(alone, *survey.texts, "--json").rows == expected  # on the base that it names
+    (tmp_path / "made").rename(tmp_path / "moved")
+    refused(predict(alone, "alpha"), str(run.base), "no model is there", "--base")
+    moved = tmp_path / "moved" / "runs" / run.id
+    assert predict(moved, *survey.texts, "--checkpoint", step, "--json").rows == expected
+    assert predict(alone, *survey.texts, "--base", moved / "base", "--json").rows == expected
+    (alone / "adapter_config.json").unlink()
+    refused(predict(alone, "alpha"), "adapter_config.json is missing")
 
 
 # --- written ---------------------------------------------------------------------------------------------------------

@@ -91,8 +91,33 @@ def _spans(words: list[str]) -> list[dict[str, object]]:
     return spans
 
 
+def word_run(directory: Path) -> RunDir:
+    """Tagged words, each of several tokens: only the first of them carries the tag."""
+    rng = random.Random(2)
+    with (directory / "words.conll").open("w", encoding="utf-8") as file:
+        for _ in range(150):
+            words = [rng.choice(_WORDS) for _ in range(rng.randint(4, 20))]
+            for word, before in zip(words, ["", *words], strict=False):
+                tag = "B-A" if word == "delta" else "I-A" if before == "delta" else "O"
+                file.write(f"{word} {tag}\n")
+            file.write("\n")
+    few_tokens = _COMMON.replace("vocab_size = 400", "vocab_size = 64")
+    return _trained(directory, SPANS.format(data=directory / "words.conll") + few_tokens.format(epochs=8))
+
+
 def label_run(directory: Path) -> RunDir:
     """Is there more alpha than beta? Some texts are longer than what the model takes."""
+    return _trained(directory, _labels(directory) + _COMMON.format(epochs=5))
+
+
+def adapter_run(directory: Path) -> RunDir:
+    """The same on a frozen body in bf16 that was pre-trained for a moment."""
+    common = _COMMON.format(epochs=3).replace('init = "scratch"', 'init = "mlm"\nmlm_epochs = 1.0\ndtype = "bf16"')
+    lora = '[lora]\nr = 4\ntargets = ["q_lin", "v_lin"]\n'
+    return _trained(directory, _labels(directory) + common + lora)
+
+
+def _labels(directory: Path) -> str:
     rng = random.Random(1)
     with (directory / "labels.jsonl").open("w", encoding="utf-8") as file:
         for number in range(200):
@@ -100,7 +125,7 @@ def label_run(directory: Path) -> RunDir:
             words = [rng.choice(["alpha", "beta", "gamma", "delta"]) for _ in range(length)]
             label = "up" if words.count("alpha") > words.count("beta") else "down"
             file.write(json.dumps({"text": " ".join(words), "label": label}) + "\n")
-    return _trained(directory, LABELS.format(data=directory / "labels.jsonl") + _COMMON.format(epochs=5))
+    return LABELS.format(data=directory / "labels.jsonl")
 
 
 def writing_run(directory: Path) -> RunDir:
