@@ -394,14 +394,12 @@ def _text_faults(config: Config, source: str) -> list[str]:
 
 def _language_faults(config: Config, source: str) -> list[str]:
     """What a language model has not, and would leave undone without a word."""
-    task, model = config.task, config.model
+    task = config.task
     for_classifiers = {
         "task.labels": task.labels is not None,
         "task.class_weights": task.class_weights != "none",
         "task.positive_from": task.positive_from is not None,
-        "model.head_dropout": model.head_dropout is not None,
-        "model.dtype": model.dtype != "fp32",
-        "lora.r": config.lora.r > 0,
+        "model.head_dropout": config.model.head_dropout is not None,
     }
     faults = [
         f"{source}: {key}: is for classifiers; leave it out" for key, is_given in for_classifiers.items() if is_given

@@ -49,15 +49,10 @@ def test_the_large_one_is_as_it_was_asked_for() -> None:
         ("task", "class_weights", "inverse"),
         ("task", "positive_from", 3),
         ("model", "head_dropout", 0.2),
-        ("model", "dtype", "bf16"),
     ],
 )
 def test_keys_of_classifiers_are_refused(section: str, key: str, value: object) -> None:
     assert faults(**{section: {key: value}}) == (f"my.toml: {section}.{key}: is for classifiers; leave it out",)
-
-
-def test_adapters_are_refused() -> None:
-    assert "my.toml: lora.r: is for classifiers; leave it out" in faults(lora={"r": 4, "targets": ["c_attn"]})
 
 
 def test_metrics_of_classifiers_are_refused_with_those_there_are() -> None:

@@ -20,7 +20,7 @@ _DROPOUT_KEYS = ("resid_pdrop", "embd_pdrop", "attn_pdrop", "dropout", "attentio
 
 
 def build(config: Config, tokenizer: Any) -> nn.Module:
-    """A new model on the CPU, in fp32; the same configuration gives the same weights. Raises ConfigError."""
+    """A new model on the CPU; the same configuration gives the same weights. Raises ConfigError."""
     with seeded(config.seed), quiet():
         if config.model.pretrained is not None:
             return lora.adapt(_pretrained(config), config, lora.CAUSAL_LM, config.model.pretrained)
