@@ -16,6 +16,8 @@ HEAVY = {"torch", "transformers", "tokenizers", "textual", "plotext", "trainwatc
         "traind.command_check",
         "traind.command_show",
         "traind.command_order",
+        "traind.command_predict",
+        "traind.predict.source",
         "traind.command_doctor",
         "traind.command_export",
         "traind.supervise",

@@ -86,8 +86,10 @@ def _typed() -> Iterator[str]:
         import readline  # noqa: F401 — gives input() its line editing
     print("type a text and Enter; Ctrl-D ends", file=sys.stderr)
     while True:
+        if not sys.stdout.isatty():  # what is written there is for a file or a program
+            print("> ", end="", file=sys.stderr, flush=True)
         try:
-            line = input("> ")
+            line = input("> " if sys.stdout.isatty() else "")
         except EOFError:
             print(file=sys.stderr)
             return
