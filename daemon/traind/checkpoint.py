@@ -22,6 +22,7 @@ from rundir.atomic import fsync_dir
 from rundir.layout import RunDir, checkpoint_step, point
 from rundir.records import Number, encode
 from traind.dial import Dials
+from traind.model_card import write_card
 
 STATE_FORMAT = 1
 MANIFEST = "manifest.json"
@@ -105,11 +106,14 @@ def write(run: RunDir, snapshot: Snapshot, write_model: ModelWriter) -> tuple[Pa
     try:
         write_model(snapshot.model, temporary)
         save_file(snapshot.optimizer, temporary / "optimizer.safetensors")
-        if snapshot.state.metrics is not None and snapshot.state.evaluated_step == snapshot.state.step:
-            (temporary / METRICS).write_bytes(msgspec.json.format(encode(snapshot.state.metrics)))
+        state = snapshot.state
+        metrics = state.metrics if state.evaluated_step == state.step else None
+        if metrics is not None:
+            (temporary / METRICS).write_bytes(msgspec.json.format(encode(metrics)))
         (temporary / "state.json").write_bytes(msgspec.json.format(encode(snapshot.state)))
         if run.config_toml.is_file():  # so that a checkpoint copied elsewhere says what it was made with
             shutil.copyfile(run.config_toml, temporary / run.config_toml.name)
+            write_card(temporary, run.config_toml, state.step, state.step / state.steps_per_epoch, metrics)
         size_bytes = _write_manifest(temporary)
         for path in (*temporary.iterdir(), temporary):
             _fsync(path)
