@@ -97,7 +97,8 @@ def build(config: Config, labels: Labels, head: Head, run: RunDir, *, num_tokens
     with seeded(config.seed), quiet():
         base = _base(config, run)
         if base is not None:
-            model = _pretrained(base, config, labels, head, pad_token_id)
+            model, report = _pretrained(base, config, labels, head, pad_token_id)
+            _explain(base, report)
         else:
             model = head.scratch(scratch_config(config, labels, num_tokens=num_tokens, pad_token_id=pad_token_id))
         return lora.adapt(_with_dropout(model, config), config, head.peft_task, base or "")
@@ -112,12 +113,8 @@ def load(config: Config, labels: Labels, head: Head, run: RunDir, directory: Pat
             base = _base(config, run)
             if base is None:
                 raise ConfigError(f"{run.base}: is missing, and the adapter cannot do without; put it back")
-            adapted = lora.adapt(
-                _with_dropout(_pretrained(base, config, labels, head, pad_token_id), config),
-                config,
-                head.peft_task,
-                base,
-            )
+            body, _ = _pretrained(base, config, labels, head, pad_token_id)
+            adapted = lora.adapt(_with_dropout(body, config), config, head.peft_task, base)
             lora.restore(adapted, directory)
             return adapted
         # In fp32 whatever its file says: what was bf16 comes back to it unchanged, and the head never was.
@@ -151,7 +148,10 @@ def logits(model: nn.Module, batch: Mapping[str, Tensor]) -> Tensor:
     return result
 
 
-def _pretrained(name: str, config: Config, labels: Labels, head: Head, pad_token_id: int) -> PreTrainedModel:
+def _pretrained(
+    name: str, config: Config, labels: Labels, head: Head, pad_token_id: int
+) -> tuple[PreTrainedModel, Mapping[str, Any]]:
+    """A model with the weights of a file, and the library's report on what was missing there and what was not used."""
     known = pretrained_config(name, config.data.max_length)
     with explained(name):
         model, report = head.auto.from_pretrained(
@@ -165,9 +165,7 @@ def _pretrained(name: str, config: Config, labels: Labels, head: Head, pad_token
         )
     if model.config.pad_token_id is None:
         model.config.pad_token_id = pad_token_id  # a decoder looks for the last token that is none
-    _explain(name, report)
-    result: PreTrainedModel = model
-    return result
+    return model, report
 
 
 def _explain(name: str, report: Mapping[str, Any]) -> None:
@@ -177,11 +175,11 @@ def _explain(name: str, report: Mapping[str, Any]) -> None:
     if fresh:
         _log.warning("%s: %d tensors are not in its file and start at random: %s", name, len(fresh), fresh[:5])
     if unused := len(report["unexpected_keys"]):
-        left_out = f", and {unused} tensors of what it was pretrained with are left out"
+        left_out = f", and {unused} tensors of its file that have no place here are left out"
     else:
         left_out = ""
     if len(missing) > len(fresh):
-        text = "%s: its classifier is new, starts at random and is learnt in this run%s; both are as they should be"
+        text = "%s: its classifier is new, starts at random and is learnt in this run%s; that is as it should be"
         _log.warning(text, name, left_out)
 
 
