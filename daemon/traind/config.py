@@ -79,7 +79,12 @@ class Data(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         str | None, Meta(description="a file of the same formats; without it `eval_fraction` is split off")
     ] = None
     eval_fraction: Annotated[
-        float, Meta(gt=0, lt=1, description="share of the documents that is held out when there is no eval file")
+        float,
+        Meta(
+            gt=0,
+            lt=1,
+            description="share that is held out when there is no eval file: of the documents, of a single text its end",
+        ),
     ] = 0.1
     text: Annotated[
         str | None, Meta(description="the column or key of the text in a table; absent: text, sentence, … by name")
@@ -112,7 +117,9 @@ class Model(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     n_layers: Annotated[int, Meta(ge=1, description="transformer layers (scratch)")] = 2
     n_heads: Annotated[int, Meta(ge=1, description="attention heads (scratch)")] = 4
     hidden_dim: Annotated[int, Meta(ge=8, description="feed-forward size (scratch)")] = 512
-    vocab_size: Annotated[int, Meta(ge=64, description="tokens of the trained tokenizer (scratch)")] = 4000
+    vocab_size: Annotated[
+        int, Meta(ge=64, description="tokens of the trained tokenizer at most (scratch); char has as many as there are")
+    ] = 4000
     dropout: Annotated[
         Annotated[float, Meta(ge=0, lt=1)] | None,
         Meta(description="hidden and attention dropout; absent: the model's own"),
