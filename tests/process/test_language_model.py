@@ -11,6 +11,8 @@ from rundir.records import LifecycleEvent, StepRecord
 from tests.process.language_run import evals_of, language_trace, write_config
 from tests.process.tiny_run import Traind, disturbed_once, events_of, metrics_of
 
+CONFIGS = Path(__file__).parents[2] / "configs"
+
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> RunDir:
@@ -55,3 +57,22 @@ def test_a_language_model_learns_and_shows_what_it_writes(undisturbed: RunDir) -
     model, tokenizer = AutoModelForCausalLM.from_pretrained(best), AutoTokenizer.from_pretrained(best)
     assert model.lm_head.weight is model.transformer.wte.weight
     assert tokenizer.decode(tokenizer("where is my card?")["input_ids"]) == "where is my card?"
+
+
+TINY = (
+    "model.dim=32",
+    "model.hidden_dim=64",
+    "model.n_layers=1",
+    "train.max_steps=4",
+    "eval.every=2",
+    "eval.batch_size=64",
+)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["banking-lm", "banking-lm-small", "char-lm"])
+def test_a_bundled_recipe_runs_to_its_end_on_its_sample(traind: Traind, name: str) -> None:
+    run = traind.start(CONFIGS / f"{name}.toml", *TINY, "train.device=cpu", "train.threads=1", "task.sample_tokens=4")
+    traind.finish(run)
+    assert [record.step for record in evals_of(run)] == [2, 4]
+    assert (run.checkpoints / "best" / "model.safetensors").is_file()
