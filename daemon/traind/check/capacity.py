@@ -9,12 +9,23 @@ import torch
 from torch import Tensor, nn
 
 from traind.check.finding import Finding, fault, ok, warn
-from traind.check.plan import Plan, duration, size
+from traind.check.plan import Plan
 from traind.config import Config
 from traind.device import Placement
+from traind.words import duration, size
 
 TIGHT = 0.9
 """Share of the memory from which the next longer batch may not fit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What was measured on a step."""
+
+    micro_step_s: float
+    """A micro-batch with its update."""
+    eval_batch_s: float
+    optimizer_bytes: int
 
 
 @dataclass(slots=True)
@@ -78,13 +89,11 @@ def _free_bytes(device: torch.device, in_use_here: int) -> tuple[int, str]:
     return psutil.virtual_memory().available + in_use_here, "the machine"
 
 
-def examine_time(
-    config: Config, plan: Plan, *, micro_step_s: float, eval_batch_s: float, num_eval: int | None
-) -> Finding:
-    """How long the run will take, saving aside."""
-    training_s = plan.total_steps * config.train.accumulation * micro_step_s
-    text = f"about {duration(training_s)} ({micro_step_s * 1000:,.0f} ms a micro-batch just now)"
+def examine_time(config: Config, plan: Plan, cost: Cost, *, num_eval: int | None) -> Finding:
+    """How long the run will take, saving aside. `num_eval`: eval examples, None where they were too many to count."""
+    training_s = plan.total_steps * config.train.accumulation * cost.micro_step_s
+    text = f"about {duration(training_s)} ({cost.micro_step_s * 1000:,.0f} ms a micro-batch just now)"
     if num_eval is None:
         return ok("run time", f"{text}, and {plan.num_evals:,} evaluations")
-    eval_s = plan.num_evals * -(-num_eval // config.eval.batch_size) * eval_batch_s
+    eval_s = plan.num_evals * -(-num_eval // config.eval.batch_size) * cost.eval_batch_s
     return ok("run time", f"{text} and {duration(eval_s)} for {plan.num_evals:,} evaluations")

@@ -5,20 +5,20 @@ A fault that leaves nothing to go on with ends the inspection; what comes after 
 
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any
 
 import msgspec
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from rundir.layout import RunDir
 from traind import device
 from traind.batch_order import BatchOrder
 from traind.check import learning
 from traind.check.blame import of_error
-from traind.check.capacity import Activations, bytes_of, examine_memory, examine_time, state_bytes
+from traind.check.capacity import Activations, Cost, bytes_of, examine_memory, examine_time, state_bytes
 from traind.check.finding import Finding, Level, of_mistake, ok
 from traind.check.outputs import (
     are_classes,
@@ -39,8 +39,11 @@ from traind.task import Batch, Task
 from traind.tasks.kind import open_task
 from traind.trainer import check_metric, save_activations
 
-_PART = 4
-"""Examples of a batch that is too slow to be repeated whole."""
+_SLOW_STEP_S = 1.0
+"""Of a batch whose step takes longer, a part is repeated."""
+_VERY_SLOW_STEP_S = 5.0
+_PART = 2
+"""Examples: one alone would be none for a batch norm."""
 
 
 class _NothingToGoOnWith(Exception):  # noqa: N818 — no error, the end of the inspection
@@ -113,41 +116,50 @@ class Inspection:
         """A few steps of the trainer's own, with everything that they tell."""
         config, say = self._config, self._reporter
         say.doing("training on one batch")
-        watch, activations = learning.GradientWatch(), Activations()
+        watch = learning.GradientWatch()
         with self._blamed("one step"), watch.on(model):
             begun_with = learning.trained_weights(model)
-            stepper = Stepper(config, task, model, placement, lambda: None)
-            before = learning.loss_of(task, model, batch, placement)[1]
-            with activations.measured(model):
-                first, first_s = learning.step(stepper, config, batch, 0)
-            update = learning.examine_update(model, begun_with, watch, config.train.lr)
-            begun = learning.Repetition(before, first, 1, first_s)
-            repetition = learning.repeat(config, task, stepper, placement, batch, begun=begun)
-            optimizer_bytes = state_bytes(stepper.optimizer)
-            activation_bytes = activations.num_bytes * _growth(batch, found, config)
-            memory = examine_memory(model, stepper.optimizer, activation_bytes, placement)
-            eval_batch_s = _seconds_of_eval_batch(config, task, model, placement)
+            cost, update, memory = self._first_steps(task, model, placement, batch, found, watch, begun_with)
+            learning.put_back(model, begun_with)
+            part = batch if cost.micro_step_s < _SLOW_STEP_S else {name: t[:_PART] for name, t in batch.items()}
+            repetition = learning.repeat(config, task, model, placement, part)
         self._end_on_fault(learning.examine_gradients(model, watch), update)
         with self._blamed("one step"):
-            step_s = repetition.step_s
-            if not repetition.is_learnt and repetition.num_steps < learning.MAX_STEPS:  # too slow: a part of it then
-                learning.put_back(model, begun_with)
-                batch = {name: tensor[:_PART] for name, tensor in batch.items()}
-                stepper = Stepper(config, task, model, placement, lambda: None)
-                repetition = learning.repeat(config, task, stepper, placement, batch)
             if not repetition.is_learnt:
                 learning.put_back(model, begun_with)
-            learnt = learning.examine_repetition(config, task, model, placement, batch, repetition)
-        say.found(learnt, memory)
+            learnt = learning.examine_repetition(config, task, model, placement, part, repetition)
+        checkpoint_bytes = bytes_of(iter(task.weights(model).values())) + cost.optimizer_bytes
         say.found(
-            examine_time(config, plan, micro_step_s=step_s, eval_batch_s=eval_batch_s, num_eval=found.num_eval),
-            examine_disk(
-                config,
-                plan,
-                checkpoint_bytes=bytes_of(iter(task.weights(model).values())) + optimizer_bytes,
-                free_bytes=self._free_bytes,
-            ),
+            learnt,
+            memory,
+            examine_time(config, plan, cost, num_eval=found.num_eval),
+            examine_disk(config, plan, checkpoint_bytes=checkpoint_bytes, free_bytes=self._free_bytes),
         )
+
+    def _first_steps(
+        self,
+        task: Task,
+        model: nn.Module,
+        placement: Placement,
+        batch: Batch,
+        found: Scan,
+        watch: learning.GradientWatch,
+        begun_with: Mapping[str, Tensor],
+    ) -> tuple[Cost, Finding, Finding]:
+        """One or two steps at the full learning rate: what they cost, what they changed, what fits."""
+        config, activations = self._config, Activations()
+        stepper = Stepper(config, task, model, placement, lambda: None)
+        lr, clip_norm = config.train.lr, config.train.clip_norm
+        with activations.measured(model):
+            step_s = learning.step(stepper, batch, 0, lr=lr, clip_norm=clip_norm)[1]
+        update = learning.examine_update(model, begun_with, watch, lr)
+        if step_s < _VERY_SLOW_STEP_S:  # the first one also compiles and allocates
+            step_s = min(step_s, learning.step(stepper, batch, 1, lr=lr, clip_norm=clip_norm)[1])
+        memory = examine_memory(
+            model, stepper.optimizer, activations.num_bytes * _growth(batch, found, config), placement
+        )
+        eval_batch_s = _seconds_of_eval_batch(config, task, model, placement)
+        return Cost(step_s, eval_batch_s, state_bytes(stepper.optimizer)), update, memory
 
     def _end_on_fault(self, *findings: Finding) -> None:
         self._reporter.all(findings)

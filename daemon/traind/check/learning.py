@@ -23,6 +23,9 @@ from traind.task import Batch, Task
 
 MAX_STEPS = 30
 LEAST_STEPS = 3
+RISING_STEPS = 4
+TELLING_STEPS = 12
+"""Fewer may fail to lower the loss of a model that learns."""
 REPEAT_S = 3.0
 """How long one batch is repeated, be it at one learning rate or another."""
 PATIENCE_S = 8.0
@@ -90,8 +93,8 @@ class Repetition:
 
 
 def trained_weights(model: nn.Module) -> dict[str, Tensor]:
-    """Copies of what training changes, on the device."""
-    return {name: p.detach().clone() for name, p in model.named_parameters() if p.requires_grad}
+    """Copies of what training changes, in host memory."""
+    return {name: p.detach().to("cpu", copy=True) for name, p in model.named_parameters() if p.requires_grad}
 
 
 def put_back(model: nn.Module, weights: Mapping[str, Tensor]) -> None:
@@ -117,33 +120,31 @@ def loss_of(task: Task, model: nn.Module, batch: Batch, placement: Placement) ->
     return outputs.float().cpu(), loss_sum / (task.target_weight(batch) or 1.0)
 
 
-def repeat(
-    config: Config, task: Task, stepper: Stepper, placement: Placement, batch: Batch, *, begun: Repetition | None = None
-) -> Repetition:
-    """Train on one batch again and again, at the peak learning rate, until it is learnt or the time is up.
+def repeat(config: Config, task: Task, model: nn.Module, placement: Placement, batch: Batch) -> Repetition:
+    """Train on one batch again and again, until it is learnt or the time is up.
 
-    `begun`: what a few steps have come to already; then they are gone on with.
+    The learning rate rises to its peak over a few steps, as it does in a run: without that the loss may rise first.
     """
-    before = loss_of(task, stepper.model, batch, placement)[1] if begun is None else begun.before
-    done, step_s = (0, math.inf) if begun is None else (begun.num_steps, begun.step_s)
-    began, after = time.monotonic(), before
+    stepper = Stepper(config, task, model, placement, lambda: None)
+    before = loss_of(task, model, batch, placement)[1]
+    done, step_s, began, after = 0, math.inf, time.monotonic(), before
     for limit_s in (REPEAT_S, PATIENCE_S):
         while done < MAX_STEPS and (done < LEAST_STEPS or time.monotonic() - began < limit_s):
-            loss, took_s = step(stepper, config, batch, done)
+            lr = config.train.lr * min(1.0, (done + 1) / RISING_STEPS)
+            loss, took_s = step(stepper, batch, done, lr=lr, clip_norm=config.train.clip_norm)
             done, step_s = done + 1, min(step_s, took_s)
             if not math.isfinite(loss) or loss < before * (1 - ENOUGH):
                 break
-        after = loss_of(task, stepper.model, batch, placement)[1]
+        after = loss_of(task, model, batch, placement)[1]
         if after < before * (1 - CLEAR):
             break
     return Repetition(before, after, done, step_s)
 
 
-def step(stepper: Stepper, config: Config, batch: Batch, done: int) -> tuple[float, float]:
-    """One step of the trainer on one micro-batch at the peak learning rate: the loss before it, and seconds."""
+def step(stepper: Stepper, batch: Batch, done: int, *, lr: float, clip_norm: float) -> tuple[float, float]:
+    """One step of the trainer on one micro-batch: the loss before it, and seconds."""
     began = time.monotonic()
-    result = stepper.train([batch], step=done, lr=lambda: config.train.lr, clip=lambda: config.train.clip_norm)
-    loss = float(result.loss)  # waits for the device
+    loss = float(stepper.train([batch], step=done, lr=lambda: lr, clip=lambda: clip_norm).loss)  # waits for the device
     return loss, time.monotonic() - began
 
 
@@ -180,7 +181,7 @@ def examine_update(model: nn.Module, before: Mapping[str, Tensor], watch: Gradie
     """Whether one step has changed every weight that had a gradient."""
     parameters = dict(model.named_parameters())
     moved = [name for name, rms in watch.largest.items() if rms > 0]
-    still = [name for name in moved if torch.equal(parameters[name].detach(), before[name])]
+    still = [name for name in moved if torch.equal(parameters[name].detach().cpu(), before[name])]
     if not still:
         return ok("update", f"one step at {lr:g} changes all {len(moved):,} tensors that have a gradient")
     text = f"one step at {lr:g} leaves {len(still):,} of {len(moved):,} tensors with a gradient as they are"
@@ -200,14 +201,15 @@ def examine_repetition(
     text = f"loss {found.before:.3f} → {found.after:.3f} in {found.num_steps} steps on one batch"
     if found.is_learnt:
         return ok("learns one batch", text)
+    if found.num_steps < TELLING_STEPS and math.isfinite(found.after):
+        return ok("learns one batch", f"{text}: too slow here to tell")
     weights = trained_weights(model)
     for lr in _OTHER_RATES[config.train.optimizer]:
         if 0.5 < lr / config.train.lr < 2:
             continue
         put_back(model, weights)
         other = msgspec.structs.replace(config, train=msgspec.structs.replace(config.train, lr=lr))
-        stepper = Stepper(other, task, model, placement, lambda: None)
-        if repeat(other, task, stepper, placement, batch).is_learnt:
+        if repeat(other, task, model, placement, batch).is_learnt:
             turn = "raise" if lr > config.train.lr else "lower"
             return fault("learns one batch", f"{text}; at {lr:g} it falls", f"{turn} train.lr towards {lr:g}")
     return fault(

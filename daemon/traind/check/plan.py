@@ -10,6 +10,7 @@ from traind.batch_order import BatchOrder
 from traind.check.finding import Finding, fault, ok, warn
 from traind.config import Config
 from traind.dial import initial_dials, total_steps, warmup_steps
+from traind.words import size
 
 USUAL_LR = {
     ("adamw", "pretrained"): (1e-6, 5e-4),
@@ -129,21 +130,3 @@ def examine_disk(config: Config, plan: Plan, *, checkpoint_bytes: int, free_byte
     if needed > NEARLY_FULL * free_bytes:
         return warn("disk", text, cure)
     return ok("disk", text)
-
-
-def size(num_bytes: float) -> str:
-    """Bytes as a person reads them, by powers of 1,000."""
-    for unit in ("B", "kB", "MB", "GB", "TB"):
-        if num_bytes < 1000:
-            return f"{num_bytes:.3g} {unit}"
-        num_bytes /= 1000
-    return f"{num_bytes:,.0f} PB"
-
-
-def duration(seconds: float) -> str:
-    """Seconds as a person reads them."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    if seconds < 5400:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.1f} h" if seconds < 48 * 3600 else f"{seconds / 86400:.1f} days"

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from traind.check.finding import Finding, fault, ok, warn
-from traind.check.plan import size
+from traind.words import size
 
 _NUM_SHOWN = 4
 
