@@ -173,7 +173,7 @@ class Trace:
     weights: bytes
 
 
-def trace_of(run: RunDir) -> Trace:
+def trace_of(run: RunDir, weights: str = "model.safetensors") -> Trace:
     records = metrics_of(run)
     newest = max(run.checkpoints.glob("step-*"))
     return Trace(
@@ -184,5 +184,5 @@ def trace_of(run: RunDir) -> Trace:
             if isinstance(r, EvalRecord)
         ],
         epochs=[(r.step, r.epoch, r.loss, r.metrics) for r in records if isinstance(r, EpochRecord)],
-        weights=(newest / "model.safetensors").read_bytes(),
+        weights=(newest / weights).read_bytes(),
     )
