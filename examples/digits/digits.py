@@ -4,7 +4,10 @@
 
 The daemon asks this file for six things (`traind.custom.Custom` says what each must be) and does the rest: the order
 of the examples, the optimizer, evaluation, checkpoints, exact resume, orders, alerts. Copy it and put your own data
-and model in.
+and model in. The trained model, in a program of yours:
+
+    model = SmallCnn(width=16, dropout=0.2)
+    traind.custom.load_weights(model, "runs/latest/checkpoints/best")
 """
 
 from collections.abc import Sequence

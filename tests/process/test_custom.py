@@ -1,8 +1,11 @@
 """A task of the user's own in the real daemon: killed and resumed, broken, and the example to its end."""
 
+import importlib
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
 
 from rundir import layout
 from rundir.layout import RunDir
@@ -11,6 +14,7 @@ from rundir.status import State
 from tests.process.test_start import assert_refused
 from tests.process.tiny_run import Traind, disturbed_once, events_of, metrics_of, status_of, trace_of
 from tests.traind.tasks.custom_task import write_module
+from traind.custom import load_weights
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "digits" / "digits.toml"
 SETTINGS = ("task.options.num_train=300", "data.num_workers=1")
@@ -69,7 +73,8 @@ def test_an_error_in_the_users_code_is_in_the_console_as_it_is(traind: Traind, t
 
 
 @pytest.mark.slow
-def test_the_digits_example_learns(traind: Traind) -> None:
+def test_the_digits_example_learns(traind: Traind, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Well above its baseline; and the weights come back in a program that knows nothing of the run."""
     pytest.importorskip("sklearn")
     run = traind.start(EXAMPLE, "train.threads=1")
     traind.finish(run)
@@ -78,3 +83,11 @@ def test_the_digits_example_learns(traind: Traind) -> None:
     assert baseline is not None
     assert baseline["accuracy"] < 0.15
     assert best > 0.97
+    monkeypatch.syspath_prepend(EXAMPLE.parent)
+    digits: Any = importlib.import_module("digits")
+    made = digits.make({"width": 16, "dropout": 0.2, "eval_fraction": 0.2}, 42)
+    load_weights(made.model, run.checkpoints / "best")
+    made.model.train(mode=False)
+    batch = made.collate(made.eval_data)
+    with torch.inference_mode():
+        assert made.metrics(made.model(batch["images"]), batch["targets"])["accuracy"] == best

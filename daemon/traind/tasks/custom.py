@@ -47,6 +47,9 @@ class CustomTask:
         alive()
         self.train_data = cast("Dataset[Any]", self._made.train_data)
         self.num_train = len(self._made.train_data)
+        self.collate: Callable[[Sequence[Any]], Batch] = (
+            self._made.collate
+        )  # loader workers get it, and nothing of ours
         self.summary: dict[str, Any] = {"examples": {"train": self.num_train, "eval": len(self._made.eval_data)}}
         self.hashes = _hashes(config, run)
 
@@ -57,9 +60,6 @@ class CustomTask:
     def describe(self) -> str:
         examples = self.summary["examples"]
         return f"{examples['train']:,} examples to train, {examples['eval']:,} to evaluate"
-
-    def collate(self, features: Sequence[Any]) -> Batch:
-        return self._made.collate(features)
 
     # --- the model ---
 
