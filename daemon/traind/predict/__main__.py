@@ -51,6 +51,7 @@ def _say(text: str) -> None:
 def _predict(args: argparse.Namespace) -> int:
     found = source.find(args.source, args.runs_dir)
     wanted = texts.find(args.texts, args.file, args.batch_size)
+    from traind.device import is_out_of_memory
     from traind.predict.choose import choose
     from traind.predict.model import load
     from traind.predict.predictor import predictor
@@ -64,7 +65,12 @@ def _predict(args: argparse.Namespace) -> int:
     tally = Tally()
     for batch in wanted.batches:
         began = time.perf_counter()
-        predictions = answering.predict(batch)
+        try:
+            predictions = answering.predict(batch)
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            raise ConfigError(f"out of memory: lower --batch-size {args.batch_size}, or take --device cpu") from None
         tally.spent_s += time.perf_counter() - began
         for prediction in predictions:
             tally.add(prediction)

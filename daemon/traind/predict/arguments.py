@@ -4,6 +4,7 @@ them; knows no torch.
 
 import argparse
 import math
+import re
 from pathlib import Path
 
 from rundir.layout import LATEST
@@ -23,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--checkpoint", default=None, metavar="best|latest|STEP", help="of a run (default: best, else the newest)"
     )
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps (default: auto)")
+    parser.add_argument("--device", type=_device, default="auto", help="auto, cpu, cuda, cuda:N or mps (default: auto)")
     parser.add_argument("--batch-size", type=_positive, default=32, metavar="N", help="texts at once (default: 32)")
     parser.add_argument(
         "--words", action="store_true", help="spans: the model learnt one label a word; known by itself of a run"
@@ -35,6 +36,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--temperature", type=_not_negative, default=0.8, metavar="T", help="0 takes the likeliest (default: 0.8)"
     )
     generation.add_argument("--seed", type=int, default=0, help="default: 0")
+
+
+def _device(text: str) -> str:
+    if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", text):
+        raise argparse.ArgumentTypeError(f"{text} is none of auto, cpu, cuda, cuda:N, mps")
+    return text
 
 
 def _positive(text: str) -> int:

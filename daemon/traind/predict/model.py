@@ -18,7 +18,7 @@ from transformers import (
 )
 
 from traind import config, device
-from traind.config import Config, ConfigError
+from traind.config import Config, ConfigError, Train
 from traind.device import Placement
 from traind.predict.choose import Chosen
 from traind.task import Batch
@@ -99,11 +99,7 @@ def load(chosen: Chosen, wanted_device: str, base: str | None) -> tuple[Ready, l
     """
     settings = _settings(chosen)
     kind = _kind(chosen.path, settings)
-    train = msgspec.structs.replace((settings or Config()).train, device=wanted_device)
-    try:
-        placement = device.place(train)
-    except ConfigError as error:
-        raise ConfigError(str(error).replace("train.device", "--device")) from None
+    placement = place((settings or Config()).train, wanted_device)
     try:
         with quiet(), warnings.catch_warnings():
             # peft asks transformers by a name that is on its way out; nobody can do anything about it.
@@ -129,6 +125,20 @@ def load(chosen: Chosen, wanted_device: str, base: str | None) -> tuple[Ready, l
     if kind is Kind.LABELS and known.pad_token_id is None:
         known.pad_token_id = ready.pad_token_id  # a decoder looks for the last token that is none
     return ready, notes
+
+
+def place(train: Train, wanted_device: str) -> Placement:
+    """In the precision of training where the device has it. Raises ConfigError for a device that is not there."""
+    train = msgspec.structs.replace(train, device=wanted_device)
+    try:
+        try:
+            return device.place(train)
+        except ConfigError:
+            if train.precision != "fp16":
+                raise
+            return device.place(msgspec.structs.replace(train, precision="auto"))  # fp16 is for GPUs alone
+    except ConfigError as error:
+        raise ConfigError(str(error).replace("train.device", "--device")) from None
 
 
 def _settings(chosen: Chosen) -> Config | None:

@@ -12,14 +12,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from rundir.layout import RunDir
 from rundir.records import EvalRecord
 from tests.process.tiny_run import metrics_of
 from tests.traind.predict import tiny_models
 from traind import config
+from traind.config import Train
 from traind.data import TextDocument, load_corpus
 from traind.predict.__main__ import main
+from traind.predict.model import place
+from traind.predict.spans import SpanFinder
 
 
 @pytest.fixture(scope="session")
@@ -318,7 +322,24 @@ def test_what_is_not_there_is_one_line(predict: Predict, span_run: RunDir, tmp_p
 
 def test_a_device_that_is_not_there_is_named(span_run: RunDir, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([str(span_run.path), "alpha", "--device", "cuda:77"]) == 2
-    assert "--device" in capsys.readouterr().err
+    assert capsys.readouterr().err.startswith("traind: --device = 'cuda:77'")
+    with pytest.raises(SystemExit, match="2"):
+        main([str(span_run.path), "alpha", "--device", "gpu"])
+
+
+def test_a_model_of_a_gpus_precision_is_tried_on_a_cpu_all_the_same() -> None:
+    assert place(Train(precision="fp16"), "cpu").autocast is None
+    assert place(Train(precision="bf16"), "cpu").autocast is torch.bfloat16
+
+
+def test_a_lack_of_memory_is_one_line(predict: Predict, span_run: RunDir, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(SpanFinder, "predict", full)
+    told = predict(span_run.path, "alpha", "--batch-size", 8)
+    assert told.code == 2
+    assert "lower --batch-size 8" in told.err
 
 
 @pytest.mark.slow
