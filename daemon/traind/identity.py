@@ -15,7 +15,7 @@ from rundir.status import RunInfo
 from traind.config import Config
 from traind.wire import Facts
 
-_NAMED_VERSIONS = ("trainwatch", "torch", "transformers", "tokenizers", "safetensors", "numpy", "msgspec")
+_NAMED_VERSIONS = ("trainwatch", "torch", "transformers", "peft", "tokenizers", "safetensors", "numpy", "msgspec")
 
 
 def write_run_json(run: RunDir, config: Config, argv: list[str], started_at: float | None, facts: Facts) -> None:

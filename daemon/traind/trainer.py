@@ -104,7 +104,7 @@ def _train(post: Post, pulse: Pulse, events: EventLog, steering: Steering) -> Le
     events.lifecycle("data", task.describe(), detail=dict(task.summary))
     check_metric(settings, task)
     order = BatchOrder(task.num_train, settings.train.batch_size, settings.train.accumulation, settings.seed)
-    if settings.model.init == "mlm":
+    if settings.model.init == "mlm" and loaded is None:  # an adapter of a base that was lost fits no other
         pulse.enter(Phase.PRETRAIN)
         _pretrain(settings, post.run, task, placement, steering, events)
     pulse.enter(Phase.LOADING)
