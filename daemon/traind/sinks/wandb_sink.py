@@ -1,7 +1,7 @@
 """The W&B sink: the run's scalars through the wandb package, offline in the run directory or online as well.
 
-W&B takes nothing back. Steps done again after a resume stand there twice, told apart by `attempt`; the row number that
-W&B orders by is ours, so that a row sent again after a crash of the sink replaces itself.
+W&B takes nothing back: steps done again after a resume stand there twice, told apart by `attempt`. It numbers its rows;
+the numbers are ours, and the same for the same record, so that after a crash of the sink each row is sent once.
 """
 
 import os
@@ -10,13 +10,15 @@ from typing import Literal
 from rundir.layout import RunDir
 from rundir.records import EvalRecord
 from traind.scalars import label_scalars, scalars
-from traind.sinks.sink import Measured, State
+from traind.sinks.sink import Measured, StartOverError, State
 
 INIT_TIMEOUT_S = 30.0
 
 os.environ.setdefault("WANDB_ERROR_REPORTING", "false")  # read when wandb is imported: offline means offline
 
 import wandb  # noqa: E402
+
+from traind.sinks.wandb_log import num_rows  # noqa: E402
 
 
 class WandbSink:
@@ -25,7 +27,11 @@ class WandbSink:
     def __init__(
         self, run: RunDir, state: State | None, *, mode: Literal["offline", "online"], project: str, config: State
     ) -> None:
+        """Raises StartOverError when rows that were sent are not in W&B's files: they went with a killed process."""
         self._num_rows = 0 if state is None else int(state["rows"])
+        self._num_kept = num_rows(run.wandb, run.id)
+        if self._num_rows > self._num_kept:
+            raise StartOverError(str(run.wandb))
         self._run = wandb.init(
             project=project,
             id=run.id,
@@ -47,11 +53,13 @@ class WandbSink:
         self._run.define_metric("*", step_metric="step")
 
     def write(self, record: Measured) -> None:
+        number, self._num_rows = self._num_rows, self._num_rows + 1
+        if number < self._num_kept:
+            return
         values = scalars(record)
         if isinstance(record, EvalRecord):
             values |= {tag: value for tag, value in label_scalars(record).items() if tag.endswith("/f1")}
-        self._run.log({**values, "step": record.step, "attempt": record.attempt}, step=self._num_rows)
-        self._num_rows += 1
+        self._run.log({**values, "step": record.step, "attempt": record.attempt}, step=number)
 
     def cut(self, step: int, at: float) -> None:
         """W&B takes nothing back: `attempt` tells the rows apart."""

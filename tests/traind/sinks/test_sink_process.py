@@ -4,6 +4,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pandas as pd
@@ -30,11 +31,12 @@ def run(run_dir: RunDir) -> Iterator[RunDir]:
 
 
 def processes_of(run: RunDir) -> list[psutil.Process]:
-    return [
-        process
-        for process in psutil.Process().children(recursive=True)
-        if "traind.sinks" in process.cmdline() and str(run.path) in process.cmdline()
-    ]
+    found = []
+    for process in psutil.Process().children(recursive=True):
+        with suppress(psutil.ZombieProcess, psutil.NoSuchProcess):  # it was just killed
+            if "traind.sinks" in process.cmdline() and str(run.path) in process.cmdline():
+                found.append(process)
+    return found
 
 
 def num_steps(run: RunDir) -> int:
