@@ -71,6 +71,7 @@ def card(
     hyper = {name: train[name] for name in _TRAINING if name in train}
     hyper |= {f"lora {name}": value for name, value in settings.get("lora", {}).items() if is_adapter}
     hyper |= {name: value for name, value in task.items() if name in ("class_weights", "positive_from")}
+    hyper |= {"dtype of the body": model["dtype"]} if model.get("dtype", "fp32") != "fp32" else {}
     hyper |= {"max_length": data["max_length"]} if "max_length" in data else {}
     hyper |= {"seed": settings["seed"]} if "seed" in settings else {}
     parts += [
