@@ -8,10 +8,12 @@ import pytest
 REPOSITORY = Path(__file__).parents[1]
 
 
-@pytest.mark.parametrize("name", ["docs/architecture.md", "README.md", "docs/protocol.md", "docs/decisions.md"])
+@pytest.mark.parametrize(
+    "name", ["docs/architecture.md", "README.md", "docs/protocol.md", "docs/decisions.md", "docs/check.md"]
+)
 def test_every_file_that_is_named_is_there(name: str) -> None:
     text = (REPOSITORY / name).read_text(encoding="utf-8")
-    named = set(re.findall(r"`((?:daemon|tui|shared|tests|bench|configs|docs)/[\w./-]+?)`", text))
+    named = set(re.findall(r"`((?:daemon|tui|shared|tests|bench|configs|docs|examples)/[\w./-]+?)`", text))
     linked = {link for link in re.findall(r"\]\(([\w./-]+)\)", text) if "://" not in link}
     missing = {path for path in named if not (REPOSITORY / path).exists()}
     missing |= {path for path in linked if not ((REPOSITORY / name).parent / path).exists()}
