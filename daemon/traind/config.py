@@ -392,7 +392,7 @@ def _text_faults(config: Config, source: str) -> list[str]:
         )
     given = [key for key in ("factory", "path") if getattr(config.task, key) is not None]
     faults += [f'{source}: task.{key}: is for kind = "custom"' for key in given]
-    if config.data.stride > config.data.max_length - 4:
+    if config.task.kind != "text-classification" and config.data.stride > config.data.max_length - 4:
         faults.append(f"{source}: data.stride = {config.data.stride}: must be smaller than data.max_length - 3")
     if config.model.init and config.model.dim % config.model.n_heads:
         faults.append(f"{source}: model.dim = {config.model.dim}: must be a multiple of model.n_heads")

@@ -187,7 +187,7 @@ class Loop:
             epoch=self.state.step / self.order.steps_per_epoch,
             step_s=elapsed_s / num_steps,
             data_wait_s=self._data_wait_s / num_steps,
-            tokens_per_s=self._num_tokens / elapsed_s,
+            tokens_per_s=self._num_tokens / elapsed_s if self._num_tokens else None,
         )
         if self.device.type == "cuda":
             record.gpu_mem_allocated_bytes = torch.cuda.max_memory_allocated(self.device)

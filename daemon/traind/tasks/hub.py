@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from huggingface_hub import constants
 from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, RepositoryNotFoundError
@@ -31,6 +32,15 @@ def is_local(name: str) -> bool:
     The loading functions would ask an unreachable hub five times for every file, most of a minute each.
     """
     return Path(name).is_dir() or constants.HF_HUB_OFFLINE or not _hub_answers()
+
+
+def from_where(name: str) -> dict[str, Any]:
+    """What `from_pretrained` of a model is told, so that it asks no hub that does not answer.
+
+    With peft installed, transformers looks for an adapter beside a model, and asks the hub for that by itself.
+    """
+    local = {"local_files_only": is_local(name)}
+    return {**local, "adapter_kwargs": dict(local)}
 
 
 @cache

@@ -12,7 +12,7 @@ from transformers import AutoModelForCausalLM, GPT2Config, GPT2LMHeadModel
 
 from traind.config import Config
 from traind.tasks import lora
-from traind.tasks.hub import explained, is_local
+from traind.tasks.hub import explained, from_where
 from traind.tasks.model import pretrained_config, quiet
 from traind.tasks.seed import seeded
 
@@ -62,6 +62,6 @@ def _pretrained(config: Config) -> nn.Module:
     keys = [] if dropout is None else [key for key in _DROPOUT_KEYS if hasattr(known, key)]
     with explained(name):
         model: nn.Module = AutoModelForCausalLM.from_pretrained(
-            name, local_files_only=is_local(name), dtype=torch.float32, **dict.fromkeys(keys, dropout)
+            name, **from_where(name), dtype=torch.float32, **dict.fromkeys(keys, dropout)
         )
     return model

@@ -19,7 +19,7 @@ from transformers.pytorch_utils import Conv1D
 
 from rundir.layout import RunDir
 from traind.config import Config, ConfigError, Lora
-from traind.tasks.hub import is_local
+from traind.tasks.hub import from_where
 from traind.tasks.precision import heads_of, lower_body
 
 ADAPTER_CONFIG = "adapter_config.json"
@@ -129,9 +129,7 @@ def open_adapter(directory: Path, auto: Any, *, dtype: str = "fp32", base: str |
         names = json.loads((directory / LABELS).read_bytes())
         options = {"id2label": dict(enumerate(names)), "label2id": {name: index for index, name in enumerate(names)}}
     base = base or base_of(directory)
-    local: dict[str, Any] = {"local_files_only": is_local(base)}
-    # Where the base is a name, transformers looks for an adapter there as well, and asks the hub for it by itself.
-    model = auto.from_pretrained(base, dtype=torch.float32, adapter_kwargs=dict(local), **local, **options)
+    model = auto.from_pretrained(base, dtype=torch.float32, **from_where(base), **options)
     if dtype == "bf16":
         lower_body(model)
     with _unwarned():

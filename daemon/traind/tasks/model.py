@@ -27,7 +27,7 @@ from transformers.utils import logging as transformers_logging
 from rundir.layout import RunDir
 from traind.config import Config, ConfigError
 from traind.tasks import lora
-from traind.tasks.hub import explained, is_local
+from traind.tasks.hub import explained, from_where, is_local
 from traind.tasks.seed import seeded
 
 MIN_POSITIONS = 512
@@ -156,7 +156,7 @@ def _pretrained(
     with explained(name):
         model, report = head.auto.from_pretrained(
             name,
-            local_files_only=is_local(name),
+            **from_where(name),
             **_names(labels),
             **_dropout(config, known),
             dtype=torch.float32,

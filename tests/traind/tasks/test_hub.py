@@ -76,3 +76,31 @@ def test_what_the_hub_refuses_is_said_with_the_cure(tmp_path: Path, status: int,
 
 def test_a_hub_that_cannot_be_reached(tmp_path: Path) -> None:
     assert "the hub cannot be reached and the model is not cached" in fault("http://127.0.0.1:9", tmp_path)
+
+
+CACHED = """
+import sys
+from pathlib import Path
+from transformers import AutoModelForSequenceClassification, DistilBertConfig, DistilBertForSequenceClassification
+from huggingface_hub import constants
+
+cache = Path(constants.HF_HUB_CACHE) / "models--someone--model"
+commit = "0" * 40
+sizes = DistilBertConfig(vocab_size=20, dim=8, n_layers=1, n_heads=2, hidden_dim=8)
+DistilBertForSequenceClassification(sizes).save_pretrained(cache / "snapshots" / commit)
+(cache / "refs").mkdir()
+(cache / "refs" / "main").write_text(commit)
+
+from traind.tasks.hub import from_where
+print(type(AutoModelForSequenceClassification.from_pretrained("someone/model", **from_where("someone/model"))).__name__)
+"""
+
+
+def test_a_cached_model_is_loaded_where_no_hub_answers(tmp_path: Path) -> None:
+    """peft is installed: transformers would look for an adapter on the hub, again and again, and then give up."""
+    environment = {**os.environ, "HF_ENDPOINT": "http://127.0.0.1:9", "HF_HOME": str(tmp_path), "HF_HUB_OFFLINE": "0"}
+    done = subprocess.run(
+        [sys.executable, "-c", CACHED], env=environment, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.stdout.splitlines()[-1:] == ["DistilBertForSequenceClassification"], done.stderr[-2000:]
+    assert "etrying" not in done.stderr
