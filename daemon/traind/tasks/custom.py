@@ -23,6 +23,7 @@ from rundir.records import Sample
 from rundir.status import read_run_info
 from traind.config import Config, ConfigError
 from traind.custom import TARGETS, WEIGHTS, Custom, load_weights, place
+from traind.device import float_of
 from traind.task import Batch
 from traind.tasks.factory import make, source_file
 from traind.tasks.rehearsal import rehearse
@@ -39,11 +40,11 @@ class CustomTask:
     def __init__(self, config: Config, run: RunDir, *, alive: Callable[[], None]) -> None:
         """Call the factory and try all that it made. Raises ConfigError for a mistake in it."""
         self._config = config
-        self._made: Custom = self._make()
+        self._unused: nn.Module | None
+        self._made, self._unused = self._make()
         alive()
-        self._unused: nn.Module | None = self._made.model
         with seeded(config.seed):
-            self.metric_names: tuple[str, ...] = rehearse(self._made, config)
+            self.metric_names: tuple[str, ...] = rehearse(self._made, self._unused, config)
         alive()
         self.train_data = cast("Dataset[Any]", self._made.train_data)
         self.num_train = len(self._made.train_data)
@@ -53,7 +54,7 @@ class CustomTask:
         self.summary: dict[str, Any] = {"examples": {"train": self.num_train, "eval": len(self._made.eval_data)}}
         self.hashes = _hashes(config, run)
 
-    def _make(self) -> Custom:
+    def _make(self) -> tuple[Custom, nn.Module]:
         with seeded(self._config.seed):
             return make(self._config)
 
@@ -66,7 +67,7 @@ class CustomTask:
     def build_model(self) -> nn.Module:
         """A new one each time: the factory's first, then those of further calls."""
         model, self._unused = self._unused, None
-        return self._make().model if model is None else model
+        return self._make()[1] if model is None else model
 
     def load_model(self, directory: Path) -> nn.Module:
         """Raises ConfigError where the factory no longer makes the model that was saved."""
@@ -153,7 +154,8 @@ class CustomTally:
     def add(self, batch: Batch, outputs: Tensor) -> None:
         targets = batch[TARGETS]
         with torch.autocast(outputs.device.type, enabled=False):
-            self._loss += float(self._made.loss(outputs, targets.to(outputs.device)).double().sum())
+            losses = self._made.loss(outputs, targets.to(outputs.device))
+            self._loss += float(losses.to(float_of(losses.device)).sum())
         self._outputs.append(outputs.cpu())
         self._targets.append(targets)
 

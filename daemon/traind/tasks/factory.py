@@ -15,10 +15,15 @@ from traind.config import Config, ConfigError
 from traind.custom import MEMBERS, Custom
 
 _CURE = "see the docstring of traind.custom.Custom"
+_MISSING = object()
 
 
-def make(config: Config) -> Custom:
-    """What the factory returns, each member there and of its kind. Raises ConfigError; the user's own errors pass."""
+def make(config: Config) -> tuple[Custom, nn.Module]:
+    """What the factory returns, each member there and of its kind, and its model. Raises ConfigError; the user's own
+    errors pass.
+
+    `model` is read this once: it may be a property that makes a new one, and draws random numbers, each time.
+    """
     name = _function_name(config)
     function = getattr(_module(config), name, None)
     what = f"task.factory = {config.task.factory!r}"
@@ -29,18 +34,19 @@ def make(config: Config) -> Custom:
     except TypeError as error:
         raise ConfigError(f"{what}: cannot be called as {name}(options, seed): {error}; {_CURE}") from None
     made: Any = function(copy.deepcopy(config.task.options), config.seed)
-    missing = [member for member in MEMBERS if not hasattr(made, member)]
+    model: Any = getattr(made, "model", _MISSING)
+    missing = ["model"] if model is _MISSING else []
+    missing += [member for member in MEMBERS if member != "model" and not hasattr(made, member)]
     if missing:
         raise ConfigError(f"{what}: returned {_a(made)} without {', '.join(missing)}; {_CURE}")
-    if not isinstance(made.model, nn.Module):
-        raise ConfigError(f"{what}: model is {_a(made.model)}; it must be a torch.nn.Module")
+    if not isinstance(model, nn.Module):
+        raise ConfigError(f"{what}: model is {_a(model)}; it must be a torch.nn.Module")
     for member in ("collate", "loss", "metrics"):
         if not callable(getattr(made, member)):
             raise ConfigError(f"{what}: {member} is {_a(getattr(made, member))}; it must be a function; {_CURE}")
     for member in ("train_data", "eval_data"):
         _check_data(what, member, getattr(made, member))
-    result: Custom = made
-    return result
+    return made, model
 
 
 def source_file(config: Config) -> Path | None:

@@ -14,30 +14,31 @@ from traind.config import Config, ConfigError
 from traind.custom import TARGETS, Custom, Examples
 
 
-def rehearse(made: Custom, config: Config) -> tuple[str, ...]:
+def rehearse(made: Custom, model: nn.Module, config: Config) -> tuple[str, ...]:
     """The names of the metrics. Raises ConfigError; what the user's code raises by itself passes."""
     what = f"task.factory = {config.task.factory!r}"
-    for name, tensor in made.model.state_dict().items():
+    for name, tensor in model.state_dict().items():
         if not isinstance(tensor, Tensor):
             raise ConfigError(
                 f"{what}: the model's state_dict has {name}, which is no tensor; keep tensors in it alone"
             )
-    was_training = made.model.training
-    made.model.train(mode=False)
+    was_training = model.training
+    model.train(mode=False)
     try:
-        _check_loss(made, what)
+        _check_loss(made, model, what)
         batch = _batch(made, made.eval_data, config.eval.batch_size, what)
-        with torch.inference_mode():
-            outputs = _outputs(made, batch, what)
+        # What a model caches at its first call must be of use to training: no inference mode.
+        with torch.no_grad():
+            outputs = _outputs(model, batch, what)
             _losses(made, outputs, batch, what)
             return _names(made.metrics(outputs.float(), batch[TARGETS]), what)
     finally:
-        made.model.train(was_training)
+        model.train(was_training)
 
 
-def _check_loss(made: Custom, what: str) -> None:
+def _check_loss(made: Custom, model: nn.Module, what: str) -> None:
     batch = _batch(made, made.train_data, 2, what)
-    losses = _losses(made, _outputs(made, batch, what), batch, what)
+    losses = _losses(made, _outputs(model, batch, what), batch, what)
     if not losses.requires_grad:
         raise ConfigError(
             f"{what}: the loss does not depend on any parameter; leave out detach() and no_grad(), and give the model "
@@ -63,16 +64,16 @@ def _batch(made: Custom, data: Examples, limit: int, what: str) -> dict[str, Ten
     return batch
 
 
-def _outputs(made: Custom, batch: dict[str, Tensor], what: str) -> Tensor:
+def _outputs(model: nn.Module, batch: dict[str, Tensor], what: str) -> Tensor:
     inputs = {name: tensor for name, tensor in batch.items() if name != TARGETS}
     try:
-        inspect.signature(made.model.forward).bind(**inputs)
+        inspect.signature(model.forward).bind(**inputs)
     except TypeError as error:
         raise ConfigError(
-            f"{what}: collate returned {', '.join(inputs) or 'nothing'} beside {TARGETS}, but {_forward(made.model)}: "
+            f"{what}: collate returned {', '.join(inputs) or 'nothing'} beside {TARGETS}, but {_forward(model)}: "
             f"{error}; give the tensors the names of its arguments"
         ) from None
-    outputs: Any = made.model(**inputs)
+    outputs: Any = model(**inputs)
     if not isinstance(outputs, Tensor):
         raise ConfigError(f"{what}: the model returned a {type(outputs).__name__}; it must be one tensor")
     if outputs.ndim == 0 or len(outputs) != len(batch[TARGETS]):

@@ -4,11 +4,13 @@ import math
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from safetensors.torch import load_file
 from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from rundir.atomic import write_atomic
 from rundir.layout import RunDir
@@ -143,6 +145,30 @@ def test_trying_the_factory_leaves_the_model_new(settings: Config, run_dir: RunD
     assert model.state_dict()["norm.num_batches_tracked"] == 0
 
 
+def test_a_model_that_is_a_property_is_read_once_and_under_the_seed(tmp_path: Path, run_dir: RunDir) -> None:
+    as_property = "    @property\n    def model(self): return Net()\n\n    def collate("
+    settings = load_module(tmp_path, ("        self.model = Net()\n", ""), ("    def collate(", as_property))
+    first, other = (task_of(settings, run_dir) for _ in range(2))
+    model = first.build_model()
+    for again in (first.build_model(), other.build_model()):
+        assert again is not model
+        assert_equal(again, model)
+
+
+def test_what_the_model_caches_while_it_is_tried_is_of_use_to_training(tmp_path: Path, run_dir: RunDir) -> None:
+    """As position tables do that grow with the longest batch seen."""
+    caching = """hidden = self.drop(torch.relu(self.norm(self.first(points))))
+        if len(getattr(self, "ones", ())) < len(points):
+            self.ones = torch.ones(len(points), 1)
+        hidden = hidden * self.ones[: len(points)]"""
+    line = "hidden = self.drop(torch.relu(self.norm(self.first(points))))"
+    task = task_of(load_module(tmp_path, (line, caching)), run_dir)
+    model = task.build_model()
+    batch = task.collate([task.train_data[index] for index in range(4)])
+    task.loss_sum(task.forward(model, batch), batch).backward()
+    assert all(parameter.grad is not None for parameter in model.parameters())
+
+
 def test_weights_come_back_tied_ones_stored_once(settings: Config, run_dir: RunDir, tmp_path: Path) -> None:
     task = task_of(settings, run_dir)
     model = task.build_model()
@@ -192,6 +218,28 @@ def test_an_evaluation_scores_the_whole_set_at_once(settings: Config, run_dir: R
     assert [len(batch["targets"]) for batch in task.eval_batches(16)] == [16, 16, 8]
     assert task.describe() == "60 examples to train, 40 to evaluate"
     assert task.baseline()[1] == {}
+
+
+class NoDoubles(TorchDispatchMode):
+    """Apple's GPUs, as far as the CPU can stand for them."""
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = func(*args, **(kwargs or {}))
+        if isinstance(result, torch.Tensor) and result.dtype is torch.float64:
+            raise TypeError("Cannot convert a MPS Tensor to float64 dtype")
+        return result
+
+
+def test_an_evaluation_needs_no_doubles_where_the_device_has_none(
+    settings: Config, run_dir: RunDir, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("traind.tasks.custom.float_of", lambda _: torch.float32)
+    task = task_of(settings, run_dir)
+    tally = task.start_eval()
+    (batch,) = task.eval_batches(64)
+    with NoDoubles():
+        tally.add(batch, torch.zeros(40, 2))
+    assert tally.result().loss == pytest.approx(math.log(2))
 
 
 def test_options_reach_the_factory(tmp_path: Path, run_dir: RunDir) -> None:
