@@ -11,6 +11,7 @@ from traind.export import facts
 from traind.export.facts import Result
 from traind.export.happening import Happening, issues, remarks
 from traind.export.recording import Recording
+from traind.last_word import verdict
 from traind.scalars import as_float
 
 MANY_RESULTS = 60
@@ -29,9 +30,9 @@ def as_markdown(recording: Recording, now: float | None = None) -> str:
 
 def _lines(recording: Recording, now: float) -> Iterator[str]:
     yield f"# Training log: {text(recording.name)}"
-    verdict = facts.said(recording, "report")
-    if verdict is not None:
-        yield from ("", f"**Verdict.** {text(verdict.message)}")
+    report = verdict(recording.events)
+    if report is not None:
+        yield from ("", f"**Verdict.** {text(report.message)}")
     yield from _section("Run", _pairs(facts.run_rows(recording, now)))
     yield from _section("Hardware and software", _pairs(facts.machine_rows(recording)))
     yield from _section("Configuration", _pairs(facts.setting_rows(recording), code=True))

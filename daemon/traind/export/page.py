@@ -17,6 +17,7 @@ from traind.export import curve, facts
 from traind.export.extra import need
 from traind.export.happening import Happening, issues, milestones, remarks
 from traind.export.recording import Recording
+from traind.last_word import verdict
 from traind.scalars import as_float
 
 MANY_ROWS = 2000
@@ -73,9 +74,9 @@ def text(value: str) -> str:
 def _body(recording: Recording, now: float) -> Iterator[str]:
     yield "<main>"
     yield from _header(recording, now)
-    verdict = facts.said(recording, "report")
-    if verdict is not None:
-        yield f'<p class="verdict"><b>Verdict</b> {text(verdict.message)}</p>'
+    report = verdict(recording.events)
+    if report is not None:
+        yield f'<p class="verdict"><b>Verdict</b> {text(report.message)}</p>'
     yield from _tiles(recording, now)
     yield '<section class="charts" id="charts"></section>'
     if recording.evals:
