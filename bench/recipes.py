@@ -51,30 +51,33 @@ ROWS = (
     Row(
         "sst2",
         "configs/sentiment-distilbert.toml",
-        ("model.pretrained={pretrained}", "data.train={data}/sst2/train.tsv", "data.eval={data}/sst2/dev.tsv"),
-    ),
-    Row(
-        "sst2-scratch",
-        "configs/sentiment.toml",
-        ("data.train={data}/sst2/train.tsv", "data.eval={data}/sst2/dev.tsv"),
+        (
+            "model.pretrained={pretrained}", "data.train={data}/sst2/train.tsv", "data.eval={data}/sst2/dev.tsv",
+            "data.max_length=64",
+        ),
     ),
     Row(
         "banking77",
         "configs/sentiment-distilbert.toml",
         (
             "model.pretrained={pretrained}", "data.train={data}/banking77/train.csv",
-            "data.eval={data}/banking77/test.csv", "train.lr=2e-4", "train.epochs=5", "eval.metric=macro_f1",
+            "data.eval={data}/banking77/test.csv", "data.max_length=64", "train.lr=3e-4",
         ),
     ),
     Row(
         "banking77-lm",
         "configs/banking-lm-small.toml",
-        ("data.train={data}/banking77/train.csv", "data.eval={data}/banking77/test.csv", "data.text=text"),
+        ("data.train={data}/banking77/train.csv", "data.eval={data}/banking77/test.csv"),
     ),
     Row(
+        # nanoGPT's small CPU setting: the same windows, sizes, steps, learning rates and decay.
         "tinyshakespeare",
         "configs/char-lm.toml",
-        ("data.train={data}/tinyshakespeare/input.txt",),
+        (
+            "data.train={data}/tinyshakespeare/input.txt", "data.max_length=64", "data.stride=0", "model.dropout=0",
+            "train.max_steps=2000", "train.batch_size=12", "train.lr=1e-3", "train.min_lr=1e-4",
+            "train.warmup_steps=100", "train.betas=[0.9, 0.99]", "eval.every=250", "checkpoint.every=250",
+        ),
     ),
 )  # fmt: skip
 

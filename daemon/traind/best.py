@@ -34,9 +34,9 @@ def note(state: TrainingState, result: EvalResult, settings: Eval) -> bool:
 def is_better(value: float, loss: float, best: tuple[float, float] | None, metric: str) -> bool:
     """Whether an evaluation beats the best so far, given as its value and loss: losses fall, scores rise.
 
-    Of equal scores the one of lower loss is the better; a nan never wins.
+    Of equal scores the one of lower loss is the better; what is not finite never wins.
     """
-    if math.isnan(value):
+    if not math.isfinite(value):
         return False
     if best is None:
         return True

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 import msgspec
+import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -255,12 +256,12 @@ def _asked_for(path: Path) -> bool:
 
 
 def host_copy(tensors: Mapping[str, Tensor] | Iterable[tuple[str, Tensor]]) -> dict[str, Tensor]:
-    """Clones in host memory. Tensors that share storage (tied weights) share it in the copy as well."""
+    """Contiguous clones in host memory. Tensors that share storage (tied weights) share it in the copy as well."""
     copies: dict[tuple[int, tuple[int, ...], tuple[int, ...]], Tensor] = {}
     result: dict[str, Tensor] = {}
     for name, tensor in dict(tensors).items():
         key = (tensor.data_ptr(), tuple(tensor.shape), tuple(tensor.stride()))
         if tensor.numel() == 0 or key not in copies:
-            copies[key] = tensor.detach().to("cpu", copy=True)
+            copies[key] = tensor.detach().to("cpu", copy=True, memory_format=torch.contiguous_format)
         result[name] = copies[key]
     return result

@@ -1,5 +1,6 @@
-"""The end of a run: the best checkpoint is loaded as a user would load it, measured again, and reported."""
+"""The end of a run: the best checkpoint is read back from the disk, measured again, and reported."""
 
+import traceback
 from collections.abc import Mapping
 
 from rundir.layout import RunDir
@@ -9,6 +10,7 @@ from traind.checkpoint import TrainingState
 from traind.config import Eval
 from traind.eventlog import EventLog
 from traind.report import Point, report
+from traind.steering import Leaving
 from traind.stepper import Stepper
 from traind.task import Task
 
@@ -23,17 +25,27 @@ def report_best(
     *,
     baseline: Mapping[str, float],
 ) -> None:
-    """Write the `report` event; nothing where no evaluation was ever the best (all of them nan)."""
+    """Write the `report` event; nothing where no evaluation was ever the best (all of them nan).
+
+    Training has ended well by then: a checkpoint that cannot be measured again is what the report says, no fault of
+    the run. Raises Leaving.
+    """
     step = state.best_step
     path = None if step is None else run.checkpoint(step)
     if step is None or path is None or not path.is_dir():
         return
     try:
         checkpoint.verify(path)
-    except checkpoint.InvalidCheckpointError as error:
-        events.lifecycle("report", f"the best checkpoint, {path.name}, is damaged: {error}", step=step)
+        result = stepper.evaluate(settings.batch_size, task.load_model(path))
+    except Leaving:
+        raise
+    except Exception as error:  # noqa: BLE001 — memory for a second model, a base that was moved, a damaged file, …
+        traceback.print_exc()
+        reason = f"{type(error).__name__}: {error}"
+        events.lifecycle(
+            "report", f"the best checkpoint, {path.name}, could not be measured again: {reason}", step=step
+        )
         return
-    result = stepper.evaluate(settings.batch_size, task.load_model(path))
     history = [Point(epoch, number(loss), number(value)) for epoch, loss, value in state.history]
     said = report(settings.metric, result.metrics, result.loss, step, state.steps_per_epoch, baseline, history)
     events.lifecycle("report", said.message, step=state.step, detail=said.detail)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import torch
 
-from traind.config import ConfigError, Train
+from traind.config import Config, ConfigError, Train
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,9 +114,11 @@ def set_threads(wanted: int | None) -> None:
         torch.set_num_threads(wanted)
 
 
-def environment(placement: Placement) -> dict[str, str]:
+def environment(placement: Placement, config: Config) -> dict[str, str]:
     """What changes floats when it changes. Two equal ones make a resume exact on the CPU."""
+    adapter = {"peft": importlib.metadata.version("peft")} if config.lora.r else {}
     return {
+        **adapter,
         "threads": str(torch.get_num_threads()),
         "cpu_capability": torch.backends.cpu.get_cpu_capability(),
         "device": placement.name,

@@ -89,6 +89,14 @@ class Loop:
         self._evaluate_and_save_if_due()
         self._replay_sets()
         self.steering.attach(self)
+        while True:
+            self._train()
+            self._close()
+            if self._is_over():
+                return Leave.DONE
+            self.pulse.enter(Phase.TRAIN)  # an order during the closing report made the run longer
+
+    def _train(self) -> None:
         while not self._is_over():
             for batches in self._rest_of_epoch():
                 self._step(batches)
@@ -96,6 +104,8 @@ class Loop:
                 self._replay_sets()
                 if self._is_over():
                     break
+
+    def _close(self) -> None:
         if self.state.evaluated_step != self.state.step:
             self._evaluate("end")
         self.save("end")
@@ -104,7 +114,6 @@ class Loop:
         report_best(
             self.rundir, self.state, self.config.eval, self.task, self.stepper, self.events, baseline=self.baseline
         )
-        return Leave.DONE
 
     def leave(self, reason: Leave) -> None:
         """Checkpoint at the last boundary, and wait until it is on disk."""
@@ -328,8 +337,8 @@ class Loop:
         """Turn the dials. They act on the update and what follows it, so that any safe point of a step will do."""
         self.state.dials = dial.turn(self.dials, args, self.order.steps_per_epoch)
         self.state.applied_sets.append(order_id)
-        if "epochs" in args or "max_steps" in args:
-            self.state.early_stopped = False
+        if self.state.early_stopped and ("epochs" in args or "max_steps" in args):
+            self.state.early_stopped, self.state.evals_since_best = False, 0
         self._plan()
 
     def _replay_sets(self) -> None:

@@ -46,7 +46,8 @@ def schedule_shape(train: Train, num_steps: int) -> Callable[[int], float]:
         scheduler_specific_kwargs=options,
     )
     shape: Callable[[int], float] = schedule.lr_lambdas[0]
-    return shape
+    # Beyond its end a cosine would rise again.
+    return lambda step: shape(min(step, num_steps))
 
 
 def state_tensors(model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
@@ -66,7 +67,11 @@ def load_state_tensors(model: nn.Module, optimizer: torch.optim.Optimizer, tenso
     for full_name, tensor in tensors.items():
         name, key = full_name.rsplit(".", 1)
         parameter = parameters[name]
-        optimizer.state[parameter][key] = tensor.to(_place_of(key, optimizer, parameter), copy=True)
+        if tensor.shape == parameter.shape:
+            # In the parameter's own memory layout: fused kernels walk both alike.
+            optimizer.state[parameter][key] = torch.empty_like(parameter, dtype=tensor.dtype).detach().copy_(tensor)
+        else:
+            optimizer.state[parameter][key] = tensor.to(_place_of(key, optimizer, parameter), copy=True)
 
 
 def _place_of(key: str, optimizer: torch.optim.Optimizer, parameter: nn.Parameter) -> torch.device:

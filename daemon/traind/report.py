@@ -54,8 +54,9 @@ def report(
     overfitting = _overfits(history)
     detail["overfitting"] = overfitting
     if overfitting:
-        lowest = min(history, key=lambda point: point.loss)
-        rise = history[-1].loss / lowest.loss - 1
+        measured = _measured(history)
+        lowest = min(measured, key=lambda point: point.loss)
+        rise = measured[-1].loss / lowest.loss - 1
         parts.append(f"overfitting: eval loss rose {rise:.0%} over its lowest, of epoch {lowest.epoch:.4g}")
     elif len(history) > 1:
         parts.append("no overfitting")
@@ -73,8 +74,12 @@ def _standing(value: float, baseline: float, metric: str) -> tuple[str, float]:
 
 
 def _overfits(history: Sequence[Point]) -> bool:
-    finite = [point.loss for point in history if math.isfinite(point.loss)]
-    return len(finite) > 1 and finite[-1] > min(finite) * (1 + _OVERFITTING_RISE)
+    losses = [point.loss for point in _measured(history)]
+    return len(losses) > 1 and losses[-1] > min(losses) * (1 + _OVERFITTING_RISE)
+
+
+def _measured(history: Sequence[Point]) -> list[Point]:
+    return [point for point in history if math.isfinite(point.loss)]
 
 
 def _advice(best_step: int, steps_per_epoch: int, history: Sequence[Point], *, overfitting: bool) -> str:

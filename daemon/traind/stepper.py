@@ -55,6 +55,10 @@ class Stepper:
         self._placement = placement
         self._safe_point = safe_point
         self._parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+        kept = model.state_dict().keys()
+        self._buffers = {name: buffer for name, buffer in model.named_buffers() if name in kept}
+        self._at_boundary: dict[str, Tensor] = {}
+        """What a forward pass changes (running means), as it was before the step that is under way."""
 
     def train(
         self, batches: list[Batch], *, step: int, lr: Callable[[], float], clip: Callable[[], float]
@@ -66,6 +70,7 @@ class Stepper:
         wide = float_of(self._placement.device)
         loss_sum = torch.zeros((), dtype=wide, device=self._placement.device)
         counts: Tensor | int = 0
+        self._at_boundary = {name: buffer.clone() for name, buffer in self._buffers.items()}
         for micro_step, batch in enumerate(batches):
             self._safe_point()
             self._seed_dropout(step, micro_step)
@@ -77,6 +82,7 @@ class Stepper:
             loss_sum = loss_sum + micro_loss.detach().to(wide)
             counts = counts + self._task.count(outputs.detach(), there)
         grad_norm = self._update(lr(), clip())
+        self._at_boundary = {}
         num_tokens = sum(int(batch["attention_mask"].sum()) for batch in batches if "attention_mask" in batch)
         # get_scale() would wait for the device; the tensor itself does not.
         loss_scale = self.scaler._get_scale_async() if self.scaler.is_enabled() else None  # noqa: SLF001
@@ -92,7 +98,8 @@ class Stepper:
         model.train(mode=False)
         tally = self._task.start_eval()
         try:
-            with torch.inference_mode(), self._autocast():
+            # Not in inference mode: what a model keeps of such a pass (positions, masks) could not be trained with.
+            with torch.no_grad(), self._autocast():
                 for batch in self._task.eval_batches(batch_size):
                     self._safe_point()
                     tally.add(batch, self._task.forward(model, self._moved(batch)).float())
@@ -104,7 +111,7 @@ class Stepper:
         """What the model, as it is, has to show beside numbers; draws no random number of training's."""
         self.model.train(mode=False)
         try:
-            with torch.inference_mode(), self._autocast():
+            with torch.no_grad(), self._autocast():
                 return self._task.samples(self.model)
         finally:
             self.model.train()
@@ -138,7 +145,9 @@ class Stepper:
     # --- the state that a checkpoint holds -----------------------------------------------------------------------
 
     def copy_model(self) -> dict[str, Tensor]:
-        return host_copy(self._task.weights(self.model))
+        """As it was at the last boundary, also in the midst of a step."""
+        live = self._task.weights(self.model)
+        return host_copy({name: self._at_boundary.get(name, tensor) for name, tensor in live.items()})
 
     def copy_optimizer(self) -> dict[str, Tensor]:
         return host_copy(optimizer.state_tensors(self.model, self.optimizer))

@@ -113,7 +113,7 @@ def _train(post: Post, pulse: Pulse, events: EventLog, steering: Steering) -> Le
     if settings.train.gradient_checkpointing:
         save_activations(model)
     stepper = Stepper(settings, task, model, placement, steering.safe_point)
-    environment = device.environment(placement)
+    environment = device.environment(placement, settings)
     state = _fresh_state(post, settings, order, environment) if loaded is None else loaded.state
     recorder = Recorder(post.run.metrics, post.attempt, placement.device, post.run.reserve, events)
     saver = Saver(post.run, events, settings.checkpoint.keep_last, recorder.sync)
@@ -172,7 +172,7 @@ def _place(settings: Config, loaded: Loaded | None, events: EventLog) -> device.
     if settings.train.deterministic:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.use_deterministic_algorithms(True)
-    events.lifecycle("device", placement.reason, detail=device.environment(placement))
+    events.lifecycle("device", placement.reason, detail=device.environment(placement, settings))
     return placement
 
 
@@ -254,6 +254,8 @@ def _mark_resume(
         }
         now = {**environment, "config": _config_sha256(post.run)[:12], "steps_per_epoch": str(order.steps_per_epoch)}
         differences = {key: f"{before.get(key)} → {now[key]}" for key in now if before.get(key) != now[key]}
+        if environment["device"] != "cpu" and not torch.are_deterministic_algorithms_enabled():
+            differences["deterministic"] = "false: exact on a GPU only with train.deterministic = true"
     record = ResumeRecord(
         at=0,
         attempt=0,

@@ -3,6 +3,8 @@
 import json
 from pathlib import Path
 
+import pytest
+
 from rundir.records import EvalRecord, LifecycleEvent
 from tests.process.tiny_run import Trace, Traind, events_of, metrics_of, trace_of
 
@@ -24,3 +26,16 @@ def test_the_report_measures_the_best_checkpoint_again(traind: Traind, config: P
     assert written == {"loss": best.loss, **(best.metrics or {})}
     (starting,) = (event for event in events if event.what == "starting_loss")
     assert (starting.detail or {})["ln_classes"] > 0
+
+
+@pytest.mark.slow
+def test_a_run_that_stopped_early_has_its_patience_back_when_it_is_extended(traind: Traind, config: Path) -> None:
+    """Hardly learning: no evaluation is better than the first."""
+    run = traind.start(config, "train.lr=1e-12", "eval.patience=2", "eval.every=2", "train.warmup_ratio=0.0")
+    traind.finish(run)
+    first = [record.step for record in metrics_of(run) if isinstance(record, EvalRecord)]
+    assert first == [2, 4, 6]
+    traind.ok("set", str(run.path), "epochs=5")
+    traind.ok("resume", str(run.path))
+    traind.finish(run)
+    assert [record.step for record in metrics_of(run) if isinstance(record, EvalRecord)] == [*first, 8, 10]

@@ -41,6 +41,11 @@ def test_a_cosine_stays_at_its_minimum_beyond_its_end() -> None:
     assert shape(10) == pytest.approx(0.1)
 
 
+def test_a_cosine_does_not_rise_again_beyond_its_end() -> None:
+    shape = optimizer.schedule_shape(Train(schedule="cosine", warmup_steps=0), 10)
+    assert shape(20) == shape(10) == pytest.approx(0.0)
+
+
 def test_decay_is_for_weights_alone_whatever_the_others_are_called() -> None:
     model = small_model()
     groups = optimizer.build(model, Train(weight_decay=0.5)).param_groups

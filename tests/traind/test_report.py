@@ -56,5 +56,10 @@ def test_of_losses_the_lower_is_the_better(value: float, standing: str) -> None:
     assert said.detail["standing"] == standing
 
 
+@pytest.mark.parametrize("losses", [[math.nan, 1.0, 2.0], [1.0, 2.0, math.nan]])
+def test_evaluations_that_are_nan_say_nothing_about_overfitting(losses: list[float]) -> None:
+    assert "eval loss rose 100% over its lowest" in of(losses, [0.5, 0.4, 0.3]).message
+
+
 def test_without_a_baseline_nothing_is_compared() -> None:
     assert "baseline" not in of([0.9], [0.4]).message
