@@ -20,6 +20,7 @@ _TRAINING = (
     *("epochs", "max_steps", "batch_size", "accumulation", "lr", "optimizer", "weight_decay", "schedule"),
     *("warmup_ratio", "warmup_steps", "min_lr", "clip_norm", "precision"),
 )
+_SAMPLE_WITHOUT_EVAL = "sample:text"
 _SIZES = ("dim", "n_layers", "n_heads", "hidden_dim", "vocab_size")
 
 
@@ -111,10 +112,19 @@ def _base(settings: Mapping[str, Any], *, is_adapter: bool) -> str:
 def _data(data: Mapping[str, Any]) -> str:
     if not data.get("train"):
         return "brought by one's own code."
-    evaluation = f"`{_last(data['eval'])}`" if data.get("eval") else f"held out, {data.get('eval_fraction', 0):.0%}"
-    if not data.get("eval") and str(data["train"]).startswith(("sample:", "hub:")):
-        evaluation = "its own"
-    return f"`{_last(data['train'])}`; to evaluate: {evaluation}."
+    return f"`{_last(data['train'])}`; to evaluate: {_evaluation(data)}."
+
+
+def _evaluation(data: Mapping[str, Any]) -> str:
+    train = str(data["train"])
+    held_out = f"held out, {data.get('eval_fraction', 0):.0%}"
+    if data.get("eval"):
+        return f"`{_last(data['eval'])}`"
+    if train.startswith("sample:") and train != _SAMPLE_WITHOUT_EVAL:
+        return "its own"
+    if train.startswith("hub:") and "@" not in train:
+        return f"its own split for that; where it has none, {held_out}"
+    return held_out
 
 
 def _loading(kind: str, model: Mapping[str, Any], labels: Sequence[str], *, is_adapter: bool) -> str:
@@ -129,8 +139,8 @@ def _loading(kind: str, model: Mapping[str, Any], labels: Sequence[str], *, is_a
             f'model = {auto}.from_pretrained("THIS DIRECTORY")',
             tokenizer,
         )
-    # A base from elsewhere has a head of another size.
-    sized = f", num_labels={len(labels)}" if labels and model.get("pretrained") else ""
+    # A base from elsewhere has a head of another size, or none.
+    sized = f", num_labels={len(labels)}, ignore_mismatched_sizes=True" if labels and model.get("pretrained") else ""
     peft_auto = auto.replace("AutoModel", "AutoPeftModel")
     text = _code(
         f"from peft import {peft_auto}",

@@ -33,6 +33,20 @@ def test_an_adapter(tmp_path: Path) -> None:
     assert "**Data:** `sample:legal`; to evaluate: its own." in text
 
 
+@pytest.mark.parametrize(
+    ("train", "evaluation"),
+    [
+        ("sample:reviews", "its own."),
+        ("sample:text", "held out, 10%."),
+        ("hub:org/set@train", "held out, 10%."),
+        ("hub:org/set", "its own split for that; where it has none, held out, 10%."),
+    ],
+)
+def test_what_it_was_evaluated_on_is_told_as_it_was(tmp_path: Path, train: str, evaluation: str) -> None:
+    text = written(tmp_path, "char-lm.toml", f"data.train={train}")
+    assert f"**Data:** `{train}`; to evaluate: {evaluation}" in text
+
+
 def test_no_folder_of_this_machine_is_told(tmp_path: Path) -> None:
     for name in ("secret.jsonl", "dev.jsonl"):
         (tmp_path / name).touch()

@@ -123,11 +123,14 @@ def write(model: PeftModel, tensors: Mapping[str, Tensor], directory: Path) -> N
 def open_adapter(directory: Path, auto: Any, *, dtype: str = "fp32", base: str | None = None) -> nn.Module:
     """The model of an adapter's checkpoint directory, on `base`, else on the one that it names, or on the one of its
     run directory where that was moved. `auto` is the library's class for the kind. Raises OSError, ValueError.
+
+    The base's own head, of whatever size, gives way to the one that the adapter's file holds.
     """
     options: dict[str, Any] = {}
     if (directory / LABELS).is_file():
         names = json.loads((directory / LABELS).read_bytes())
         options = {"id2label": dict(enumerate(names)), "label2id": {name: index for index, name in enumerate(names)}}
+        options["ignore_mismatched_sizes"] = True
     base = base or base_of(directory)
     model = auto.from_pretrained(base, dtype=torch.float32, **from_where(base), **options)
     if dtype == "bf16":

@@ -1,6 +1,7 @@
 """Adapters on a real small model: what is trained, in which dtype, and that peft alone can read what is written."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -15,13 +16,16 @@ from transformers import (
     AutoModelForSequenceClassification,
     AutoModelForTokenClassification,
     AutoTokenizer,
+    DistilBertConfig,
+    DistilBertForSequenceClassification,
     GPT2Config,
     GPT2LMHeadModel,
 )
 
 from rundir.layout import RunDir
 from traind.checkpoint import host_copy
-from traind.config import Config, ConfigError, Data, Lora, Model, Task
+from traind.config import Config, ConfigError, Data, Lora, Model, Task, dump
+from traind.model_card import write_card
 from traind.tasks import lora
 from traind.tasks.causal_lm import CausalLm
 from traind.tasks.pretrain import ensure_base
@@ -207,6 +211,31 @@ def test_a_base_from_elsewhere_is_named_and_gets_the_labels(table: Path, run: Ru
     assert torch.equal(logits(task, tried), wanted)
     assert list(tried.config.id2label.values()) == ["0", "1", "x"]
     assert first.num_classes == task.num_classes
+
+
+@QUIET
+def test_a_base_with_a_head_of_another_size_opens_by_ours_and_by_the_cards_own_lines(
+    table: Path, run: RunDir, tmp_path: Path
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    sized = {"id2label": dict(enumerate("abcde")), "vocab_size": 100, "dim": 16, "n_layers": 2, "n_heads": 2}
+    first = opened(settings(table), run)
+    DistilBertForSequenceClassification(DistilBertConfig(**sized, hidden_dim=32)).save_pretrained(elsewhere)
+    first.tokenizer.save_pretrained(elsewhere)
+    config = settings(table, init=None, pretrained=str(elsewhere))
+    task = opened(config, RunDir(tmp_path / "other"))
+    model = task.build_model()
+    wanted = learnt(task, model)
+    directory = saved(task, model, tmp_path / "ours")
+    assert torch.equal(logits(task, lora.open_adapter(directory, AutoModelForSequenceClassification)), wanted)
+    (tmp_path / "config.toml").write_bytes(dump(config))
+    write_card(directory, tmp_path / "config.toml", 3, 1.0, None)
+    snippets = re.findall(r"```python\n(.*?)```", (directory / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+    assert len(snippets) == 2
+    for snippet in snippets:
+        names: dict[str, Any] = {}
+        exec(snippet.replace("THIS DIRECTORY", str(directory)).replace("BASE", str(elsewhere)), names)  # noqa: S102
+        assert torch.equal(logits(task, names["model"]), wanted)
 
 
 def test_a_wrong_target_is_told_which_there_are(table: Path, run: RunDir) -> None:
