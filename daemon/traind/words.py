@@ -36,15 +36,6 @@ def duration(seconds: float) -> str:
     return f"{whole // 86400} d {whole % 86400 // 3600:02d} h"
 
 
-def size(num_bytes: float) -> str:
-    """Bytes in binary units: 3.2 GiB."""
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if abs(num_bytes) < 1024:
-            return f"{num_bytes:.0f} B" if unit == "B" else f"{num_bytes:.3g} {unit}"
-        num_bytes /= 1024
-    return f"{num_bytes:.3g} TiB"
-
-
 def instant(at: float) -> str:
     """A wall-clock instant in UTC, to the second; a number that is none as it is."""
     try:

@@ -33,13 +33,6 @@ def test_durations_have_two_units(seconds: float, text: str) -> None:
     assert words.duration(seconds) == text
 
 
-@pytest.mark.parametrize(
-    ("num_bytes", "text"), [(0, "0 B"), (1536, "1.5 KiB"), (3.2 * 2**30, "3.2 GiB"), (2**41, "2 TiB")]
-)
-def test_sizes_are_binary(num_bytes: float, text: str) -> None:
-    assert words.size(num_bytes) == text
-
-
 def test_instants_beyond_the_calendar_stay_numbers() -> None:
     assert words.instant(1_800_000_000.0) == "2027-01-15 08:00:00 UTC"
     assert words.instant(1e300) == "1e300"

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from rundir.column import Column
-from trainwatch import format as fmt
+from rundir.size import size
 from trainwatch.paint import Row, text_of
 from trainwatch.panes.chart import Chart, Scales, paint_chart
 from trainwatch.raster import braille, spans
@@ -133,9 +133,9 @@ def test_a_constant_is_a_line_in_the_middle(value: float) -> None:
 
 
 def test_memory_has_ticks_in_its_unit() -> None:
-    shown = chart([1.5 * 2**30] * 20, ended=True, unit=2.0**30, value_format=fmt.size, from_zero=True)
+    shown = chart([1.5 * 2**30] * 20, ended=True, unit=2.0**30, value_format=size, from_zero=True)
     assert picture(shown, 40, 8) == dedent("""\
-        ╭─ loss 1.50 GiB ──────────────────────╮
+        ╭─ loss 1.5 GiB ───────────────────────╮
         │     2                                │
         │        ⠠⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤│
         │     1                                │

@@ -74,7 +74,7 @@ def test_duration(seconds: float | None, shown: str) -> None:
 
 @given(st.floats(allow_nan=True, allow_infinity=True))
 def test_every_float_has_a_form(value: float) -> None:
-    for shown in (fmt.number(value), fmt.size(value), fmt.duration(value), fmt.count(value), fmt.short_count(value)):
+    for shown in (fmt.number(value), fmt.duration(value), fmt.count(value), fmt.short_count(value)):
         assert shown.isprintable()
         assert shown
 
@@ -95,17 +95,17 @@ def test_tick(value: float, step: float, shown: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "counted", "short", "sized"),
+    ("value", "counted", "short"),
     [
-        (1234, "1,234", "1.23k", "1.21 KiB"),
-        (10**400, "inf", "inf", "–"),
-        (-(10**400), "-inf", "-inf", "–"),
-        (10**20, "1e20", "1e+11G", "93132257461.55 GiB"),
-        (math.nan, "nan", "nan", "–"),
+        (1234, "1,234", "1.23k"),
+        (10**400, "inf", "inf"),
+        (-(10**400), "-inf", "-inf"),
+        (10**20, "1e20", "1e+11G"),
+        (math.nan, "nan", "nan"),
     ],
 )
-def test_an_integer_of_any_size_has_a_form(value: float, counted: str, short: str, sized: str) -> None:
-    assert (fmt.count(value), fmt.short_count(value), fmt.size(value)) == (counted, short, sized)
+def test_an_integer_of_any_size_has_a_form(value: float, counted: str, short: str) -> None:
+    assert (fmt.count(value), fmt.short_count(value)) == (counted, short)
 
 
 @pytest.mark.parametrize(

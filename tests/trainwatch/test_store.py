@@ -226,7 +226,7 @@ def test_memory_of_a_gpu_that_nobody_may_look_into_is_what_torch_allocated(run: 
     store = read_run(run)
     assert store.memory() == ("gpu memory allocated", "gpu_mem_allocated_bytes")
     chart = chart_of("memory", store)
-    assert chart.value_format(chart.value) == "1.00 GiB"
+    assert chart.value_format(chart.value) == "1 GiB"
 
 
 def test_baseline_may_nest(run: RunDir) -> None:

@@ -104,17 +104,6 @@ def duration(seconds: float | None) -> str:
     return f"{whole // 86400}d {whole % 86400 // 3600:02d}h"
 
 
-def size(num_bytes: float | None) -> str:
-    """Bytes in binary units: 3.21 GiB."""
-    if num_bytes is None or not math.isfinite(num_bytes := as_float(num_bytes)):
-        return MISSING
-    for unit in ("B", "KiB", "MiB"):
-        if abs(num_bytes) < 1024:
-            return f"{num_bytes:.3g} {unit}" if unit != "B" else f"{num_bytes:.0f} B"
-        num_bytes /= 1024
-    return f"{num_bytes:.2f} GiB"
-
-
 def change(value: float, before: float) -> str:
     """A signed difference: +0.012."""
     difference = value - before

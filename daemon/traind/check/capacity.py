@@ -8,11 +8,12 @@ import psutil
 import torch
 from torch import Tensor, nn
 
+from rundir.size import size
 from traind.check.finding import Finding, fault, ok, warn
 from traind.check.plan import Plan
 from traind.config import Config
 from traind.device import Placement
-from traind.words import duration, size
+from traind.words import duration
 
 TIGHT = 0.9
 """Share of the memory from which the next longer batch may not fit."""

@@ -6,11 +6,11 @@ The plan is the loop's own: the same rounding, the same dials.
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from rundir.size import size
 from traind.batch_order import BatchOrder
 from traind.check.finding import Finding, fault, ok, warn
 from traind.config import Config
 from traind.dial import initial_dials, total_steps, warmup_steps
-from traind.words import size
 
 USUAL_LR = {
     ("adamw", "pretrained"): (1e-6, 5e-4),

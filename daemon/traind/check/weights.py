@@ -1,14 +1,12 @@
 """What can be wrong with a model's weights before it has seen any data."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import torch
 from torch import nn
 
-from traind.check.finding import Finding, fault, ok, warn
-from traind.words import size
-
-_NUM_SHOWN = 4
+from rundir.size import size
+from traind.check.finding import Finding, fault, ok, some, warn
 
 
 def examine_weights(model: nn.Module, *, is_adapter: bool) -> Iterator[Finding]:
@@ -51,8 +49,3 @@ def _values(model: nn.Module) -> Iterator[Finding]:
         )
     else:
         yield ok("weights", f"all {len(floating):,} tensors are finite")
-
-
-def some(names: Sequence[str]) -> str:
-    """The first few names."""
-    return ", ".join(names[:_NUM_SHOWN]) + (", …" if len(names) > _NUM_SHOWN else "")

@@ -7,8 +7,8 @@ from typing import Any
 
 import pynvml
 
+from rundir.size import size
 from traind.check.finding import Finding, ok, warn
-from traind.words import size
 
 LITTLE_FREE = 0.1
 """Share of a GPU's memory below which little training fits."""

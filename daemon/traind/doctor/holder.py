@@ -13,10 +13,11 @@ import psutil
 
 from rundir import layout
 from rundir.layout import RunDir
+from rundir.size import size
 from rundir.status import Liveness, State, Status, liveness, read_status
 from traind.check.finding import Finding, ok, warn
 from traind.doctor.gpu import Gpus, untold
-from traind.words import MISSING, duration, one_line, size
+from traind.words import MISSING, duration, one_line
 
 T = TypeVar("T")
 

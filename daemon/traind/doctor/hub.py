@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from rundir.size import size
 from traind.check.finding import Finding, ok, warn
-from traind.words import size
 
 LOOK_S = 1.0
 """How long the cache is measured before `at least` must do."""

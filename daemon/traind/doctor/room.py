@@ -7,9 +7,9 @@ from pathlib import Path
 
 import psutil
 
+from rundir.size import size
 from traind.check.finding import Finding, fault, ok, warn
 from traind.doctor.shell import read
-from traind.words import size
 
 GIB = 2**30
 LEAST_DISK, LITTLE_DISK = 1 * GIB, 10 * GIB

@@ -10,6 +10,7 @@ import msgspec
 from rundir.direction import is_lower_better
 from rundir.layout import checkpoint_step
 from rundir.records import EvalRecord, LifecycleEvent, number
+from rundir.size import size
 from rundir.status import Liveness, liveness
 from traind import words
 from traind.config import Config
@@ -117,7 +118,7 @@ def machine_rows(recording: Recording) -> list[Row]:
     if info is not None and info.host:
         rows.append(("host", info.host))
     for gpu, peak, memory in _gpus(recording):
-        rows.append(("GPU", f"{gpu}, {words.size(memory)}" + (f", at most {words.size(peak)} in use" if peak else "")))
+        rows.append(("GPU", f"{gpu}, {size(memory)}" + (f", at most {size(peak)} in use" if peak else "")))
     if info is not None and info.threads is not None:
         rows.append(
             ("CPU", f"{info.threads} threads of torch" + (f", {info.cpu_capability}" if info.cpu_capability else ""))
@@ -125,8 +126,8 @@ def machine_rows(recording: Recording) -> list[Row]:
     totals = [record.mem_total_bytes for record in recording.system if record.mem_total_bytes]
     used = [record.run_rss_bytes for record in recording.system if record.run_rss_bytes]
     if used:
-        total = f" of {words.size(max(totals))}" if totals else ""
-        rows.append(("memory", f"at most {words.size(max(used))}{total}"))
+        total = f" of {size(max(totals))}" if totals else ""
+        rows.append(("memory", f"at most {size(max(used))}{total}"))
     for name, values, unit in (
         ("step", [s.step_s for s in recording.steps], "s"),
         ("throughput", [s.tokens_per_s for s in recording.steps], "tokens/s"),

@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 
 from rundir.records import EvalRecord
+from rundir.size import size
 from rundir.text import plain
 from traind import words
 from traind.export import facts
@@ -44,7 +45,7 @@ def _lines(recording: Recording, now: float) -> Iterator[str]:
     if samples:
         quotes = (f"- **{text(s.prompt)}**{' ' * s.text[:1].isspace()}{text(s.text)}" for s in samples)
         yield from _section(f"Samples at step {recording.evals[-1].step:,}", quotes)
-    sizes = [(f"`{path}`", words.size(size), what) for path, size, what in facts.file_rows(recording)]
+    sizes = [(f"`{path}`", size(num_bytes), what) for path, num_bytes, what in facts.file_rows(recording)]
     yield from _section("Files", _table(("file", "size", ""), sizes, right=(1,)))
     yield from _section("Orders and notes", map(_told, remarks(recording)))
     met = list(map(_told, issues(recording, now)))

@@ -11,6 +11,7 @@ from importlib import resources
 import msgspec
 
 from rundir.records import EvalRecord, number
+from rundir.size import size
 from rundir.text import plain
 from traind import words
 from traind.export import curve, facts
@@ -96,7 +97,7 @@ def _body(recording: Recording, now: float) -> Iterator[str]:
     yield from _section("Run", _pairs(facts.run_rows(recording, now)))
     yield from _section("Hardware and software", _pairs(facts.machine_rows(recording)))
     yield from _section("Configuration", _configuration(recording))
-    files = [(path, words.size(size), what) for path, size, what in facts.file_rows(recording)]
+    files = [(path, size(num_bytes), what) for path, num_bytes, what in facts.file_rows(recording)]
     yield from _section("Files", _table(("file", "size", ""), files, numbers=(1,)))
     yield "</div>"
     everything = milestones(recording)

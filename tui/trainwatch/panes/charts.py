@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from rundir.series import MAX_STEP
+from rundir.size import size
 from trainwatch import format as fmt
 from trainwatch.panes.chart import Chart
 from trainwatch.store import ALLOCATED, Store
@@ -39,14 +40,14 @@ def _memory(store: Store) -> Chart:
     title, name = store.memory()
     if name == ALLOCATED:
         by_step = replace(chart_of(ALLOCATED, store), title=title, from_zero=True)
-        return replace(by_step, value_format=fmt.size, unit=GIB, unit_name="G")
+        return replace(by_step, value_format=size, unit=GIB, unit_name="G")
     x = store.system.x
     return Chart(
         title=title,
         x=x,
         column=store.system.column(name),
         value=store.system.last(name),
-        value_format=fmt.size,
+        value_format=size,
         unit=GIB,
         unit_name="G",
         x_format=_elapsed,

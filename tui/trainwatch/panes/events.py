@@ -6,6 +6,7 @@ from textwrap import wrap
 from typing import Any
 
 from rundir.records import AlertEvent, CheckpointEvent, LifecycleEvent, NoteEvent, OutcomeEvent, ResumeEvent
+from rundir.size import size
 from rundir.text import plain
 from trainwatch import format as fmt
 from trainwatch.paint import Row, Span, box
@@ -126,7 +127,7 @@ def _words(event: Any) -> tuple[str, str, str]:
             return event.what.replace("_", " "), text, _WHAT_STYLES.get(event.what, "value")
         case CheckpointEvent():
             best = ", best" if event.best else ""
-            return "checkpoint", f"{fmt.size(event.size_bytes)}, {event.reason}{best}", "value"
+            return "checkpoint", f"{size(event.size_bytes)}, {event.reason}{best}", "value"
         case OutcomeEvent():
             style = "ok" if event.result == "applied" else "alert"
             reason = f": {event.reason}" if event.reason else ""
