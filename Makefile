@@ -44,6 +44,8 @@ bench: $(DEV)  ## what speed costs and gains; prints tables, never fails on a ti
 	$(BIN)/python -m bench.overhead
 	$(BIN)/python -m bench.viewer
 	$(BIN)/python -m bench.status
+	$(BIN)/python -m bench.vs_trainer
+	$(BIN)/python -m bench.recipes
 
 fmt: $(DEV)  ## format
 	$(BIN)/ruff format .
