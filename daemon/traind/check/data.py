@@ -11,7 +11,8 @@ from traind.data.survey import Survey
 def examine_data(config: Config, survey: Survey) -> list[Finding]:
     """Texts and labels, in the order of the table."""
     is_weighted = config.task.class_weights != "none"
-    return [*examine_rows(survey), *examine_targets(survey, is_weighted=is_weighted)]
+    is_held_out = config.data.eval is None
+    return [*examine_rows(survey), *examine_targets(survey, is_weighted=is_weighted, is_held_out=is_held_out)]
 
 
 def examine_early(config: Config, survey: Survey) -> list[Finding]:

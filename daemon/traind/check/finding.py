@@ -1,11 +1,12 @@
 """What a check has to say, and how it is shown. Plain values; knows no check, no torch and no screen."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
 
 import msgspec
 
 from rundir.text import plain
+from traind.words import one_line
 
 
 class Level(StrEnum):
@@ -20,6 +21,7 @@ class Level(StrEnum):
 
 MARKS = {Level.OK: "✓", Level.WARN: "!", Level.FAULT: "✗"}
 _NAME_WIDTH = 18
+_NUM_NAMED = 4
 
 
 class Finding(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -61,8 +63,14 @@ def lines(finding: Finding) -> list[str]:
 
 
 def in_one_line(finding: Finding) -> str:
-    """Check, what was found, and the cure."""
-    return f"{finding.check}: {finding.text}" + (f"; {finding.cure}" if finding.cure else "")
+    """Check, what was found, and the cure; nothing in it steers a terminal."""
+    cure = f"; {finding.cure}" if finding.cure else ""
+    return plain(one_line(f"{finding.check}: {finding.text}{cure}"))
+
+
+def some(names: Sequence[str]) -> str:
+    """The first few of labels, places or tensors."""
+    return " · ".join(names[:_NUM_NAMED]) + (" · …" if len(names) > _NUM_NAMED else "")
 
 
 def count(findings: Iterable[Finding], level: Level) -> int:

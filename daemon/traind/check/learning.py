@@ -14,8 +14,7 @@ import msgspec
 import torch
 from torch import Tensor, nn
 
-from traind.check.finding import Finding, fault, ok, warn
-from traind.check.weights import some
+from traind.check.finding import Finding, fault, ok, some, warn
 from traind.config import Config
 from traind.device import Placement
 from traind.stepper import Stepper

@@ -19,7 +19,9 @@ _Z = 3.0
 """Standard errors over chance that count as a connection: by chance once in seven hundred."""
 _WORTH_SEEING = 0.2
 """The rise over chance, as a share of what is above it, that must be visible, else the rows are too few to judge."""
-_WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]|\w+")  # scripts without spaces go by character
+WITHOUT_SPACES = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+"""Characters of Thai, Lao, Burmese, Khmer, Japanese and Chinese, as a regular expression has a set of them."""
+_WORD = re.compile(rf"[{WITHOUT_SPACES}]|[^\W{WITHOUT_SPACES}]+")  # scripts without spaces go by character
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +73,12 @@ def probe(rows: Sequence[Sequence[str]], classes: Sequence[int]) -> Verdict | No
 
 
 def _index(rows: Sequence[Sequence[str]]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Row and word number of every word of every row."""
+    """Row and word number of every word that more rows than one have: of the others nothing can be foretold."""
     known: dict[str, int] = {}
-    numbers = [known.setdefault(word, len(known)) for row in rows for word in row]
-    return np.repeat(np.arange(len(rows)), [len(row) for row in rows]), np.array(numbers, dtype=np.int64)
+    numbers = np.array([known.setdefault(word, len(known)) for row in rows for word in row], dtype=np.int64)
+    row_index = np.repeat(np.arange(len(rows)), [len(row) for row in rows])
+    is_shared = np.bincount(numbers, minlength=1)[numbers] > 1
+    return row_index[is_shared], np.unique(numbers[is_shared], return_inverse=True)[1].astype(np.int64)
 
 
 def _cross_validated(

@@ -4,7 +4,7 @@ from collections.abc import Hashable, Iterator, Sequence
 
 import numpy as np
 
-from traind.check.finding import Finding, fault, ok, warn
+from traind.check.finding import Finding, fault, ok, some, warn
 from traind.data.survey import Split, Survey
 
 MANY_REPEATS = 0.05
@@ -13,8 +13,6 @@ LEAK = 0.01
 """Share of the eval set found in the training set from which its scores are flattered."""
 VOID_LEAK = 0.5
 CONTRADICTIONS = 0.01
-_NUM_PLACES = 3
-"""Examples that are named."""
 
 
 def examine_rows(survey: Survey) -> Iterator[Finding]:
@@ -52,7 +50,7 @@ def _empty(survey: Survey) -> Iterator[Finding]:
         ]
         if not blank:
             continue
-        text = f"{len(blank):,} of {len(split):,} {name} texts are empty: {_some(blank)}"
+        text = f"{len(blank):,} of {len(split):,} {name} texts are empty: {some(blank)}"
         cure = "take them out, or correct the column or key that the text is read from (data.text)"
         yield fault("empty texts", text, cure) if 2 * len(blank) >= len(split) else warn("empty texts", text, cure)
 
@@ -75,7 +73,7 @@ def _repeats(split: Split, keys: Sequence[int]) -> Iterator[Finding]:
         yield warn(
             "duplicates",
             f"{len(repeated):,} of {total:,} train texts ({len(repeated) / total:.0%}) repeat an earlier one: "
-            f"{_some([split.places[i] for i in repeated])}",
+            f"{some([split.places[i] for i in repeated])}",
             "keep one of each, unless their weight is meant",
         )
     else:
@@ -84,7 +82,7 @@ def _repeats(split: Split, keys: Sequence[int]) -> Iterator[Finding]:
         yield warn(
             "contradictions",
             f"{len(contradicted):,} train texts have another label where they occur before: "
-            f"{_some([split.places[i] for i in contradicted])}",
+            f"{some([split.places[i] for i in contradicted])}",
             "decide which label is right; no model can learn both",
         )
 
@@ -96,10 +94,6 @@ def _leak(split: Split, train: Sequence[int], evaluation: Sequence[int]) -> Iter
     if share < LEAK:
         yield ok("leakage", f"{len(leaked):,} of {len(evaluation):,} eval texts are among the train texts")
         return
-    text = f"{len(leaked):,} of {len(evaluation):,} eval texts ({share:.0%}) are among the train texts: {_some(leaked)}"
+    text = f"{len(leaked):,} of {len(evaluation):,} eval texts ({share:.0%}) are among the train texts: {some(leaked)}"
     cure = "take them out of one of the two: scores on what was learnt by heart say nothing about new texts"
     yield fault("leakage", text, cure) if share >= VOID_LEAK else warn("leakage", text, cure)
-
-
-def _some(places: Sequence[str]) -> str:
-    return ", ".join(places[:_NUM_PLACES]) + (", …" if len(places) > _NUM_PLACES else "")

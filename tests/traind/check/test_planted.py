@@ -115,7 +115,7 @@ PLANTED = {
     "shuffled labels": Planted(_shuffled, "labels fit texts", Level.WARN, "unrelated", "shuffled"),
     "all one class": Planted(_one_class, "labels", Level.FAULT, "nothing to tell apart", "data.label"),
     "custom data of one class": Planted(_toy("one class"), "labels", Level.FAULT, "nothing to tell", "other labels"),
-    "eval of one class": Planted(_eval_of_one_class, "eval set", Level.FAULT, "always scores 100%", "eval_fraction"),
+    "eval of one class": Planted(_eval_of_one_class, "eval set", Level.FAULT, "always scores 100%", "mix the rows"),
     "eval empty": Planted(_eval_empty, "data", Level.FAULT, "eval.csv", "leave the key out"),
     "custom eval empty": Planted(_toy("eval empty"), "task", Level.FAULT, "eval_data", ""),
     "eval tiny": Planted(_eval_tiny, "eval set", Level.WARN, "±17 points", "larger data.eval"),

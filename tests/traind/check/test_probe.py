@@ -48,11 +48,14 @@ def test_few_rows_prove_nothing() -> None:
     assert not verdict.is_telling
 
 
-@pytest.mark.parametrize(("rows", "classes"), [([], []), ([["a"], ["b"]], [1, 1]), ([[], []], [0, 1])])
+@pytest.mark.parametrize(
+    ("rows", "classes"), [([], []), ([["a"], ["b"]], [1, 1]), ([[], []], [0, 1]), ([["a"], ["b"]], [0, 1])]
+)
 def test_nothing_to_compare_is_no_verdict(rows: list[list[str]], classes: list[int]) -> None:
     assert probe(rows, classes) is None
 
 
 def test_words_of_scripts_without_spaces_are_their_characters() -> None:
     assert words("Ünïted, 日本 united") == ["ünïted", "日", "本", "united"]
+    assert words("ไปPattaya日") == ["ไ", "ป", "pattaya", "日"]
     assert len(words(" ".join(map(str, range(1000))))) == MAX_WORDS
