@@ -11,6 +11,7 @@ from typing import Any
 
 from traind.config import ConfigError
 from traind.data.delimited import Cells, delimited_rows
+from traind.data.header import may_be_names
 from traind.data.record import RecordError, whole
 from traind.data.textfile import Fault, collect, decode, read_bytes
 
@@ -149,6 +150,8 @@ def _delimited(text: str, path: Path, key: str, wanted: Columns) -> Iterator[Row
     else:
         names = [str(number) for number in range(1, len(names) + 1)]
         columns = choose_columns(names, f"{path} (no header)", key, _guessed(table, wanted))
+        if not (wanted.text or wanted.label):
+            _refuse_names(table, columns, path, key)
     text_index, label_index = (names.index(name) for name in columns)
     for row in table:
         if len(row.cells) != len(names):
@@ -163,6 +166,23 @@ def _is_header(cells: Sequence[str], wanted: Columns) -> bool:
     given = {name for name in (wanted.text, wanted.label) if name is not None}
     usual = {*TEXT_NAMES, *LABEL_NAMES}
     return bool(given and given <= set(cells)) or any(cell.strip().casefold() in usual for cell in cells)
+
+
+def _refuse_names(table: Sequence[Cells], columns: tuple[str, str], path: Path, key: str) -> None:
+    """Raises ConfigError where the first row may be names: they would be learnt as a text and as a class of its own."""
+    text, label = columns
+    numbers = {"data.text": text} if text == label else {"data.text": text, "data.label": label}
+    whole = [row.cells for row in table if len(row.cells) == len(table[0].cells)]
+    cells = {what: [row[int(number) - 1] for row in whole] for what, number in numbers.items()}
+    if may_be_names(cells["data.text"], cells.get("data.label", [])):
+        names, as_numbers = (
+            " and ".join(f"{what} = {value!r}" for what, value in found.items())
+            for found in ({what: column[0] for what, column in cells.items()}, numbers)
+        )
+        raise ConfigError(
+            f"{key}: {path}:{table[0].line}: may be the names of the columns, or a first row; set {names} if they are "
+            f"names, else {as_numbers}"
+        )
 
 
 def _guessed(table: Sequence[Cells], wanted: Columns) -> Columns:

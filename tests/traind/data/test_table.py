@@ -77,6 +77,43 @@ def test_the_columns_of_the_configuration_come_first(tmp_path: Path) -> None:
     assert fault == f"data.text = 'body': {path}: its columns are 'text', 'title', 'label', 'stars'; name one of them"
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        "tweet_text,polarity\nso good,1\nso bad,0\n",
+        "Tweet Text,Polarity\nso good,1\nso bad,1.0\nnot so bad,0\n",
+        "tweet_text,polarity\nso good,pos\nso bad,neg\nquite good,pos\n",
+    ],
+)
+def test_unusual_names_are_not_learnt_as_a_text_and_a_class(tmp_path: Path, content: str) -> None:
+    path = written(tmp_path, "a.csv", content)
+    text, label = content.partition("\n")[0].split(",")
+    (fault,) = faults_of(path)
+    assert fault == (
+        f"data.train: {path}:1: may be the names of the columns, or a first row; set data.text = {text!r} and "
+        f"data.label = {label!r} if they are names, else data.text = '1' and data.label = '2'"
+    )
+    assert rows_of(path, Columns(text, label))[0][0] == "so good"
+    assert rows_of(path, Columns("1", "2"))[0] == (text, label)
+
+
+def test_the_name_of_a_single_column_of_texts_is_not_learnt(tmp_path: Path) -> None:
+    path = written(tmp_path, "a.csv", "q\nwhere is my card\nwhat does it cost\n")
+    (fault,) = faults_of(path, Columns(None, None, is_labelled=False))
+    assert fault.endswith("set data.text = 'q' if they are names, else data.text = '1'")
+    assert rows_of(path, Columns("q", None, is_labelled=False))[0] == ("where is my card", "")
+    assert rows_of(path, Columns("1", None, is_labelled=False))[0] == ("q", "")
+    two = written(tmp_path, "b.csv", "phrase,kind\nso good,1\nso bad,1\n")
+    (fault,) = faults_of(two, Columns(None, None, is_labelled=False))
+    assert fault.endswith("set data.text = 'phrase' if they are names, else data.text = '1'")
+
+
+@pytest.mark.parametrize("content", ["Help\nwhere is it\nThanks\nwhat\n", "where is it\nwhat\n", "one\n"])
+def test_a_column_of_texts_without_a_name_is_taken_whole(tmp_path: Path, content: str) -> None:
+    path = written(tmp_path, "a.csv", content)
+    assert [text for text, _ in rows_of(path, Columns(None, None, is_labelled=False))] == content.splitlines()
+
+
 def test_columns_that_cannot_be_told_are_asked_for(tmp_path: Path) -> None:
     (fault,) = faults_of(written(tmp_path, "a.csv", "text,a,b\nx,1,2\n"))
     assert fault.endswith("its columns are 'text', 'a', 'b'; name that of the label in data.label")
