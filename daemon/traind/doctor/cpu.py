@@ -1,4 +1,4 @@
-"""How many cores there are for us: the machine's, those we may run on, and the control group's share."""
+"""What there is for us: the machine's cores, those we may run on, and the control groups' share of cores and memory."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -19,6 +19,9 @@ class Limits:
 
     cores: float | None = None
     memory_bytes: int | None = None
+    memory_left_bytes: int | None = None
+    """Least room of any group that has a limit: the limit less what its processes use. Cached files can be given back,
+    and so count as room as far as nothing has touched them lately."""
 
 
 def own_groups(text: str) -> dict[str, str]:
@@ -48,20 +51,31 @@ def read_limits(root: Path = _CGROUPS, own: str | None = None) -> Limits:
     """The tightest limits of our groups and those above them; a container sees its own as the root."""
     groups = own_groups(own if own is not None else read("/proc/self/cgroup") or "")
     cores: list[float | None] = []
-    memory: list[int | None] = []
+    memory: list[tuple[int, int | None]] = []
     for directory in _upwards(root, groups.get("", "/")):
         cores.append(parse_cpu_max(read(directory / "cpu.max") or ""))
-        memory.append(parse_bytes(read(directory / "memory.max") or ""))
+        memory += _memory(directory, "memory.max", "memory.current", "inactive_file")
     for directory in _upwards(root / "cpu", groups.get("cpu", "/")):
         quota, period = (read(directory / f"cpu.cfs_{name}_us") or "" for name in ("quota", "period"))
         cores.append(parse_cpu_max(f"{quota.strip()} {period.strip()}"))
-    memory += [
-        parse_bytes(read(directory / "memory.limit_in_bytes") or "")
-        for directory in _upwards(root / "memory", groups.get("memory", "/"))
-    ]
+    for directory in _upwards(root / "memory", groups.get("memory", "/")):
+        memory += _memory(directory, "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
     return Limits(
-        min((c for c in cores if c is not None), default=None), min((m for m in memory if m is not None), default=None)
+        min((c for c in cores if c is not None), default=None),
+        min((limit for limit, _ in memory), default=None),
+        min((left for _, left in memory if left is not None), default=None),
     )
+
+
+def _memory(directory: Path, limit_name: str, usage_name: str, cached_name: str) -> list[tuple[int, int | None]]:
+    """A group's limit and what is left within it (None: not told); empty for a group without a limit."""
+    limit = parse_bytes(read(directory / limit_name) or "")
+    if limit is None:
+        return []
+    used = parse_bytes(read(directory / usage_name) or "")
+    stat = dict(line.split(maxsplit=1) for line in (read(directory / "memory.stat") or "").splitlines() if " " in line)
+    cached = parse_bytes(stat.get(cached_name, "")) or 0
+    return [(limit, None if used is None else max(0, limit - max(0, used - cached)))]
 
 
 def _upwards(root: Path, group: str) -> Iterator[Path]:

@@ -15,7 +15,7 @@ from traind.doctor.cpu import examine_cpu, num_allowed, read_limits
 from traind.doctor.cuda import ask_torch, examine_cuda
 from traind.doctor.gpu import Gpus, examine_gpus, read_gpus
 from traind.doctor.holder import examine_holders, look, run_of
-from traind.doctor.hub import examine_hub
+from traind.doctor.hub import examine_hub, hub_places
 from traind.doctor.logout import look_at_logout
 from traind.doctor.room import examine_room
 from traind.doctor.versions import look_at_versions, version
@@ -33,7 +33,7 @@ def examine(runs_dir: Path) -> Iterator[Finding]:
         "GPU": partial(examine_gpus, seen),
         "GPU held": partial(examine_holders, seen, look, partial(run_of, runs_dir=runs_dir), os.getuid()),
         "CPU": partial(examine_cpu, os.cpu_count() or 1, num_allowed(), limits.cores, os.environ),
-        "room": partial(examine_room, runs_dir, limits.memory_bytes),
+        "room": partial(examine_room, runs_dir, hub_places(os.environ, Path.home()).cache, limits),
         "hub": partial(examine_hub, os.environ, Path.home()),
         "logout": lambda: [look_at_logout()],
         "clock": lambda: look_at_clock(began, _newest_at(runs_dir)),

@@ -9,6 +9,7 @@ import psutil
 
 from rundir.size import size
 from traind.check.finding import Finding, fault, ok, warn
+from traind.doctor.cpu import Limits
 from traind.doctor.shell import read
 
 GIB = 2**30
@@ -21,7 +22,7 @@ FEW_WATCHES, FEW_INSTANCES = 1024, 16
 
 
 def examine_disk(what: str, path: Path, free_bytes: int, total_bytes: int) -> Finding:
-    """Whether checkpoints fit: one of DistilBERT with its optimizer takes 0.8 GB."""
+    """Whether checkpoints and models fit: one of DistilBERT with its optimizer takes 0.8 GB."""
     text = f"{size(free_bytes)} of {size(total_bytes)} free at {path}"
     cure = f"free some, or take another disk: {'--runs-dir' if what == 'disk' else 'HF_HOME'} says where"
     if free_bytes < LEAST_DISK:
@@ -29,12 +30,15 @@ def examine_disk(what: str, path: Path, free_bytes: int, total_bytes: int) -> Fi
     return warn(what, text, cure) if free_bytes < LITTLE_DISK else ok(what, text)
 
 
-def examine_memory(available_bytes: int, total_bytes: int, limit_bytes: int | None) -> Finding:
-    """Host memory, within the control group's limit."""
+def examine_memory(available_bytes: int, total_bytes: int, limits: Limits) -> Finding:
+    """Host memory, within what the control group has left."""
     text = f"{size(available_bytes)} of {size(total_bytes)} available"
+    limit_bytes = limits.memory_bytes
     if limit_bytes is not None and limit_bytes < total_bytes:
-        text += f", {size(limit_bytes)} allowed to this control group"
-        available_bytes = min(available_bytes, limit_bytes)
+        left_bytes = limit_bytes if limits.memory_left_bytes is None else limits.memory_left_bytes
+        left = "" if limits.memory_left_bytes is None else f", {size(left_bytes)} of them left"
+        text += f", {size(limit_bytes)} allowed to this control group{left}"
+        available_bytes = min(available_bytes, left_bytes)
     cure = "end what else runs, or take a smaller model; the system kills who asks for more"
     if available_bytes < LEAST_MEMORY:
         return fault("memory", text, cure)
@@ -75,21 +79,24 @@ def examine_inotify(watches: str | None, instances: str | None) -> Finding:
     return ok("inotify", text)
 
 
-def examine_room(runs_dir: Path, memory_limit: int | None) -> Iterator[Finding]:
+def examine_room(runs_dir: Path, hub_cache: Path, limits: Limits) -> Iterator[Finding]:
     """All of it, as this machine has it now. Raises OSError."""
     memory = psutil.virtual_memory()
-    yield examine_memory(memory.available, memory.total, memory_limit)
+    yield examine_memory(memory.available, memory.total, limits)
     shm = Path("/dev/shm")  # noqa: S108 - looked at, not written to
     usage = psutil.disk_usage(str(shm)) if shm.is_dir() else None
     yield examine_shm(None if usage is None else usage.free, 0 if usage is None else usage.total)
-    place = existing(runs_dir)
+    place, cache = existing(runs_dir), existing(hub_cache)
     disk = psutil.disk_usage(str(place))
     yield examine_disk("disk", place, disk.free, disk.total)
+    if cache.stat().st_dev != place.stat().st_dev:
+        disk = psutil.disk_usage(str(cache))
+        yield examine_disk("hub disk", cache, disk.free, disk.total)
     if not os.access(place, os.W_OK):
         yield fault("runs", f"{place} cannot be written to", "give another place with --runs-dir, or mend its owner")
     yield examine_descriptors(*resource.getrlimit(resource.RLIMIT_NOFILE))
-    limits = (read(f"/proc/sys/fs/inotify/max_user_{name}") for name in ("watches", "instances"))
-    yield examine_inotify(*limits)
+    inotify = (read(f"/proc/sys/fs/inotify/max_user_{name}") for name in ("watches", "instances"))
+    yield examine_inotify(*inotify)
 
 
 def existing(directory: Path) -> Path:

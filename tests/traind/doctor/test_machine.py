@@ -27,6 +27,7 @@ from traind.doctor.versions import examine_versions
 
 GIB = 2**30
 MIB = 2**20
+SHM = Path("/dev/shm")  # noqa: S108 - looked at, not written to
 
 
 # --- room ---------------------------------------------------------------------------------------------------------
@@ -38,9 +39,19 @@ MIB = 2**20
         (examine_disk("disk", Path("/runs"), GIB // 2, 100 * GIB), Level.FAULT, "512 MiB of 100 GiB free at /runs"),
         (examine_disk("disk", Path("/runs"), 5 * GIB, 100 * GIB), Level.WARN, "5 GiB"),
         (examine_disk("disk", Path("/runs"), 50 * GIB, 100 * GIB), Level.OK, "50 GiB"),
-        (examine_memory(GIB // 2, 16 * GIB, None), Level.FAULT, "512 MiB of 16 GiB available"),
-        (examine_memory(8 * GIB, 16 * GIB, 2 * GIB), Level.WARN, "2 GiB allowed to this control group"),
-        (examine_memory(8 * GIB, 16 * GIB, 64 * GIB), Level.OK, "8 GiB of 16 GiB available"),
+        (examine_memory(GIB // 2, 16 * GIB, Limits()), Level.FAULT, "512 MiB of 16 GiB available"),
+        (
+            examine_memory(8 * GIB, 16 * GIB, Limits(memory_bytes=2 * GIB)),
+            Level.WARN, "2 GiB allowed to this control group",
+        ),
+        (
+            examine_memory(60 * GIB, 64 * GIB, Limits(memory_bytes=16 * GIB, memory_left_bytes=GIB // 2)),
+            Level.FAULT, "16 GiB allowed to this control group, 512 MiB of them left",
+        ),
+        (
+            examine_memory(8 * GIB, 16 * GIB, Limits(memory_bytes=64 * GIB, memory_left_bytes=GIB)),
+            Level.OK, "8 GiB of 16 GiB available",
+        ),
         (examine_shm(60 * MIB, 64 * MIB), Level.WARN, "bus error"),
         (examine_shm(8 * GIB, 8 * GIB), Level.OK, "8 GiB"),
         (examine_shm(None, 0), Level.OK, "no /dev/shm"),
@@ -50,7 +61,7 @@ MIB = 2**20
         (examine_inotify("65536\n", "8\n"), Level.WARN, "by a timer"),
         (examine_inotify(None, None), Level.OK, "not told"),
     ],
-)
+)  # fmt: skip
 def test_room_has_thresholds(finding: Finding, level: Level, words: str) -> None:
     assert finding.level is level
     assert words in finding.text
@@ -58,9 +69,18 @@ def test_room_has_thresholds(finding: Finding, level: Level, words: str) -> None
 
 
 def test_this_machine_has_some_room(tmp_path: Path) -> None:
-    found = list(examine_room(tmp_path / "not" / "there" / "yet", None))
+    found = list(examine_room(tmp_path / "not" / "there" / "yet", tmp_path / "hub", Limits()))
     assert [f.check for f in found] == ["memory", "shared memory", "disk", "open files", "inotify"]
     assert existing(tmp_path / "not" / "there") == tmp_path
+
+
+@pytest.mark.skipif(not SHM.is_dir(), reason="needs a second file system")
+def test_a_hub_cache_on_a_disk_of_its_own_is_looked_at(tmp_path: Path) -> None:
+    if SHM.stat().st_dev == tmp_path.stat().st_dev:
+        pytest.skip("temporary files lie in /dev/shm")
+    found = {f.check: f.text for f in examine_room(tmp_path, SHM / "no-such-cache" / "hub", Limits())}
+    assert found["disk"].endswith(f"at {tmp_path}")
+    assert found["hub disk"].endswith("at /dev/shm")
 
 
 # --- cores --------------------------------------------------------------------------------------------------------
@@ -73,6 +93,12 @@ def test_quotas_of_both_versions_are_read(tmp_path: Path) -> None:
     (second / "pod" / "me" / "cpu.max").write_text("max 100000\n")
     (second / "pod" / "me" / "memory.max").write_text("2147483648\n")
     assert read_limits(second, "0::/pod/me\n") == Limits(1.5, 2 * GIB)
+    (second / "pod" / "me" / "memory.current").write_text(f"{GIB + 300 * MIB}\n")
+    (second / "pod" / "me" / "memory.stat").write_text(f"anon 5\ninactive_file {300 * MIB}\nactive_file 7\n")
+    assert read_limits(second, "0::/pod/me\n") == Limits(1.5, 2 * GIB, GIB)
+    (second / "pod" / "memory.max").write_text(f"{8 * GIB}\n")
+    (second / "pod" / "memory.current").write_text(f"{9 * GIB}\n")
+    assert read_limits(second, "0::/pod/me\n") == Limits(1.5, 2 * GIB, 0)
     first = tmp_path / "1"
     (first / "cpu").mkdir(parents=True)
     (first / "cpu" / "cpu.cfs_quota_us").write_text("50000\n")
@@ -80,6 +106,10 @@ def test_quotas_of_both_versions_are_read(tmp_path: Path) -> None:
     (first / "memory" / "a").mkdir(parents=True)
     (first / "memory" / "a" / "memory.limit_in_bytes").write_text("9223372036854771712\n")
     assert read_limits(first, "3:cpu,cpuacct:/\n4:memory:/a\n") == Limits(0.5, None)
+    (first / "memory" / "memory.limit_in_bytes").write_text(f"{4 * GIB}\n")
+    (first / "memory" / "memory.usage_in_bytes").write_text(f"{3 * GIB}\n")
+    (first / "memory" / "memory.stat").write_text(f"inactive_file 0\ntotal_inactive_file {GIB}\n")
+    assert read_limits(first, "3:cpu,cpuacct:/\n4:memory:/a\n") == Limits(0.5, 4 * GIB, 2 * GIB)
     assert read_limits(tmp_path / "none", "") == Limits()
 
 
