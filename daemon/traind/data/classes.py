@@ -10,6 +10,16 @@ from traind.config import ConfigError
 from traind.data.labels import read_names
 
 _INTEGER = re.compile(r"-?\d+")
+SCORES_MAX = 512
+"""Ordinal scores at most: which was taken for which is kept for all of them."""
+
+
+class ScoreError(ValueError):
+    """`label` is no ordinal score; the message says why, and the cure."""
+
+    def __init__(self, label: str, why: str) -> None:
+        super().__init__(f"the label {label!r} {why}")
+        self.label = label
 
 
 class ClassSet:
@@ -27,6 +37,7 @@ class ClassSet:
         if broken:
             raise ValueError(f"{broken[0]!a} has a lone surrogate; write both halves, or take it out")
         self.ids = {name: index for index, name in enumerate(self.names)}
+        self._has_numbers = any(_INTEGER.fullmatch(name) for name in self.names)
 
     def __len__(self) -> int:
         return len(self.names)
@@ -38,9 +49,12 @@ class ClassSet:
         return hash(self.names)
 
     def id_of(self, label: str) -> int | None:
-        """The id of a name, else of a number that is an id itself; None for neither."""
+        """The id of a name, else of a number that is an id itself; None for neither.
+
+        Where a name is a number, another number is no id: of classes named 1 to 5, a 0 is none of them.
+        """
         known = self.ids.get(label)
-        if known is None and _INTEGER.fullmatch(label) and 0 <= int(label) < len(self.names):
+        if known is None and not self._has_numbers and _INTEGER.fullmatch(label) and 0 <= int(label) < len(self.names):
             return int(label)
         return known
 
@@ -61,12 +75,17 @@ def derive(labels: Iterable[str], *, ordinal: bool) -> ClassSet:
     """The classes of these labels: numbers in their order, names in alphabetical order.
 
     `ordinal`: they are scores from 0 to the highest, each its own id, whether or not every one occurs. Raises
-    ValueError when they are not, or are fewer than two classes.
+    ScoreError when one of them cannot be that, ValueError when they are fewer than two classes.
     """
     distinct = set(labels)
     strange = sorted(label for label in distinct if not _INTEGER.fullmatch(label) or (ordinal and int(label) < 0))
     if ordinal and strange:
-        raise ValueError(f"the label {strange[0]!r} is no score; give numbers from 0, or leave task.positive_from out")
+        raise ScoreError(strange[0], "is no score; give numbers from 0, or leave task.positive_from out")
     if ordinal:
-        return ClassSet(str(score) for score in range(max(map(int, distinct), default=0) + 1))
+        highest = max(distinct, key=int, default="0")
+        if int(highest) >= SCORES_MAX:
+            raise ScoreError(
+                highest, f"is no score of few; give 0 to {SCORES_MAX - 1} at most, or name another data.label"
+            )
+        return ClassSet(str(score) for score in range(int(highest) + 1))
     return ClassSet(sorted(distinct) if strange else sorted(distinct, key=lambda label: (int(label), label)))

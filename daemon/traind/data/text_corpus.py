@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from traind.config import Config, ConfigError
-from traind.data.classes import ClassSet, derive, read_classes
+from traind.data.classes import SCORES_MAX, ClassSet, ScoreError, derive, read_classes
 from traind.data.hub_table import PREFIX, eval_source, read_hub
 from traind.data.source import check_unchanged
 from traind.data.split import hold_out
@@ -122,12 +122,20 @@ def _classes(config: Config, train: Table, rows: Sequence[Row]) -> ClassSet:
         if train.names is not None:
             return ClassSet(train.names)
         return derive((row.label for row in rows), ordinal=ordinal)
+    except ScoreError as error:
+        place = next(row.place for row in rows if row.label == error.label)
+        raise ConfigError(f"data.train: {place}: {error}") from None
     except ValueError as error:
         raise ConfigError(f"data.train: {config.data.train}: {error}") from None
 
 
 def _check_threshold(config: Config, labels: ClassSet) -> None:
     threshold = config.task.positive_from
+    if threshold is not None and len(labels) > SCORES_MAX:
+        raise ConfigError(
+            f"task.positive_from = {threshold}: there are {len(labels):,} classes, and {SCORES_MAX} ordinal scores at "
+            "most; leave it out"
+        )
     if threshold is not None and not 0 < threshold < len(labels):
         raise ConfigError(
             f"task.positive_from = {threshold}: leaves one side empty; the scores are 0 to {len(labels) - 1}, "

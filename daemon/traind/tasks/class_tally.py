@@ -1,13 +1,15 @@
-"""Adding up an evaluation of whole texts into one confusion matrix. Knows the number of examples, no model."""
+"""Adding up an evaluation of whole texts by class. Knows the number of examples, no model."""
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from traind.tasks.confusion import Matrix, flat_counts, scores, table
+from traind.tasks.confusion import as_counts, flat_counts, has_matrix, scores, table
 from traind.tasks.weighted_loss import WeightedLoss
 
 
@@ -20,8 +22,8 @@ class ClassResult:
     metrics: dict[str, float]
     labels: dict[str, dict[str, float]]
     """Per class: precision, recall, f1, support."""
-    confusion: list[list[int]]
-    """Texts by true (row) and predicted class (column), in the order of `labels`."""
+    confusion: list[list[int]] | None
+    """Texts by true (row) and predicted class (column), in the order of `labels`; None of very many classes."""
 
 
 class ClassTally:
@@ -31,22 +33,24 @@ class ClassTally:
         self._num_texts, self._names, self._positive_from, self._loss = num_texts, names, positive_from, loss
         self._loss_sum = 0.0
         self._weight = 0.0
-        self._matrix: Matrix = np.zeros((len(names), len(names)), dtype=np.int64)
+        self._seen = 0
+        self._counts: NDArray[np.int64] = flat_counts(torch.zeros(0), torch.zeros(0), len(names)).numpy()
 
     def add(self, batch: dict[str, Tensor], outputs: Tensor) -> None:
         """Take the logits [texts, classes] of a batch. One host sync."""
         logits = outputs.cpu()
         labels = batch["labels"]
         # NaN logits must count as an answer: argmax then gives some class, and the loss is nan.
-        counts = flat_counts(logits.argmax(dim=-1), labels, len(self._names))
-        self._matrix += counts.numpy().reshape(self._matrix.shape)
+        self._counts = self._counts + flat_counts(logits.argmax(dim=-1), labels, len(self._names)).numpy()
+        self._seen += len(labels)
         self._loss_sum += float(self._loss.sum_of(logits, labels))
         self._weight += self._loss.weight_of(labels)
 
     def result(self) -> ClassResult:
         """The metrics of everything added. Raises ValueError when texts are missing."""
-        if (seen := int(self._matrix.sum())) != self._num_texts:
-            raise ValueError(f"{seen} of {self._num_texts} texts were evaluated")
+        if self._seen != self._num_texts:
+            raise ValueError(f"{self._seen} of {self._num_texts} texts were evaluated")
         loss = self._loss_sum / self._weight if self._weight else math.nan
-        metrics = scores(self._matrix, self._positive_from)
-        return ClassResult(loss, metrics, table(self._matrix, self._names), self._matrix.tolist())
+        counts = as_counts(self._counts, len(self._names))
+        confusion = counts.tolist() if has_matrix(len(self._names)) else None
+        return ClassResult(loss, scores(counts, self._positive_from), table(counts, self._names), confusion)

@@ -21,7 +21,7 @@ from traind.tasks import model as models
 from traind.tasks.cache import Prepared
 from traind.tasks.class_tally import ClassTally
 from traind.tasks.class_weights import settled_weights
-from traind.tasks.confusion import Matrix, as_matrix, flat_counts, metric_names, scores
+from traind.tasks.confusion import as_counts, counts_of_one_answer, flat_counts, metric_names, scores
 from traind.tasks.prepare import prepare
 from traind.tasks.text_features import Batch, TextCollator, TextDataset, encode_texts, ordered_batches
 from traind.tasks.tokenizer import bare, fingerprint, framing
@@ -122,12 +122,12 @@ class TextClassification:
     # --- metrics ---
 
     def count(self, outputs: Tensor, batch: Batch) -> Tensor:
-        """The confusion matrix, flat: [classes²] int64, on the logits' device, without a host sync."""
+        """Which class was taken for which, flat: int64, on the logits' device, without a host sync."""
         return flat_counts(outputs.argmax(dim=-1), batch["labels"], self.num_classes)
 
     def train_metrics(self, counts: list[int]) -> dict[str, float]:
         """The same scores as those of an evaluation, of summed counts."""
-        return scores(as_matrix(counts, self.num_classes), self._positive_from)
+        return scores(as_counts(counts, self.num_classes), self._positive_from)
 
     def eval_batches(self, batch_size: int) -> Iterator[Batch]:
         """The eval texts in their order."""
@@ -143,9 +143,8 @@ class TextClassification:
     def baseline(self) -> tuple[str, dict[str, float]]:
         """Giving every text the class that is the most frequent one in training, the first of equal ones."""
         majority = int(self._counts(self._train).argmax())
-        matrix: Matrix = np.zeros((self.num_classes, self.num_classes), dtype=np.int64)
-        matrix[:, majority] = self._counts(self._eval)
-        return f"always {self._labels.names[majority]}, the most frequent class", scores(matrix, self._positive_from)
+        counts = counts_of_one_answer(majority, self._counts(self._eval))
+        return f"always {self._labels.names[majority]}, the most frequent class", scores(counts, self._positive_from)
 
 
 def _encode(config: Config, corpus: TextCorpus, tokenizer: Any, alive: Callable[[], None]) -> Prepared:

@@ -22,6 +22,8 @@ def test_scores_keep_their_number_as_their_id_whether_or_not_each_occurs() -> No
     for labels in (["0", "x"], ["-1", "2"]):
         with pytest.raises(ValueError, match="is no score; give numbers from 0"):
             derive(labels, ordinal=True)
+    with pytest.raises(ValueError, match="'20231105' is no score of few; give 0 to 511 at most"):
+        derive(["3", "20231105", "0"], ordinal=True)
 
 
 _NAMES = st.lists(st.text(st.characters(exclude_categories=["Cs"]), min_size=1), min_size=2, unique=True)
@@ -52,6 +54,11 @@ def test_a_label_is_a_name_or_a_number_that_is_an_id() -> None:
     named = ClassSet(["negative", "positive"])
     assert [named.id_of(label) for label in ("positive", "1", "2", "-1", "other")] == [1, 1, None, None, None]
     assert ClassSet(["1", "0"]).id_of("1") == 0  # a name comes before a number
+
+
+def test_where_a_name_is_a_number_another_number_is_no_id() -> None:
+    stars = ClassSet(["1", "2", "3", "4", "5"])
+    assert [stars.id_of(label) for label in ("1", "5", "0", "6")] == [0, 4, None, None]
 
 
 def test_what_is_written_is_read_back(tmp_path: Path) -> None:

@@ -81,6 +81,12 @@ def test_frozen_labels_win_over_given_ones_and_those_over_the_sources(tmp_path: 
         load(settings(path, labels=str(given)), None, corpus.hashes | {"labels": "other"})
 
 
+def test_more_named_classes_than_there_can_be_scores_have_no_threshold(tmp_path: Path) -> None:
+    path = table(tmp_path / "t.jsonl", [("x", 0), ("y", 1)])
+    with pytest.raises(ConfigError, match=r"task\.positive_from = 3: there are 600 classes, and 512 ordinal scores at"):
+        load(settings(path, positive_from=3), ClassSet(map(str, range(600))))
+
+
 def test_a_label_that_is_not_in_the_set_is_told_once_with_its_place(tmp_path: Path) -> None:
     path = table(tmp_path / "t.jsonl", [("x", "a"), ("y", "b"), ("z", "odd"), ("z", "odd")])
     with pytest.raises(ConfigError) as caught:
@@ -97,7 +103,8 @@ def test_a_label_that_is_not_in_the_set_is_told_once_with_its_place(tmp_path: Pa
         ([], {}, "data.train: .*: has no row; give at least one"),
         ([("x", "a")], {}, "has one document, none can be held out; give data.eval"),
         ([("x", "a"), ("y", "a")], {}, "the only label is 'a': nothing can be learnt"),
-        ([("x", "a"), ("y", "b")], {"positive_from": 1}, "the label 'a' is no score"),
+        ([("x", "a"), ("y", "b")], {"positive_from": 1}, "t.jsonl:1: the label 'a' is no score"),
+        ([("x", 0), ("y", 20231105)], {"positive_from": 1}, "t.jsonl:2: the label '20231105' is no score of few"),
         ([("x", 0), ("y", 1)], {"positive_from": 2}, "task.positive_from = 2: leaves one side empty; .* from 1 to 1"),
     ],
 )

@@ -9,7 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn import metrics as oracle
 
-from traind.tasks.confusion import as_matrix, flat_counts, metric_names, scores, table
+from traind.tasks.confusion import (
+    as_counts,
+    counts_of_one_answer,
+    flat_counts,
+    has_matrix,
+    metric_names,
+    scores,
+    table,
+)
 
 Labelling = tuple[int, list[int], list[int]]
 
@@ -24,7 +32,7 @@ def labellings(draw: st.DrawFn, min_classes: int = 2) -> Labelling:
 
 def matrix_of(labelling: Labelling) -> "np.ndarray[tuple[int, ...], np.dtype[np.int64]]":
     num_classes, true, predicted = labelling
-    return as_matrix(flat_counts(torch.tensor(predicted), torch.tensor(true), num_classes).tolist(), num_classes)
+    return as_counts(flat_counts(torch.tensor(predicted), torch.tensor(true), num_classes).tolist(), num_classes)
 
 
 @given(labellings())
@@ -85,6 +93,35 @@ def test_counts_of_parts_add_up(one: Labelling, two: Labelling) -> None:
     parts = [matrix_of((num_classes, *part[1:])) for part in (one, two)]
     whole = matrix_of((num_classes, one[1] + two[1], one[2] + two[2]))
     assert (parts[0] + parts[1]).tolist() == whole.tolist()
+
+
+def test_of_very_many_classes_the_scores_are_the_same_and_the_counts_are_few() -> None:
+    """As many classes as a catalogue has; the oracle is scikit-learn's."""
+    rng = np.random.default_rng(3)
+    true = rng.integers(0, 3000, 200)
+    predicted = np.where(rng.random(200) < 0.5, true, rng.integers(0, 3000, 200))
+    flat = flat_counts(torch.from_numpy(predicted), torch.from_numpy(true), 3000)
+    assert not has_matrix(3000)
+    assert flat.shape == (9000,)
+    counts = as_counts(flat.tolist(), 3000)
+    found = scores(counts)
+    assert tuple(found) == metric_names(3000, None)
+    assert found["accuracy"] == oracle.accuracy_score(true, predicted)
+    for average in ("macro", "weighted"):
+        f1 = oracle.f1_score(true, predicted, average=average, zero_division=0.0)
+        assert found[f"{average}_f1"] == pytest.approx(f1, abs=1e-12)
+    columns = oracle.precision_recall_fscore_support(true, predicted, labels=range(3000), zero_division=0.0)
+    rows = table(counts, [str(index) for index in range(3000)])
+    for index in {*true[:5], *predicted[:5]}:
+        assert list(rows[str(index)].values()) == pytest.approx([column[index] for column in columns], abs=1e-12)
+
+
+@pytest.mark.parametrize("num_classes", [4, 600])
+def test_one_answer_for_everything_counts_as_if_it_were_given_to_each(num_classes: int) -> None:
+    true = torch.tensor([0, 3, 3, 1, num_classes - 1])
+    each = flat_counts(torch.full_like(true, 3), true, num_classes)
+    support = np.bincount(true.numpy(), minlength=num_classes)
+    assert counts_of_one_answer(3, support).tolist() == as_counts(each.tolist(), num_classes).tolist()
 
 
 @pytest.mark.parametrize("num_classes", [2, 5])

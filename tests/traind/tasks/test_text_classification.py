@@ -19,8 +19,9 @@ from rundir.layout import RunDir
 from rundir.records import encode
 from rundir.status import RunInfo
 from traind.config import Config, ConfigError, Data, Model, Task
-from traind.tasks.class_tally import ClassResult
+from traind.tasks.class_tally import ClassResult, ClassTally
 from traind.tasks.text_classification import TextClassification
+from traind.tasks.weighted_loss import WeightedLoss
 
 MakeTask = Callable[..., TextClassification]
 
@@ -249,6 +250,19 @@ def test_a_pretrained_encoder_gets_a_new_head_which_is_explained_once(
     assert len(kept) == len(old) - 2  # all but the classifier, which has two classes now
     assert one.config.id2label == {0: "0", 1: "1"}  # type: ignore[union-attr]
     assert one.dropout.p == 0.4  # type: ignore[union-attr]
+
+
+def test_very_many_classes_are_scored_without_a_matrix() -> None:
+    names = [f"c{index}" for index in range(600)]
+    tally = ClassTally(4, names, None, WeightedLoss(None))
+    labels = torch.tensor([0, 599, 7, 7])
+    for rows in (slice(0, 3), slice(3, 4)):
+        tally.add({"labels": labels[rows]}, torch.eye(600)[[0, 599, 7, 8]][rows])
+    result = tally.result()
+    assert result.confusion is None
+    assert result.metrics["accuracy"] == 0.75
+    assert result.labels["c7"] == {"precision": 1.0, "recall": 0.5, "f1": 2 / 3, "support": 2.0}
+    assert list(result.labels) == names
 
 
 def test_texts_without_any_token_are_refused(make: MakeTask, tmp_path: Path) -> None:
