@@ -14,7 +14,7 @@ from traind.doctor.clock import look_at_clock, now
 from traind.doctor.cpu import examine_cpu, num_allowed, read_limits
 from traind.doctor.cuda import ask_torch, examine_cuda
 from traind.doctor.gpu import Gpus, examine_gpus, read_gpus
-from traind.doctor.holder import examine_holders, look, run_of
+from traind.doctor.holder import examine_holders, look_at_holder, run_of
 from traind.doctor.hub import examine_hub, hub_places
 from traind.doctor.logout import look_at_logout
 from traind.doctor.room import examine_room
@@ -31,7 +31,7 @@ def examine(runs_dir: Path) -> Iterator[Finding]:
     looks: dict[str, Look] = {
         "versions": look_at_versions,
         "GPU": partial(examine_gpus, seen),
-        "GPU held": partial(examine_holders, seen, look, partial(run_of, runs_dir=runs_dir), os.getuid()),
+        "GPU held": partial(examine_holders, seen, look_at_holder, partial(run_of, runs_dir=runs_dir), os.getuid()),
         "CPU": partial(examine_cpu, os.cpu_count() or 1, num_allowed(), limits.cores, os.environ),
         "room": partial(examine_room, runs_dir, hub_places(os.environ, Path.home()).cache, limits),
         "hub": partial(examine_hub, os.environ, Path.home()),

@@ -16,13 +16,16 @@ from rundir.layout import RunDir
 from rundir.size import size
 from rundir.status import Liveness, State, Status, liveness, read_status
 from traind.check.finding import Finding, ok, warn
+from traind.doctor.command import shown
 from traind.doctor.gpu import Gpus, untold
-from traind.words import MISSING, duration, one_line
+from traind.words import MISSING, duration
 
 T = TypeVar("T")
 
 _PARTS = ("traind.trainer", "traind.supervise")
-_COMMAND_LENGTH = 70
+_PROC = Path("/proc")
+_FIRST_NAMESPACE = "pid:[4026531836]"
+"""The machine's own process numbers: the kernel gives this namespace a fixed one (PROC_PID_INIT_INO)."""
 _ALIVE = (Liveness.LIVE, Liveness.SILENT, Liveness.ORPHANED, Liveness.UNKNOWN)
 """Verdicts on a run that may still have processes."""
 
@@ -79,8 +82,8 @@ def examine_holders(
 
 
 def _judge(process: Process, held: str, run: RunState | None, own_uid: int) -> Finding:
-    command = one_line(" ".join(process.command))[:_COMMAND_LENGTH] or "unnamed"
-    text = f"{held}: process {process.pid} of {process.user}, since {duration(process.age_s)}: {command}"
+    since = duration(process.age_s)
+    text = f"{held}: process {process.pid} of {process.user}, since {since}: {shown(process.command)}"
     end = f"kill {process.pid}   (kill -9 {process.pid} if it is still there after a minute)"
     if process.uid != own_uid:
         return ok("GPU held", text)
@@ -94,6 +97,32 @@ def _judge(process: Process, held: str, run: RunState | None, own_uid: int) -> F
     if not process.has_parent:
         return warn("GPU held", f"{text}\nperhaps stale: who started it is gone", f"if it is of no use any more: {end}")
     return ok("GPU held", text)
+
+
+def look_at_holder(pid: int) -> Process | None:
+    """The process that NVML means by a number; None when it cannot be seen from here."""
+    return look(pid) if is_holder(pid) else None
+
+
+def is_holder(pid: int, proc: Path = _PROC) -> bool:
+    """Whether the process of this number is one that has a GPU open.
+
+    In a container NVML may give the host's numbers, and who has the number here is somebody else. Where the descriptors
+    may not be read, the number alone is believed, if it is of the machine's own namespace.
+    """
+    try:
+        return any(_target(descriptor).startswith("/dev/nvidia") for descriptor in (proc / str(pid) / "fd").iterdir())
+    except PermissionError:
+        return _target(proc / "self" / "ns" / "pid") == _FIRST_NAMESPACE
+    except OSError:
+        return False
+
+
+def _target(link: Path) -> str:
+    try:
+        return str(link.readlink())
+    except OSError:  # closed meanwhile
+        return ""
 
 
 def look(pid: int) -> Process | None:

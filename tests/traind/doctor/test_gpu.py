@@ -12,9 +12,19 @@ from rundir.layout import RunDir
 from rundir.status import Heart, Liveness, State, Status, write_status
 from tests.conftest import eventually
 from traind.check.finding import Finding, Level
+from traind.doctor.command import shown
 from traind.doctor.cuda import Silence, View, ask_torch, examine_cuda, hear
 from traind.doctor.gpu import Gpu, Gpus, examine_gpus, read_gpus
-from traind.doctor.holder import Process, RunState, examine_holders, look, run_of, run_path
+from traind.doctor.holder import (
+    Process,
+    RunState,
+    examine_holders,
+    is_holder,
+    look,
+    look_at_holder,
+    run_of,
+    run_path,
+)
 
 GIB = 2**30
 OURS, OTHERS = 1000, 1001
@@ -99,6 +109,43 @@ def test_what_a_container_hides_is_said_to_be_untold() -> None:
     assert rest.level is Level.WARN
     assert "20 GiB are held by processes that NVML does not show" in rest.text
     assert not list(examine_holders(seen(Gpu(0, "H200", GIB // 4, 140 * GIB)), lambda _: None, lambda _: None, OURS))
+
+
+def test_a_number_that_means_another_process_here_is_not_believed(tmp_path: Path) -> None:
+    """As in a container: NVML gives the host's number, and an innocent process has it here."""
+    child = subprocess.Popen(["sleep", "60"])
+    try:
+        assert look(child.pid) is not None
+        gpu = Gpu(0, "H200", 20 * GIB, 140 * GIB, ((child.pid, 20 * GIB),))
+        (finding,) = examine_holders(seen(gpu), look_at_holder, lambda _: None, os.getuid())
+    finally:
+        child.kill()
+        child.wait()
+    assert "is not visible from here" in finding.text
+    assert "sleep" not in finding.text
+    assert (finding.level, finding.cure) == (Level.OK, "")
+    for pid, device in (("42", "/dev/nvidia0"), ("43", "/dev/null")):
+        (tmp_path / pid / "fd").mkdir(parents=True)
+        (tmp_path / pid / "fd" / "3").symlink_to(device)
+    assert [is_holder(pid, tmp_path) for pid in (42, 43, 44)] == [True, False, False]
+
+
+@pytest.mark.parametrize(
+    ("command", "text"),
+    [
+        (["python", "train.py", "--token=hf_abc"], "python train.py --token=…"),
+        (["serve", "--api-key", "my pass phrase", "--port", "80"], "serve --api-key … --port 80"),
+        (["env", "WANDB_API_KEY=abc", "python"], "env WANDB_API_KEY=… python"),
+        (["sh", "-c", "HF_TOKEN=abc run"], "sh -c HF_TOKEN=…"),
+        (["sh", "-c", "run --db-password abc --n 3"], "sh -c run --db-password … --n 3"),
+        (["python", "-c", "client(secret='abc')\nx"], "python -c client(secret=… x"),
+        (["train", "--tokenizer", "bert", "--tokenize=yes"], "train --tokenizer bert --tokenize=yes"),
+        (["a" * 100], "a" * 70),
+        ([], "unnamed"),
+    ],
+)  # fmt: skip
+def test_no_secret_of_a_command_line_is_shown(command: list[str], text: str) -> None:
+    assert shown(command) == text
 
 
 def test_a_command_line_names_its_run() -> None:
