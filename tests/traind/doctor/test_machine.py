@@ -12,7 +12,7 @@ from traind.check.finding import Finding, Level
 from traind.doctor.clock import EARLIEST_AT, Moment, examine_clock, parse_timedatectl
 from traind.doctor.cpu import Limits, examine_cpu, own_groups, parse_bytes, parse_cpu_max, read_limits
 from traind.doctor.hub import examine_hub, hub_places, measure
-from traind.doctor.logout import examine_logout, parse_yes, unit_of
+from traind.doctor.logout import examine_logout, is_spared, owner_of, parse_yes, unit_of
 from traind.doctor.room import (
     examine_descriptors,
     examine_disk,
@@ -207,6 +207,31 @@ def test_what_a_logout_ends(
     assert finding.level is level
     assert finding.cure.startswith(cure)
     assert bool(finding.cure) == bool(cure)
+
+
+@pytest.mark.parametrize(
+    ("user", "only", "excluded", "spared"),
+    [
+        ("root", "as 0\n", 'as 1 "root"\n', True),
+        ("root", None, None, True),
+        ("ada", "as 0\n", 'as 1 "root"\n', False),
+        ("ada", "as 0\n", 'as 2 "root" "ada"\n', True),
+        ("root", "as 0\n", "as 0\n", False),
+        ("ada", 'as 1 "bob"\n', "as 0\n", True),
+        ("bob", 'as 1 "bob"\n', "as 0\n", False),
+    ],
+)
+def test_logind_leaves_some_users_alone(user: str, only: str | None, excluded: str | None, spared: bool) -> None:
+    assert is_spared(user, only, excluded) is spared
+    finding = examine_logout(has_logind=True, kills=True, spared=spared, lingers=False, unit="session-3.scope")
+    assert finding.level is (Level.OK if spared else Level.FAULT)
+    assert ("but not for this user" in finding.text) == spared
+
+
+def test_the_owner_of_a_session_is_not_who_sudo_makes_us() -> None:
+    assert owner_of("0::/user.slice/user-0.slice/session-3.scope\n") == "root"
+    assert owner_of("0::/user.slice/user-4123456789.slice/session-3.scope\n") == "4123456789"
+    assert owner_of("0::/\n") == owner_of(f"0::/user.slice/user-{os.getuid()}.slice/session-3.scope\n")
 
 
 @pytest.mark.parametrize(
