@@ -91,3 +91,21 @@ def test_start_says_what_it_wonders_at_and_starts(traind: Traind, tmp_path: Path
     assert done.returncode == 0, done.stderr
     assert "! eval set: has 9 rows" in done.stderr
     assert status_of(layout.find_runs(tmp_path / "runs")[0]).state.has_ended
+
+
+def test_start_refuses_what_any_kind_of_task_is_known_to_fail_by(traind: Traind, tmp_path: Path) -> None:
+    refused = traind("start", str(toy(tmp_path)), "--set", "train.max_steps=5", "--set", "train.warmup_steps=5")
+    assert refused.returncode == 2
+    assert "warm-up: 5 of 5 steps" in refused.stderr
+    assert layout.find_runs(tmp_path / "runs") == []
+
+
+def test_what_a_label_says_does_not_steer_the_terminal_that_a_start_is_refused_on(
+    traind: Traind, tmp_path: Path
+) -> None:
+    evil = [(text, "sea\x1b[2J" if label == "sea" else label) for text, label in rows(40, seed=2, topics=["sea"])]
+    train = [(text, "sea\x1b[2J" if label == "sea" else label) for text, label in rows(240, seed=1)]
+    refused = traind("start", str(texts(tmp_path, train=train, evaluation=evil)))
+    assert refused.returncode == 2
+    assert "have the label sea␛[2J" in refused.stderr
+    assert "\x1b" not in refused.stderr

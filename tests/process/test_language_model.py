@@ -64,6 +64,7 @@ TINY = (
     "model.hidden_dim=64",
     "model.n_layers=1",
     "train.max_steps=4",
+    "train.warmup_steps=1",
     "eval.every=2",
     "eval.batch_size=64",
 )

@@ -71,17 +71,23 @@ def examine_plan(config: Config, plan: Plan) -> Iterator[Finding]:
         f"{plan.steps_per_epoch:,} an epoch of {plan.num_examples:,} examples, {plan.total_steps:,} in all "
         f"({epochs:.3g} epochs)",
     )
-    yield _warmup(plan)
+    yield _warmup(plan.warmup_steps, plan.total_steps)
     yield _lr(config)
     yield from _cadence(config, plan)
 
 
-def _warmup(plan: Plan) -> Finding:
-    text = f"{plan.warmup_steps:,} of {plan.total_steps:,} steps"
+def examine_known_length(config: Config) -> Iterator[Finding]:
+    """The warm-up of a run that is `max_steps` long, however many examples the data will make."""
+    if config.train.max_steps is not None:
+        yield _warmup(warmup_steps(config.train, config.train.max_steps), config.train.max_steps)
+
+
+def _warmup(num_warmup: int, num_steps: int) -> Finding:
+    text = f"{num_warmup:,} of {num_steps:,} steps"
     cure = "lower train.warmup_steps or warmup_ratio (a tenth of the run is usual), or train longer"
-    if plan.warmup_steps >= plan.total_steps:
+    if num_warmup >= num_steps:
         return fault("warm-up", f"{text}: the run ends before it reaches its learning rate", cure)
-    if plan.warmup_steps > LONG_WARMUP * plan.total_steps:
+    if num_warmup > LONG_WARMUP * num_steps:
         return warn("warm-up", f"{text}: more than half of the run", cure)
     return ok("warm-up", text)
 

@@ -2,9 +2,11 @@
 
 import pytest
 
-from traind.check.finding import Finding, Level, fault, lines, of_mistake, ok
+from traind.check.data import examine_early
+from traind.check.finding import Finding, Level, fault, in_one_line, lines, of_mistake, ok
 from traind.check.plan import examine_disk, examine_plan, plan_of
 from traind.config import Config, Data, Lora, Model, Train
+from traind.data.survey import Split, Survey
 
 
 def _config(**train: object) -> Config:
@@ -76,6 +78,21 @@ def test_rows_of_the_table() -> None:
         "                     two",
         "                     → do␛[2J",
     ]
+    assert in_one_line(fault("rows", "one\ntwo\x1b[2J", "do\x07")) == "rows: one two␛[2J; do␇"
     mistake = of_mistake("data", "a.csv: line 3: odd; take it out; or mend it")
     assert (mistake.text, mistake.cure) == ("a.csv: line 3: odd; take it out", "or mend it")
     assert of_mistake("data", "no cure") == Finding(Level.FAULT, "data", "no cure")
+
+
+@pytest.mark.parametrize("kind", ["token-classification", "text-classification", "causal-lm", "custom"])
+def test_a_warm_up_longer_than_max_steps_is_known_before_any_data_is_tokenised(kind: str) -> None:
+    config = _config(max_steps=20, warmup_steps=20)
+    config.task.kind = kind  # type: ignore[assignment]
+    split = Split(["a text"] * 40, [None] * 40, [""] * 40)
+    survey = None if kind == "custom" else Survey(split, split, ())
+    assert [f.check for f in examine_early(config, survey) if f.level is Level.FAULT and f.check == "warm-up"]
+    config.train.max_steps = 200
+    assert not [f for f in examine_early(config, survey) if f.level is not Level.OK and f.check == "warm-up"]
+    if kind != "text-classification":  # how many steps an epoch has is not known yet
+        config.train.max_steps = None
+        assert "warm-up" not in {f.check for f in examine_early(config, survey)}
