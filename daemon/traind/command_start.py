@@ -37,8 +37,7 @@ def start(
 ) -> int:
     """Returns the exit code; the run's path is the last line of standard output. Raises ConfigError.
 
-    `look_first`: what `traind check` finds wrong with the data without torch refuses the start, what it only wonders
-    at is said.
+    `look_first`: what `traind check` finds wrong without torch refuses the start, what it only wonders at is said.
     """
     umask_private()
     settings = config.load(path, overrides)
@@ -47,12 +46,12 @@ def start(
     launch.require_trainer()
     if missing := sinks.faults(settings.log):
         raise ConfigError(*missing)
-    earlier = _unfinished_twin(settings, runs_dir) if resume_auto else None
+    earlier = unfinished_twin(settings, runs_dir) if resume_auto else None
     if earlier is None:
-        if settings.task.kind != "custom":
-            survey = load_corpus(settings).survey()  # names every fault of the data while nothing is made yet
-            if look_first:
-                _look_at(settings, survey)
+        # Names every fault of the data while nothing is made yet; that of a custom task is its own.
+        survey = None if settings.task.kind == "custom" else load_corpus(settings).survey()
+        if look_first:
+            _look_at(settings, survey)
         run = launch.create_run(settings, runs_dir)
     else:
         run = earlier
@@ -67,7 +66,7 @@ def start(
     return _watch(run, is_new=is_new) if watch else _await_first_step(run, is_new=is_new)
 
 
-def _look_at(settings: Config, survey: Survey) -> None:
+def _look_at(settings: Config, survey: Survey | None) -> None:
     """The part of `traind check` that takes no time. Raises ConfigError for what would make the run worthless."""
     findings = examine_early(settings, survey)
     faults = [finding for finding in findings if finding.level is Level.FAULT]
@@ -75,7 +74,7 @@ def _look_at(settings: Config, survey: Survey) -> None:
         raise ConfigError(*map(in_one_line, faults), "start it all the same with --no-check")
     for finding in findings:
         if finding.level is Level.WARN:
-            _say(f"! {plain(in_one_line(finding))}")
+            _say(f"! {in_one_line(finding)}")
 
 
 def _say(text: str) -> None:
@@ -158,13 +157,20 @@ def _report_end(run: RunDir, state: State, *, is_new: bool) -> int:
     return exit_code.OF_STATE.get(state, exit_code.FAILED)
 
 
-def _unfinished_twin(settings: Config, runs_dir: Path) -> RunDir | None:
+def unfinished_twin(settings: Config, runs_dir: Path) -> RunDir | None:
     """The newest run of this very configuration that was neither done nor stopped by order."""
-    wanted = config.dump(settings)
     for run in layout.find_runs(runs_dir):
         status = read_status(run.status_json)
         if status is None or status.state is State.DONE or status.intent is Intent.STOPPED:
             continue
-        if run.config_toml.is_file() and run.config_toml.read_bytes() == wanted:
+        if _began_as(run) == settings:
             return RunDir(run.path.resolve())
     return None
+
+
+def _began_as(run: RunDir) -> Config | None:
+    """What its configuration means now, keys that it was written without included; None where it means nothing."""
+    try:
+        return config.parse(run.config_toml.read_bytes(), str(run.config_toml))
+    except (OSError, ConfigError):
+        return None
