@@ -2,7 +2,6 @@
 
 import re
 import signal
-import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 
@@ -10,6 +9,7 @@ import msgspec
 
 from traind.check.finding import Finding, fault, ok, warn
 from traind.doctor.gpu import Gpus
+from traind.doctor.shell import last_line, run
 from traind.words import one_line
 
 LIMIT_S = 60.0
@@ -29,7 +29,6 @@ class View(msgspec.Struct, kw_only=True):
     architectures: list[str] = []
     mps_built: bool = False
     mps_available: bool = False
-    threads: int = 1
     error: str = ""
 
 
@@ -43,18 +42,17 @@ class Silence(msgspec.Struct, kw_only=True):
 def ask_torch(limit_s: float = LIMIT_S) -> View | Silence:
     """Load torch in a process of its own and hear what it sees."""
     command = [sys.executable, "-m", "traind.doctor.torch_view"]
-    try:
-        done = subprocess.run(command, capture_output=True, timeout=limit_s, check=False)
-    except subprocess.TimeoutExpired:
+    answer = run(command, limit_s)
+    if answer is None:
         return Silence(why=f"it did not answer within {limit_s:.0f} s")
-    return hear(done.returncode, done.stdout, done.stderr.decode("utf-8", "replace"))
+    return hear(answer.status, answer.output, answer.errors)
 
 
 def hear(status: int, output: bytes, errors: str) -> View | Silence:
     """The answer of that process, or what its end means."""
     if status < 0:
         return Silence(why=f"it was ended by {signal.Signals(-status).name} while it looked for devices")
-    last = next((line for line in reversed(errors.splitlines()) if line.strip()), f"exit status {status}")
+    last = last_line(errors) or f"exit status {status}"
     if status:
         is_missing = bool(re.search(r"No module named '(torch|traind)'", last))
         return Silence(why=last, is_missing=is_missing)

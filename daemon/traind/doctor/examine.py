@@ -13,7 +13,7 @@ from traind.check.finding import Finding, warn
 from traind.doctor.clock import look_at_clock, now
 from traind.doctor.cpu import examine_cpu, num_allowed, read_limits
 from traind.doctor.cuda import ask_torch, examine_cuda
-from traind.doctor.gpu import Gpus, examine_gpus, read_gpus
+from traind.doctor.gpu import Gpus, ask_gpus, examine_gpus
 from traind.doctor.holder import examine_holders, look_at_holder, run_of
 from traind.doctor.hub import examine_hub, hub_places
 from traind.doctor.logout import look_at_logout
@@ -26,7 +26,7 @@ Look = Callable[[], Iterable[Finding]]
 def examine(runs_dir: Path) -> Iterator[Finding]:
     """Every finding on this machine, the quick ones first. Never raises for what a system refuses to tell."""
     began = now()
-    seen = read_gpus()
+    seen = ask_gpus()
     limits = read_limits()
     looks: dict[str, Look] = {
         "versions": look_at_versions,

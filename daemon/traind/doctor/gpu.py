@@ -1,15 +1,21 @@
-"""What NVML says of driver, GPUs and the processes that hold their memory; and what is to be said of free memory."""
+"""What NVML says of driver, GPUs and the processes that hold their memory; and what is to be said of free memory.
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+Asks NVML in a process of its own; does not know it itself.
+"""
+
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
-import pynvml
+import msgspec
 
 from rundir.size import size
 from traind.check.finding import Finding, ok, warn
+from traind.doctor.shell import last_line, run
 
+LIMIT_S = 30.0
+"""Longer than a driver takes that begins anew for each of eight GPUs."""
 LITTLE_FREE = 0.1
 """Share of a GPU's memory below which little training fits."""
 UNTOLD_BYTES = 512 * 2**20
@@ -42,48 +48,18 @@ class Gpus:
     """Whether the system has a GPU's device file, whatever NVML says."""
 
 
-def read_gpus() -> Gpus:
-    """Ask NVML. Never raises: a library or driver that is not there is said in `error`."""
+def ask_gpus(limit_s: float = LIMIT_S) -> Gpus:
+    """Ask NVML in a process of its own. Never raises: what keeps it from answering is said in `error`."""
     has_file = any(Path("/dev").glob("nvidia[0-9]*")) or Path("/proc/driver/nvidia/version").exists()
+    answer = run([sys.executable, "-m", "traind.doctor.gpu_view"], limit_s)
+    if answer is None:
+        return Gpus(error=f"it did not answer within {limit_s:g} s", has_device_file=has_file)
     try:
-        pynvml.nvmlInit()
-    except pynvml.NVMLError as error:
-        return Gpus(error=str(error), has_device_file=has_file)
-    try:
-        count = _told(pynvml.nvmlDeviceGetCount) or 0
-        version = _told(pynvml.nvmlSystemGetCudaDriverVersion)
-        return Gpus(
-            gpus=[_read_gpu(index) for index in range(count)],
-            driver=str(_told(pynvml.nvmlSystemGetDriverVersion) or ""),
-            cuda=None if version is None else (version // 1000, version % 1000 // 10),
-            has_device_file=has_file,
-        )
-    finally:
-        pynvml.nvmlShutdown()
-
-
-def _read_gpu(index: int) -> Gpu:
-    handle = _told(pynvml.nvmlDeviceGetHandleByIndex, index)
-    if handle is None:
-        return Gpu(index, "", None, None)
-    memory = _told(pynvml.nvmlDeviceGetMemoryInfo, handle)
-    held: dict[int, int | None] = {}
-    for query in (pynvml.nvmlDeviceGetComputeRunningProcesses, pynvml.nvmlDeviceGetGraphicsRunningProcesses):
-        held |= {int(process.pid): process.usedGpuMemory for process in _told(query, handle) or []}
-    return Gpu(
-        index,
-        str(_told(pynvml.nvmlDeviceGetName, handle) or ""),
-        None if memory is None else int(memory.used),
-        None if memory is None else int(memory.total),
-        tuple(held.items()),
-    )
-
-
-def _told(query: Callable[..., Any], *args: Any) -> Any:
-    try:
-        return query(*args)
-    except pynvml.NVMLError:
-        return None
+        seen = msgspec.json.decode(answer.output, type=Gpus)
+    except msgspec.DecodeError:
+        why = last_line(answer.errors) or f"exit status {answer.status}"
+        return Gpus(error=f"the process that asked it failed: {why}", has_device_file=has_file)
+    return replace(seen, has_device_file=has_file)
 
 
 def examine_gpus(seen: Gpus) -> Iterator[Finding]:

@@ -30,7 +30,6 @@ def main() -> None:
             "architectures": torch.cuda.get_arch_list() if available else [],
             "mps_built": torch.backends.mps.is_built(),
             "mps_available": torch.backends.mps.is_available(),
-            "threads": torch.get_num_threads(),
         }
     view["error"] = error or "; ".join(str(warning.message) for warning in caught)
     sys.stdout.write(json.dumps(view) + "\n")

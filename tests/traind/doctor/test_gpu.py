@@ -14,7 +14,7 @@ from tests.conftest import eventually
 from traind.check.finding import Finding, Level
 from traind.doctor.command import shown
 from traind.doctor.cuda import Silence, View, ask_torch, examine_cuda, hear
-from traind.doctor.gpu import Gpu, Gpus, examine_gpus, read_gpus
+from traind.doctor.gpu import Gpu, Gpus, ask_gpus, examine_gpus
 from traind.doctor.holder import (
     Process,
     RunState,
@@ -69,8 +69,16 @@ def test_a_silent_driver_is_told_from_no_gpu() -> None:
 
 
 def test_reading_never_raises() -> None:
-    found = read_gpus()
+    found = ask_gpus()
     assert bool(found.error) != bool(found.driver)
+    assert "the process that asked" not in found.error
+
+
+def test_a_driver_that_hangs_holds_nobody() -> None:
+    hung = ask_gpus(limit_s=0.001)
+    assert hung.error == "it did not answer within 0.001 s"
+    (finding,) = examine_gpus(Gpus(error=hung.error, has_device_file=True))
+    assert (finding.level, hung.error in finding.text) == (Level.WARN, True)
 
 
 # --- who holds memory ---------------------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """Room, cores, hub, logout, clock and versions: the texts that systems give, and the verdicts on them."""
 
 import os
+import subprocess
 import time
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from traind.doctor.room import (
     examine_shm,
     existing,
 )
-from traind.doctor.shell import ask, read
+from traind.doctor.shell import ask, read, run
 from traind.doctor.versions import examine_versions
 
 GIB = 2**30
@@ -300,3 +301,28 @@ def test_what_is_not_there_is_none(tmp_path: Path) -> None:
     assert ask("sleep", "60", limit_s=0.05) is None
     assert ask("echo", "yes") == "yes\n"
     assert read(tmp_path) is None
+
+
+def test_a_program_that_no_signal_ends_is_left_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As one is that hangs within a driver: the signal stays without effect, and nobody may wait for its end."""
+    children: list[subprocess.Popen[bytes]] = []
+
+    def stay(child: subprocess.Popen[bytes]) -> None:
+        children.append(child)
+
+    monkeypatch.setattr(subprocess.Popen, "kill", stay)
+    began = time.monotonic()
+    try:
+        assert run(["sleep", "30"], 0.05) is None
+        took_s = time.monotonic() - began
+    finally:
+        monkeypatch.undo()
+        for child in children:
+            child.kill()
+            child.wait()
+    assert len(children) == 1
+    assert took_s < 15
+
+
+def test_an_answer_has_status_and_both_texts() -> None:
+    assert run(["sh", "-c", "echo out; echo err >&2; exit 3"], 30) == (3, b"out\n", "err\n")
