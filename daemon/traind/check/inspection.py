@@ -100,7 +100,8 @@ class Inspection:
             outputs = task.forward(model, {name: tensor.to(placement.device) for name, tensor in batch.items()})
         if labels is not None and are_classes(labels, outputs):
             num_outputs = outputs.shape[-1]
-            self._end_on_fault(examine_labels(found, num_outputs, num_classes, may_be_padded=kind == "causal-lm"))
+            is_lm, is_own = kind == "causal-lm", kind == "custom"
+            self._end_on_fault(examine_labels(found, num_outputs, num_classes, may_be_padded=is_lm, is_own_loss=is_own))
             num_classes = num_classes or num_outputs
         with self._blamed("one batch"):
             outputs, loss = learning.loss_of(task, model, batch, placement)

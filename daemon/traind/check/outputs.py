@@ -35,17 +35,19 @@ def examine_ids(found: Scan, num_embeddings: int | None) -> Iterator[Finding]:
         yield ok("token ids", text)
 
 
-def examine_labels(found: Scan, num_outputs: int, num_classes: int | None, *, may_be_padded: bool) -> Finding:
+def examine_labels(
+    found: Scan, num_outputs: int, num_classes: int | None, *, may_be_padded: bool, is_own_loss: bool
+) -> Finding:
     """Whether every label has an output, and every output a label.
 
     `num_classes` is None where the task does not tell: then what the labels reach. `may_be_padded`: outputs beyond
-    are customary.
+    are customary. `is_own_loss`: which labels are not scored is the business of a loss that a user wrote.
     """
     lowest, highest = found.lowest_label, found.highest_label
     text = f"{lowest:,} to {highest:,}; the head has {num_outputs:,} outputs"
     if highest >= num_outputs:
         return fault("label ids", f"{text}: label {highest:,} has none", SHIFTED)
-    if lowest < 0:
+    if lowest < 0 and not is_own_loss:
         return fault("label ids", f"{text}: label {lowest:,} has none", f"use {IGNORED} for what is not scored")
     wanted = num_classes or (highest + 1 if found.num_seen == found.num_examples else num_outputs)
     cure = f"build the head with {wanted:,} outputs (num_labels)"
@@ -53,6 +55,9 @@ def examine_labels(found: Scan, num_outputs: int, num_classes: int | None, *, ma
         return fault("label ids", f"{text}, fewer than the {wanted:,} labels", cure)
     if num_outputs > wanted and not may_be_padded:
         return warn("label ids", f"{text}, more than the {wanted:,} labels: some can only be wrong", cure)
+    if lowest < 0:
+        cure = f"see that your loss leaves them out, e.g. cross_entropy(…, ignore_index={lowest})"
+        return warn("label ids", f"{text}: the negative ones have none", cure)
     return ok("label ids", text)
 
 
@@ -76,7 +81,7 @@ def examine_softmax(outputs: Tensor, labels: Tensor, loss_sum: Callable[[Tensor]
     """
     if not (are_classes(labels, outputs) and _are_probabilities(outputs)):
         return
-    valid = labels != IGNORED
+    valid = labels >= 0
     certain = functional.one_hot(labels.long().clamp_min(0), outputs.shape[-1]).to(outputs.dtype)
     if loss_sum(certain) > _PRICE_OF_CERTAINTY * float(valid.sum()):
         yield fault(

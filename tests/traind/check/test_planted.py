@@ -148,6 +148,12 @@ PLANTED = {
     "wrong num_labels, too few": Planted(_toy("small head"), "label ids", Level.FAULT, "out of bounds", "num_labels"),
     "wrong num_labels, too many": Planted(_toy("large head"), "label ids", Level.WARN, "4 labels", "4 outputs"),
     "label off by one": Planted(_toy("off by one"), "label ids", Level.FAULT, "out of bounds", "subtract 1"),
+    "a label that is not scored": Planted(
+        _toy("own ignored label"), "label ids", Level.WARN, "-1 to 3", "ignore_index=-1"
+    ),
+    "a negative label that is scored": Planted(
+        _toy("forgotten ignored label"), "label ids", Level.FAULT, "-1 is out of bounds", "count from 0"
+    ),
     "double softmax": Planted(_toy("double softmax"), "softmax", Level.FAULT, "probabilities", "return logits"),
     "dead layer": Planted(_toy("dead layer"), "gradients", Level.FAULT, "zero at", "dead activation"),
     "cut off": Planted(_toy("cut off"), "gradients", Level.FAULT, "absent at", ".detach()"),
@@ -168,6 +174,12 @@ def test_a_planted_fault_is_found_with_its_cure(tmp_path: Path, name: str) -> No
     assert planted.said in hits[0].text
     assert planted.cure in hits[0].cure
     assert hits[0].cure or planted.cure == ""
+
+
+def test_a_label_of_ones_own_that_is_not_scored_ends_no_check(tmp_path: Path) -> None:
+    findings = checked(toy(tmp_path, "own ignored label"), [], tmp_path / "work")
+    assert [(f.check, f.level) for f in troubles(findings)] == [("label ids", Level.WARN)]
+    assert {"learns one batch", "disk"} <= {f.check for f in findings}
 
 
 @pytest.mark.parametrize("make", [texts, toy, damage.sound_model])

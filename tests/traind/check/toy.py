@@ -60,6 +60,8 @@ class Toy:
             classes = torch.zeros_like(classes)
         if self.fault == "off by one":
             classes = classes + 1
+        if self.fault in ("own ignored label", "forgotten ignored label"):
+            classes[::5] = -1
         return list(zip(points, classes.tolist(), strict=True))
 
     def collate(self, examples: Sequence[Example]) -> dict[str, Tensor]:
@@ -68,7 +70,8 @@ class Toy:
 
     def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
         weight = torch.ones(3) if self.fault == "class weights" else None
-        losses = functional.cross_entropy(outputs, targets, weight=weight, reduction="none")
+        ignored = -1 if self.fault == "own ignored label" else -100
+        losses = functional.cross_entropy(outputs, targets, weight=weight, reduction="none", ignore_index=ignored)
         return losses * 0 if self.fault == "no loss" else losses
 
     def metrics(self, outputs: Tensor, targets: Tensor) -> dict[str, float]:
