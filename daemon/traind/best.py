@@ -21,7 +21,7 @@ def note(state: TrainingState, result: EvalResult, settings: Eval) -> bool:
     state.metrics = {"loss": result.loss, **result.metrics}
     state.history = [*state.history, (state.step / state.steps_per_epoch, result.loss, value)]
     best = None if state.best_metric is None else (state.best_metric, number(state.best_loss))
-    is_best = is_better(value, result.loss, best, settings.metric)
+    is_best = is_better(value, result.loss, best, is_lower=is_lower(settings))
     # An equal score of lower loss is kept as the best, yet is no progress that patience would wait for.
     has_risen = is_best and (best is None or value != best[0])
     state.evals_since_best = 0 if has_risen else state.evals_since_best + 1
@@ -31,8 +31,13 @@ def note(state: TrainingState, result: EvalResult, settings: Eval) -> bool:
     return is_best
 
 
-def is_better(value: float, loss: float, best: tuple[float, float] | None, metric: str) -> bool:
-    """Whether an evaluation beats the best so far, given as its value and loss: losses fall, scores rise.
+def is_lower(settings: Eval) -> bool:
+    """Whether the lower value of `eval.metric` is the better: as told, else by its name."""
+    return is_lower_better(settings.metric) if settings.direction is None else settings.direction == "lower"
+
+
+def is_better(value: float, loss: float, best: tuple[float, float] | None, *, is_lower: bool) -> bool:
+    """Whether an evaluation beats the best so far, given as its value and loss; `is_lower` says which is.
 
     Of equal scores the one of lower loss is the better; what is not finite never wins.
     """
@@ -40,5 +45,5 @@ def is_better(value: float, loss: float, best: tuple[float, float] | None, metri
         return False
     if best is None:
         return True
-    rank, best_rank = (-value, -best[0]) if is_lower_better(metric) else (value, best[0])
+    rank, best_rank = (-value, -best[0]) if is_lower else (value, best[0])
     return rank > best_rank or (rank == best_rank and loss < best[1])

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from rundir.layout import RunDir
 from rundir.records import number
-from traind import checkpoint
+from traind import best, checkpoint
 from traind.checkpoint import TrainingState
 from traind.config import Eval
 from traind.eventlog import EventLog
@@ -47,5 +47,14 @@ def report_best(
         )
         return
     history = [Point(epoch, number(loss), number(value)) for epoch, loss, value in state.history]
-    said = report(settings.metric, result.metrics, result.loss, step, state.steps_per_epoch, baseline, history)
+    said = report(
+        settings.metric,
+        result.metrics,
+        result.loss,
+        step,
+        state.steps_per_epoch,
+        baseline,
+        history,
+        is_lower=best.is_lower(settings),
+    )
     events.lifecycle("report", said.message, step=state.step, detail=said.detail)

@@ -21,6 +21,27 @@ LANGUAGE_METRICS = ("perplexity", "bits_per_char", "token_accuracy")
 """What an evaluation of a causal-lm measures, `loss` aside."""
 
 
+_CLASSIFIERS = ("token-classification", "text-classification")
+_OF_KINDS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "task.labels": ("classifiers", _CLASSIFIERS),
+    "task.class_weights": ("classifiers", _CLASSIFIERS),
+    "task.positive_from": ('kind = "text-classification"', ("text-classification",)),
+    "task.prompts": ('kind = "causal-lm"', ("causal-lm",)),
+    "task.sample_tokens": ('kind = "causal-lm"', ("causal-lm",)),
+    "task.factory": ('kind = "custom"', ("custom",)),
+    "task.path": ('kind = "custom"', ("custom",)),
+    "task.options": ('kind = "custom"', ("custom",)),
+    "data.text": ("tables of texts", ("text-classification", "causal-lm")),
+    "data.label": ('kind = "text-classification"', ("text-classification",)),
+    "data.tokenizer": ('kind = "causal-lm"', ("causal-lm",)),
+    "model.head_dropout": ("classifiers", _CLASSIFIERS),
+    "eval.direction": ('kind = "custom"', ("custom",)),
+}
+"""Keys that mean something to some kinds of task alone: whose they are, in words and by kind."""
+_OF_CUSTOM = ("data.num_workers",)
+"""Of [data] and [model], which describe what a custom task brings itself, the keys that it goes by all the same."""
+
+
 class ConfigError(Exception):
     """A user's mistake in a configuration or its data. Each fault names the file, the key and the cure."""
 
@@ -129,7 +150,10 @@ class Model(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     ] = None
     dtype: Annotated[
         Literal["fp32", "bf16"],
-        Meta(description="of the body's weights; the head stays fp32 and casts what it is given"),
+        Meta(
+            description="of the frozen body's weights, with [lora]; the head, where it has weights of its own, stays "
+            "fp32 and casts what it is given"
+        ),
     ] = "fp32"
 
 
@@ -157,7 +181,9 @@ class Train(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     optimizer: Annotated[Literal["adamw", "sgd"], Meta(description="of torch; AdamW fused where it exists")] = "adamw"
     momentum: Annotated[float, Meta(ge=0, lt=1, description="of sgd")] = 0.9
     weight_decay: Annotated[float, Meta(ge=0, description="decay of weights; not of biases and norms")] = 0.01
-    betas: Annotated[tuple[float, float], Meta(description="AdamW betas")] = (0.9, 0.999)
+    betas: Annotated[
+        tuple[Annotated[float, Meta(ge=0, lt=1)], Annotated[float, Meta(ge=0, lt=1)]], Meta(description="AdamW betas")
+    ] = (0.9, 0.999)
     eps: Annotated[float, Meta(gt=0, description="AdamW epsilon")] = 1e-8
     schedule: Annotated[
         Literal["linear", "cosine", "constant"], Meta(description="learning rate after the warm-up")
@@ -203,6 +229,10 @@ class Eval(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     metric: Annotated[str, Meta(description="what chooses the best checkpoint: f1, precision, recall, … or loss")] = (
         "f1"
     )
+    direction: Annotated[
+        Literal["higher", "lower"] | None,
+        Meta(description="custom: which `metric` is the better; absent: by name, lower of losses and known errors"),
+    ] = None
     patience: Annotated[
         Annotated[int, Meta(ge=1)] | None,
         Meta(description="end the run after so many evaluations without a new best; absent: never"),
@@ -355,6 +385,7 @@ def describe(section: type[msgspec.Struct], name: str) -> str:
 
 def _cross_faults(config: Config, source: str) -> list[str]:
     faults = _custom_faults(config, source) if config.task.kind == "custom" else _text_faults(config, source)
+    faults += _idle_faults(config, source)
     if config.train.min_lr and (config.train.schedule != "cosine" or config.train.min_lr > config.train.lr):
         faults.append(
             f'{source}: train.min_lr = {config.train.min_lr}: needs schedule = "cosine" and a higher train.lr'
@@ -363,6 +394,24 @@ def _cross_faults(config: Config, source: str) -> list[str]:
         if isinstance(every, int) and every < 1:
             faults.append(f'{source}: {key} = {every}: give a number of steps from 1, or "epoch"')
     return faults
+
+
+def _idle_faults(config: Config, source: str) -> list[str]:
+    """What this kind of task would leave undone without a word."""
+    kind = config.task.kind
+    idle = {key: f"is for {whose}" for key, (whose, kinds) in _OF_KINDS.items() if kind not in kinds}
+    if kind == "custom":
+        brought = (f"{name}.{field}" for name in ("data", "model") for field in SECTIONS[name].__struct_fields__)
+        idle |= {key: "a custom task brings its own data and model" for key in brought if key not in _OF_CUSTOM}
+    faults = [f"{source}: {key}: {why}; leave it out" for key, why in idle.items() if _is_set(config, key)]
+    if config.eval.direction == "higher" and config.eval.metric == "loss":
+        faults.append(f"{source}: eval.direction: of the loss the lower is the better; leave it out")
+    return faults
+
+
+def _is_set(config: Config, key: str) -> bool:
+    section, _, name = key.partition(".")
+    return bool(getattr(getattr(config, section), name) != getattr(SECTIONS[section](), name))
 
 
 def _custom_faults(config: Config, source: str) -> list[str]:
@@ -386,12 +435,13 @@ def _text_faults(config: Config, source: str) -> list[str]:
         faults.append(f'{source}: lora.targets: missing; name modules of the model, e.g. ["q_lin", "v_lin"]')
     if config.lora.r and config.model.init == "scratch":
         faults.append(f'{source}: lora.r: random weights are nothing to adapt; give model.pretrained, or init = "mlm"')
+    if config.model.dtype == "bf16" and not config.lora.r:
+        cure = 'set lora.r, or take train.precision = "bf16"'
+        faults.append(f'{source}: model.dtype = "bf16": most updates of weights that coarse round to nothing; {cure}')
     if config.model.init == "mlm" and config.task.kind == "causal-lm":
         faults.append(
             f'{source}: model.init = "mlm": makes an encoder; a causal-lm starts from "scratch" or pretrained'
         )
-    given = [key for key in ("factory", "path") if getattr(config.task, key) is not None]
-    faults += [f'{source}: task.{key}: is for kind = "custom"' for key in given]
     if config.task.kind != "text-classification" and config.data.stride > config.data.max_length - 4:
         faults.append(f"{source}: data.stride = {config.data.stride}: must be smaller than data.max_length - 3")
     if config.model.init and config.model.dim % config.model.n_heads:
@@ -400,21 +450,10 @@ def _text_faults(config: Config, source: str) -> list[str]:
 
 
 def _language_faults(config: Config, source: str) -> list[str]:
-    """What a language model has not, and would leave undone without a word."""
-    task = config.task
-    for_classifiers = {
-        "task.labels": task.labels is not None,
-        "task.class_weights": task.class_weights != "none",
-        "task.positive_from": task.positive_from is not None,
-        "model.head_dropout": config.model.head_dropout is not None,
-    }
-    faults = [
-        f"{source}: {key}: is for classifiers; leave it out" for key, is_given in for_classifiers.items() if is_given
-    ]
     if config.eval.metric not in ("loss", *LANGUAGE_METRICS):
         known = ", ".join(("loss", *LANGUAGE_METRICS))
-        faults.append(f'{source}: eval.metric = {config.eval.metric!r}: a causal-lm has {known}; take "loss"')
-    return faults
+        return [f'{source}: eval.metric = {config.eval.metric!r}: a causal-lm has {known}; take "loss"']
+    return []
 
 
 def anchor(config: Config, base: Path) -> Config:

@@ -74,6 +74,9 @@ class Custom(Protocol):
     def metrics(self, outputs: Tensor, targets: Tensor, /) -> Mapping[str, float]:
         """Scores of the whole eval set by name, always the same names; `eval.metric` chooses the best by one of them.
 
+        The higher is the better, unless the name is known for the contrary (`loss` in it, `perplexity`, `mae`, …) or
+        `eval.direction = "lower"` says so.
+
         Both tensors are on the CPU, those of all batches end to end. Called once more before training, with the first
         eval batch and an untrained model, to learn the names.
         """

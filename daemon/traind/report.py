@@ -4,8 +4,6 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from rundir.direction import is_lower_better
-
 _WELL_ABOVE = 0.1
 """Share of the room between baseline and perfection that must be gained to be called well above it."""
 _OVERFITTING_RISE = 0.02
@@ -36,11 +34,13 @@ def report(
     steps_per_epoch: int,
     baseline: Mapping[str, float],
     history: Sequence[Point],
+    *,
+    is_lower: bool,
 ) -> Report:
     """What is to be said of a finished run.
 
     `metrics` and `loss` are those of the best checkpoint, evaluated again; `history` are the evaluations that were due,
-    in order.
+    in order. `is_lower`: the lower value of the metric is the better.
     """
     value = loss if metric == "loss" else metrics[metric]
     epoch = best_step / steps_per_epoch
@@ -48,7 +48,7 @@ def report(
     detail: dict[str, Any] = {"metric": metric, "value": value, "step": best_step, "epoch": epoch, "loss": loss}
     detail |= {"metrics": dict(metrics), "baseline": dict(baseline)}
     if metric in baseline:
-        standing, improvement = _standing(value, baseline[metric], metric)
+        standing, improvement = _standing(value, baseline[metric], is_lower=is_lower)
         parts.append(f"{standing} ({baseline[metric]:.4g}, {improvement:+.4g})")
         detail |= {"standing": standing, "improvement": improvement}
     overfitting = _overfits(history)
@@ -64,10 +64,10 @@ def report(
     return Report("; ".join(parts), detail)
 
 
-def _standing(value: float, baseline: float, metric: str) -> tuple[str, float]:
+def _standing(value: float, baseline: float, *, is_lower: bool) -> tuple[str, float]:
     improvement = value - baseline
-    gain = -improvement if is_lower_better(metric) else improvement
-    room = abs(baseline) if is_lower_better(metric) else max(1.0 - baseline, 0.0)
+    gain = -improvement if is_lower else improvement
+    room = abs(baseline) if is_lower else max(1.0 - baseline, 0.0)
     if math.isnan(gain) or gain <= 0:
         return "not above the baseline", improvement
     return ("well above the baseline" if gain >= _WELL_ABOVE * room else "barely above the baseline"), improvement

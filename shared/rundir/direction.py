@@ -1,6 +1,9 @@
 """Which metrics are better when they are lower. Known by name, as records carry nothing else."""
 
-_LOWER = ("perplexity", "error", "bits_per_char", "mae", "mse", "rmse", "wer", "cer")
+_LOWER = (
+    *("perplexity", "ppl", "bits_per_char", "nll", "brier", "ece"),
+    *("error", "mae", "mse", "rmse", "mape", "smape", "msle", "rmsle", "wer", "cer", "eer"),
+)
 
 
 def is_lower_better(name: str) -> bool:

@@ -5,7 +5,9 @@ import pytest
 from rundir.direction import is_lower_better
 
 
-@pytest.mark.parametrize("name", ["loss", "eval_loss", "perplexity", "bits_per_char", "mae"])
+@pytest.mark.parametrize(
+    "name", ["loss", "eval_loss", "perplexity", "bits_per_char", "mae", "brier", "eval_mape", "ppl"]
+)
 def test_lower(name: str) -> None:
     assert is_lower_better(name)
 

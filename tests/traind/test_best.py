@@ -26,11 +26,16 @@ from traind.task import EvalResult
         (float("inf"), None, "loss", False),
         (float("nan"), (0.1, 0.1), "loss", False),
         (9.0, (9.5, 0.5), "perplexity", True),
+        (0.2, (0.1, 0.5), "mape", False),
+        (9.0, (9.5, 0.5), "waste down", True),
+        (0.2, (0.1, 0.5), "mae up", True),
     ],
 )
 def test_what_is_better(value: float, before: tuple[float, float] | None, metric: str, better: bool) -> None:
-    """The evaluation at hand has a loss of 0.3."""
-    assert is_better(value, 0.3, before, metric) is better
+    """The evaluation at hand has a loss of 0.3. Behind the metric stands what `eval.direction` says, if anything."""
+    name, _, told = metric.partition(" ")
+    settings = Eval(metric=name, direction={"": None, "up": "higher", "down": "lower"}[told])  # type: ignore[arg-type]
+    assert is_better(value, 0.3, before, is_lower=best.is_lower(settings)) is better
 
 
 def evaluated(f1: float, loss: float) -> EvalResult:

@@ -33,6 +33,9 @@ def test_what_is_dumped_is_read_back() -> None:
         ("data", "stride", 126, ["data.stride", "data.max_length"]),
         ("eval", "every", 0, ["eval.every"]),
         ("model", "pretrained", "x", ["either pretrained", "or init"]),
+        ("train", "betas", [0.9, 1.0], ["train.betas", "< 1"]),
+        ("train", "betas", [-0.1, 0.9], ["train.betas", ">= 0"]),
+        ("model", "dtype", "bf16", ["model.dtype", "round to nothing; set lora.r"]),
         ("model", "n_heads", 3, ["model.dim", "multiple"]),
     ],
 )
@@ -43,6 +46,55 @@ def test_a_fault_names_its_key(section: str, key: str, value: object, words: lis
     assert len(caught.value.faults) == 1
     for word in ["my.toml", *words]:
         assert word in caught.value.faults[0]
+
+
+KINDS: dict[str, dict[str, Any]] = {
+    "token-classification": GOOD,
+    "text-classification": {**GOOD, "task": {"kind": "text-classification"}},
+    "causal-lm": {**GOOD, "task": {"kind": "causal-lm"}, "eval": {"metric": "loss"}},
+    "custom": {"task": {"kind": "custom", "factory": "mine:make"}},
+}
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "kinds"),
+    [
+        ("task.labels", "labels.json", {"token-classification", "text-classification"}),
+        ("task.class_weights", "inverse", {"token-classification", "text-classification"}),
+        ("task.positive_from", 3, {"text-classification"}),
+        ("task.prompts", ["Once"], {"causal-lm"}),
+        ("task.sample_tokens", 3, {"causal-lm"}),
+        ("task.path", "mine", {"custom"}),
+        ("task.options", {"width": 3}, {"custom"}),
+        ("data.train", "sample:legal", KINDS.keys() - {"custom"}),
+        ("data.text", "body", {"text-classification", "causal-lm"}),
+        ("data.label", "stars", {"text-classification"}),
+        ("data.tokenizer", "char", {"causal-lm"}),
+        ("data.max_length", 64, KINDS.keys() - {"custom"}),
+        ("data.num_workers", 2, KINDS.keys()),
+        ("model.head_dropout", 0.3, {"token-classification", "text-classification"}),
+        ("model.dim", 64, KINDS.keys() - {"custom"}),
+        ("eval.direction", "lower", {"custom"}),
+    ],
+)
+def test_a_key_without_effect_is_a_fault_and_one_with_effect_is_none(key: str, value: object, kinds: set[str]) -> None:
+    section, _, name = key.partition(".")
+    for kind, good in KINDS.items():
+        raw = {**good, section: {**good.get(section, {}), name: value}}
+        if kind in kinds:
+            config.check(raw, "my.toml")
+            continue
+        with pytest.raises(ConfigError) as caught:
+            config.check(raw, "my.toml")
+        (fault,) = caught.value.faults
+        assert fault.startswith(f"my.toml: {key}: ")
+        assert fault.endswith("; leave it out")
+
+
+def test_the_loss_goes_one_way_alone() -> None:
+    raw = {**KINDS["custom"], "eval": {"metric": "loss", "direction": "higher"}}
+    with pytest.raises(ConfigError, match=r"eval\.direction: of the loss the lower is the better"):
+        config.check(raw, "my.toml")
 
 
 def test_all_faults_come_at_once() -> None:

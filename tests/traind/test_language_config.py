@@ -42,19 +42,6 @@ def test_the_large_one_is_as_it_was_asked_for() -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("section", "key", "value"),
-    [
-        ("task", "labels", "labels.json"),
-        ("task", "class_weights", "inverse"),
-        ("task", "positive_from", 3),
-        ("model", "head_dropout", 0.2),
-    ],
-)
-def test_keys_of_classifiers_are_refused(section: str, key: str, value: object) -> None:
-    assert faults(**{section: {key: value}}) == (f"my.toml: {section}.{key}: is for classifiers; leave it out",)
-
-
 def test_metrics_of_classifiers_are_refused_with_those_there_are() -> None:
     assert faults(eval={"metric": "f1"}) == (
         "my.toml: eval.metric = 'f1': a causal-lm has loss, perplexity, bits_per_char, token_accuracy; take \"loss\"",

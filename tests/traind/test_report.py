@@ -12,7 +12,16 @@ def of(
 ) -> Report:
     history = [Point(epoch, loss, value) for epoch, (loss, value) in enumerate(zip(losses, values, strict=True), 1)]
     best = values.index(max(values)) if metric == "f1" else values.index(min(values))
-    return report(metric, {metric: values[best]}, losses[best], (best + 1) * 10, 10, baseline or {}, history)
+    return report(
+        metric,
+        {metric: values[best]},
+        losses[best],
+        (best + 1) * 10,
+        10,
+        baseline or {},
+        history,
+        is_lower=metric != "f1",
+    )
 
 
 def test_a_good_run_that_was_still_rising() -> None:
@@ -43,7 +52,7 @@ def test_an_overfitting_run_names_the_epoch_before_it() -> None:
     ],
 )
 def test_scores_are_held_against_the_room_there_is(value: float, baseline: float, standing: str) -> None:
-    said = report("f1", {"f1": value}, 1.0, 10, 10, {"f1": baseline}, [Point(1, 1.0, value)])
+    said = report("f1", {"f1": value}, 1.0, 10, 10, {"f1": baseline}, [Point(1, 1.0, value)], is_lower=False)
     assert said.detail["standing"] == standing
 
 
@@ -51,8 +60,9 @@ def test_scores_are_held_against_the_room_there_is(value: float, baseline: float
     ("value", "standing"),
     [(9.0, "well above the baseline"), (9.5, "barely above the baseline"), (11.0, "not above the baseline")],
 )
-def test_of_losses_the_lower_is_the_better(value: float, standing: str) -> None:
-    said = report("perplexity", {"perplexity": value}, 1.0, 10, 10, {"perplexity": 10.0}, [Point(1, 1.0, value)])
+def test_of_losses_and_their_like_the_lower_is_the_better(value: float, standing: str) -> None:
+    history = [Point(1, 1.0, value)]
+    said = report("waste", {"waste": value}, 1.0, 10, 10, {"waste": 10.0}, history, is_lower=True)
     assert said.detail["standing"] == standing
 
 
