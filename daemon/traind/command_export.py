@@ -9,11 +9,19 @@ from traind.export.extra import MissingLibraryError
 from traind.export.recording import Recording, read_recording
 
 
+_TEXTS = ("html", "markdown")
+"""Formats that are one text, which can be printed."""
+
+
 def export(reference: str, runs_dir: Path, to: str, out: Path | None) -> int:
     """Write a run and print where. Raises RunNotFoundError.
 
-    Without `out`: `RUN-csv/`, `RUN.html`, … in the working directory. `-` as `out` prints html and markdown.
+    Without `out`: `RUN-csv/`, `RUN.html`, … in the working directory. `-` as `out` prints html and markdown; of the
+    others it is a mistake.
     """
+    if out is not None and str(out) == "-" and to not in _TEXTS:
+        print(f"traind: {to} is files, not a text to print: --out takes a directory", file=sys.stderr)
+        return exit_code.MISTAKE
     run = layout.resolve(reference, runs_dir)
     recording = read_recording(run)
     try:

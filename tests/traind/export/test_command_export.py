@@ -37,6 +37,17 @@ def test_a_log_is_printed_on_demand(tmp_path: Path, capfdbinary: pytest.CaptureF
     assert b"3 lines of 20270115-080000-golden are no records" in captured.err
 
 
+@pytest.mark.parametrize("to", ["csv", "parquet", "tensorboard"])
+def test_files_are_not_printed(
+    to: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = stories.empty(tmp_path / "runs")
+    monkeypatch.chdir(tmp_path)
+    assert main(["export", str(run.path), "--to", to, "--out", "-"]) == 2
+    assert f"{to} is files, not a text to print" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["runs"]
+
+
 def test_what_is_missing_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
