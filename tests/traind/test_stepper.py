@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any, cast
 
+import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -77,3 +78,26 @@ def test_a_step_from_a_copy_is_the_same_whatever_the_memory_layout() -> None:
     train(two, 1)
     one_model, two_model = one.copy_model(), two.copy_model()
     assert all(torch.equal(one_model[name], two_model[name]) for name in one_model)
+
+
+def test_training_is_the_plain_loop_float_for_float() -> None:
+    """Mean loss over equal micro-batches, clipping, AdamW: as a short script would write it."""
+    one, plain = stepper(lambda: None), stepper(lambda: None).model
+    train_settings = Config().train
+    decayed = [parameter for parameter in plain.parameters() if parameter.ndim > 1]
+    others = [parameter for parameter in plain.parameters() if parameter.ndim <= 1]
+    groups = [{"params": decayed, "weight_decay": train_settings.weight_decay}, {"params": others, "weight_decay": 0.0}]
+    adamw = torch.optim.AdamW(groups, lr=1e-2, fused=True)
+    for step in range(5):
+        result = one.train(batches(), step=step, lr=lambda: 1e-2, clip=lambda: 1.0)
+        total = torch.zeros((), dtype=torch.float64)
+        for batch in batches():
+            loss = functional.mse_loss(plain(batch["x"]), batch["y"], reduction="sum") / 12
+            loss.backward()  # type: ignore[no-untyped-call]
+            total += loss.detach().double()
+        grad_norm = torch.nn.utils.clip_grad_norm_(plain.parameters(), 1.0)
+        adamw.step()
+        adamw.zero_grad()
+        assert result.loss.item() == pytest.approx(total.item(), rel=1e-7)
+        assert torch.equal(result.grad_norm, grad_norm)
+    assert all(torch.equal(a, b) for a, b in zip(one.model.parameters(), plain.parameters(), strict=True))
