@@ -8,7 +8,6 @@ from traind import exit_code
 from traind.export.extra import MissingLibraryError
 from traind.export.recording import Recording, read_recording
 
-
 _TEXTS = ("html", "markdown")
 """Formats that are one text, which can be printed."""
 
