@@ -13,15 +13,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import msgspec
-
 from rundir.layout import RunDir
 from traind import config, exit_code, launch
 from traind.check.data import examine_data
-from traind.check.finding import MARKS, Finding, Level, count, fault, lines, of_mistake, ok
+from traind.check.finding import Finding, fault, of_mistake, ok
 from traind.check.report import read_line
+from traind.check.table import Table
 from traind.config import Config, ConfigError
 from traind.data import load_corpus
+from traind.doctor.room import existing
 from traind.sinks import catalog as sinks
 
 _LAST_WORDS = 3
@@ -30,7 +30,7 @@ _LAST_WORDS = 3
 
 def check(path: Path, overrides: list[str], runs_dir: Path, *, as_json: bool) -> int:
     """Returns 0 without a fault, 1 with one, 2 where the configuration itself is one."""
-    table = _Table(as_json=as_json)
+    table = Table(as_json=as_json, took="check_s")
     began = time.monotonic()
     try:
         settings = config.load(path, overrides)
@@ -47,37 +47,10 @@ def check(path: Path, overrides: list[str], runs_dir: Path, *, as_json: bool) ->
         with _workplace(settings) as run:
             _inspect(run, runs_dir, table)
     table.end(time.monotonic() - began)
-    return exit_code.FAILED if count(table.findings, Level.FAULT) else exit_code.OK
+    return exit_code.FAILED if table.has_fault else exit_code.OK
 
 
-class _Table:
-    """The findings so far; shows each at once, or all at the end as JSON."""
-
-    def __init__(self, *, as_json: bool) -> None:
-        self.findings: list[Finding] = []
-        self._as_json = as_json
-
-    def add(self, finding: Finding) -> None:
-        self.findings.append(finding)
-        if not self._as_json:
-            print(*lines(finding), sep="\n", flush=True)
-
-    def doing(self, text: str) -> None:
-        if sys.stderr.isatty():
-            print(f"… {text}", file=sys.stderr, flush=True)
-
-    def end(self, seconds: float) -> None:
-        faults, warnings = count(self.findings, Level.FAULT), count(self.findings, Level.WARN)
-        if self._as_json:
-            report = {"faults": faults, "warnings": warnings, "check_s": round(seconds, 3), "findings": self.findings}
-            print(msgspec.json.format(msgspec.json.encode(report), indent=1).decode())
-            return
-        fine = len(self.findings) - faults - warnings
-        counts = ((MARKS[Level.OK], fine), (MARKS[Level.WARN], warnings), (MARKS[Level.FAULT], faults))
-        print(f"{'  '.join(f'{mark} {number}' for mark, number in counts)}   in {seconds:.1f} s")
-
-
-def _examine_data(settings: Config, table: _Table) -> bool:
+def _examine_data(settings: Config, table: Table) -> bool:
     """Whether there is data to go on with."""
     if settings.task.kind == "custom":  # its factory reads it
         return True
@@ -102,13 +75,13 @@ def _workplace(settings: Config) -> Iterator[RunDir]:
         yield run
 
 
-def _inspect(run: RunDir, runs_dir: Path, table: _Table) -> None:
+def _inspect(run: RunDir, runs_dir: Path, table: Table) -> None:
     table.doing("loading torch")
     report_read, report_write = os.pipe()
     command = [sys.executable, "-m", "traind.check", str(run.path), "--report-fd", str(report_write)]
     with open(run.console, "w+b") as console:
         process = subprocess.Popen(
-            [*command, "--disk", str(_existing(runs_dir))],
+            [*command, "--disk", str(existing(runs_dir))],
             stdin=subprocess.DEVNULL,
             stdout=console,
             stderr=console,
@@ -142,8 +115,3 @@ def _crash(run: RunDir, status: int) -> Finding:
     cause = signal.Signals(-status).name if status < 0 else f"exit status {status}"
     words = run.console.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-_LAST_WORDS:]
     return fault("process", "\n".join([f"ended with {cause}", *words]), "training would end the same way")
-
-
-def _existing(directory: Path) -> Path:
-    """The directory, or the nearest above it that is there: the same disk."""
-    return next(place for place in (directory.absolute(), *directory.absolute().parents) if place.exists())
