@@ -10,6 +10,7 @@ from torch.nn import functional
 
 from traind.config import LANGUAGE_METRICS
 from traind.data.labels import IGNORED
+from traind.device import float_of
 from traind.tasks.window import Ints
 
 
@@ -33,12 +34,15 @@ class LmTally:
         self._num_right = self._num_targets = 0
 
     def add(self, batch: dict[str, Tensor], outputs: Tensor) -> None:
-        """Take the logits [windows, tokens, vocabulary] of a batch. One host sync."""
+        """Take the logits [windows, tokens, vocabulary] of a batch. What they come to is read in one host sync."""
         labels = batch["labels"].to(outputs.device)
-        num_right, num_targets = count(outputs, labels).tolist()
-        self._loss_sum += float(loss_sum(outputs, labels))
-        self._num_right += num_right
-        self._num_targets += num_targets
+        # The counts of a batch are whole numbers that any of the floats can hold.
+        wide = float_of(outputs.device)
+        found = torch.cat([count(outputs, labels).to(wide), loss_sum(outputs, labels).to(wide).view(1)])
+        num_right, num_targets, loss = found.tolist()
+        self._loss_sum += loss
+        self._num_right += int(num_right)
+        self._num_targets += int(num_targets)
 
     def result(self) -> LmResult:
         """The scores of everything added; nan when that is nothing."""

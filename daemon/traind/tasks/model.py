@@ -194,10 +194,21 @@ def _dropout(config: Config, known: PreTrainedConfig) -> dict[str, float]:
 
 
 def _with_dropout(model: PreTrainedModel, config: Config) -> PreTrainedModel:
-    """Set the dropout before the classifier, for which each architecture has a key of its own, or none."""
-    head = getattr(model, "dropout", None)
-    if config.model.head_dropout is not None and isinstance(head, nn.Dropout):
-        head.p = config.model.head_dropout
+    """Set the dropout before the classifier, for which each architecture has a key and a place of its own.
+
+    Raises ConfigError where there is none.
+    """
+    wanted = config.model.head_dropout
+    if wanted is None:
+        return model
+    heads = [child for name, child in model.named_children() if name != model.base_model_prefix]
+    found = [module for head in heads for module in head.modules() if isinstance(module, nn.Dropout)]
+    if not found:
+        raise ConfigError(
+            f"model.head_dropout = {wanted}: {type(model).__name__} has no dropout before its classifier; leave it out"
+        )
+    for dropout in found:
+        dropout.p = wanted
     return model
 
 

@@ -50,22 +50,29 @@ class EvalTally:
         self._predicted: Ints = np.zeros(len(encoded.ids), dtype=np.int64)
 
     def add(self, batch: dict[str, Tensor], logits: Tensor) -> None:
-        """Take the logits [windows, tokens, labels] of the next batch. One host sync."""
+        """Take the logits [windows, tokens, labels] of the next batch. Waits for the device once."""
         labels = batch["labels"].cpu()
         owned = torch.full_like(labels, IGNORED)
+        places = [self._place(self._next + row) for row in range(labels.shape[0])]
+        for row, (columns, _) in enumerate(places):
+            owned[row, columns] = labels[row, columns]
+        loss = self._loss_sum(logits, owned.to(logits.device))
         # NaN logits must count as an answer: argmax then gives some label, and the loss is nan.
         predicted = logits.argmax(dim=-1).cpu().numpy()
-        for row in range(labels.shape[0]):
-            index = self._next + row
-            start, own_start, own_end = (
-                int(column[index]) for column in (self._windows.start, self._windows.own_start, self._windows.own_end)
-            )
-            columns = slice(own_start - start + self._num_prefix, own_end - start + self._num_prefix)
-            owned[row, columns] = labels[row, columns]
-            self._predicted[own_start:own_end] = predicted[row, columns]
+        for row, (columns, tokens) in enumerate(places):
+            self._predicted[tokens] = predicted[row, columns]
         self._next += labels.shape[0]
-        self._loss += float(self._loss_sum(logits, owned.to(logits.device)))
+        self._loss += float(loss)  # it was computed before the predictions, which are here
         self._total_weight += self._weight(owned)
+
+    def _place(self, index: int) -> tuple[slice, slice]:
+        """What a window scores: its columns in the batch, and its tokens in the whole set."""
+        windows = self._windows
+        start, own_start, own_end = (
+            int(column[index]) for column in (windows.start, windows.own_start, windows.own_end)
+        )
+        shift = self._num_prefix - start
+        return slice(own_start + shift, own_end + shift), slice(own_start, own_end)
 
     def result(self) -> EvalResult:
         """The metrics of everything added. Raises ValueError when windows are missing."""

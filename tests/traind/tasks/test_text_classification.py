@@ -7,18 +7,27 @@ import random
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
-from transformers import AutoModelForSequenceClassification, AutoTokenizer
+from transformers import (
+    AutoModel,
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
+    GPT2Config,
+    RobertaConfig,
+)
 
 from rundir.atomic import write_atomic
 from rundir.layout import RunDir
 from rundir.records import encode
 from rundir.status import RunInfo
 from traind.config import Config, ConfigError, Data, Model, Task
+from traind.data.classes import ClassSet
+from traind.tasks import model as models
 from traind.tasks.class_tally import ClassResult, ClassTally
 from traind.tasks.text_classification import TextClassification
 from traind.tasks.weighted_loss import WeightedLoss
@@ -250,6 +259,34 @@ def test_a_pretrained_encoder_gets_a_new_head_which_is_explained_once(
     assert len(kept) == len(old) - 2  # all but the classifier, which has two classes now
     assert one.config.id2label == {0: "0", 1: "1"}  # type: ignore[union-attr]
     assert one.dropout.p == 0.4  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("architecture", "is_there"),
+    [
+        (RobertaConfig(vocab_size=64, hidden_size=16, num_hidden_layers=1, num_attention_heads=2), True),
+        (GPT2Config(vocab_size=64, n_embd=16, n_layer=1, n_head=2), False),
+    ],
+)
+def test_the_dropout_of_the_head_is_set_wherever_it_stands_or_refused(
+    architecture: Any, is_there: bool, tmp_path: Path
+) -> None:
+    AutoModel.from_config(architecture).save_pretrained(tmp_path / "pretrained")
+    config = settings(tmp_path / "unread.jsonl")
+    config.model.init, config.model.pretrained = None, str(tmp_path / "pretrained")
+    config.model.dropout, config.model.head_dropout = 0.0, 0.4
+
+    def build() -> nn.Module:
+        labels = ClassSet(["bad", "good"])
+        return models.build(config, labels, models.SEQUENCE, RunDir(tmp_path), num_tokens=64, pad_token_id=0)
+
+    if not is_there:
+        with pytest.raises(ConfigError, match=r"model\.head_dropout = 0\.4: GPT2\w+ has no dropout before .*; leave"):
+            build()
+        return
+    rates = {name: module.p for name, module in build().named_modules() if isinstance(module, nn.Dropout)}
+    assert rates.pop("classifier.dropout") == 0.4
+    assert set(rates.values()) == {0.0}
 
 
 def test_very_many_classes_are_scored_without_a_matrix() -> None:
