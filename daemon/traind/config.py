@@ -15,31 +15,12 @@ import msgspec
 import tomli_w
 from msgspec import Meta
 
+from traind.idle_key import idle_keys
+
 COMPUTED_WEIGHTS = ("none", "inverse", "sqrt-inverse")
 """Class weights that are no file."""
 LANGUAGE_METRICS = ("perplexity", "bits_per_char", "token_accuracy")
 """What an evaluation of a causal-lm measures, `loss` aside."""
-
-
-_CLASSIFIERS = ("token-classification", "text-classification")
-_OF_KINDS: dict[str, tuple[str, tuple[str, ...]]] = {
-    "task.labels": ("classifiers", _CLASSIFIERS),
-    "task.class_weights": ("classifiers", _CLASSIFIERS),
-    "task.positive_from": ('kind = "text-classification"', ("text-classification",)),
-    "task.prompts": ('kind = "causal-lm"', ("causal-lm",)),
-    "task.sample_tokens": ('kind = "causal-lm"', ("causal-lm",)),
-    "task.factory": ('kind = "custom"', ("custom",)),
-    "task.path": ('kind = "custom"', ("custom",)),
-    "task.options": ('kind = "custom"', ("custom",)),
-    "data.text": ("tables of texts", ("text-classification", "causal-lm")),
-    "data.label": ('kind = "text-classification"', ("text-classification",)),
-    "data.tokenizer": ('kind = "causal-lm"', ("causal-lm",)),
-    "model.head_dropout": ("classifiers", _CLASSIFIERS),
-    "eval.direction": ('kind = "custom"', ("custom",)),
-}
-"""Keys that mean something to some kinds of task alone: whose they are, in words and by kind."""
-_OF_CUSTOM = ("data.num_workers",)
-"""Of [data] and [model], which describe what a custom task brings itself, the keys that it goes by all the same."""
 
 
 class ConfigError(Exception):
@@ -398,20 +379,10 @@ def _cross_faults(config: Config, source: str) -> list[str]:
 
 def _idle_faults(config: Config, source: str) -> list[str]:
     """What this kind of task would leave undone without a word."""
-    kind = config.task.kind
-    idle = {key: f"is for {whose}" for key, (whose, kinds) in _OF_KINDS.items() if kind not in kinds}
-    if kind == "custom":
-        brought = (f"{name}.{field}" for name in ("data", "model") for field in SECTIONS[name].__struct_fields__)
-        idle |= {key: "a custom task brings its own data and model" for key in brought if key not in _OF_CUSTOM}
-    faults = [f"{source}: {key}: {why}; leave it out" for key, why in idle.items() if _is_set(config, key)]
+    faults = [f"{source}: {key}: {why}; leave it out" for key, why in idle_keys(config).items()]
     if config.eval.direction == "higher" and config.eval.metric == "loss":
         faults.append(f"{source}: eval.direction: of the loss the lower is the better; leave it out")
     return faults
-
-
-def _is_set(config: Config, key: str) -> bool:
-    section, _, name = key.partition(".")
-    return bool(getattr(getattr(config, section), name) != getattr(SECTIONS[section](), name))
 
 
 def _custom_faults(config: Config, source: str) -> list[str]:
