@@ -39,6 +39,8 @@ from traind.task import Batch, Task
 from traind.tasks.kind import open_task
 from traind.trainer import check_metric, save_activations
 
+MOST_TEXTS = 10_000
+"""Of each set, that are tokenised: seconds. What can be counted without that is counted of all."""
 _SLOW_STEP_S = 1.0
 """Of a batch whose step takes longer, a part is repeated."""
 _VERY_SLOW_STEP_S = 5.0
@@ -68,10 +70,10 @@ class Inspection:
         with self._blamed("task"):
             placement = device.place(config.train)
             device.set_threads(config.train.threads)
-            task = open_task(_without_pretraining(config), self._run, lambda: None)
+            task = open_task(_without_pretraining(config), self._run, lambda: None, most_texts=MOST_TEXTS)
             check_metric(config, task)
-        say.found(ok("device", placement.reason), ok("data", task.describe()))
-        plan = plan_of(config, task.num_train)
+        say.found(ok("device", placement.reason), ok("data", _description(task)))
+        plan = plan_of(config, round(task.num_train / _share(task)[0]))
         say.all(examine_plan(config, plan))
         order = BatchOrder(task.num_train, config.train.batch_size, config.train.accumulation, config.seed)
         say.doing("looking at training examples")
@@ -133,7 +135,7 @@ class Inspection:
         say.found(
             learnt,
             memory,
-            examine_time(config, plan, cost, num_eval=found.num_eval),
+            examine_time(config, plan, cost, num_eval=_whole(found.num_eval, _share(task)[1])),
             examine_disk(config, plan, checkpoint_bytes=checkpoint_bytes, free_bytes=self._free_bytes),
         )
 
@@ -184,6 +186,23 @@ def _without_pretraining(config: Config) -> Config:
     if config.model.init != "mlm":
         return config
     return msgspec.structs.replace(config, model=msgspec.structs.replace(config.model, init="scratch"))
+
+
+def _share(task: Task) -> tuple[float, float]:
+    """Of the train and the eval set, that the task has been given."""
+    part = task.summary.get("part", {})
+    return part.get("train", 1.0), part.get("eval", 1.0)
+
+
+def _description(task: Task) -> str:
+    of_train, of_eval = _share(task)
+    if of_train == of_eval == 1:
+        return task.describe()
+    return f"looked at {of_train:.2%} of the train and {of_eval:.2%} of the eval set: {task.describe()}"
+
+
+def _whole(count: int | None, share: float) -> int | None:
+    return None if count is None else round(count / share)
 
 
 def _first_batch(task: Task, order: BatchOrder) -> Batch:

@@ -29,13 +29,23 @@ class CausalLm:
 
     metric_names = LANGUAGE_METRICS
 
-    def __init__(self, config: Config, run: RunDir, *, alive: Callable[[], None]) -> None:
+    def __init__(
+        self, config: Config, run: RunDir, *, alive: Callable[[], None], most_texts: int | None = None
+    ) -> None:
         """Read or make the run's tokenised data. Raises ConfigError for a user's mistake, OSError on a full disk.
 
         `alive` is called between pieces of text and before each token that is written, so that orders are heard
-        meanwhile; what it raises passes.
+        meanwhile; what it raises passes. `most_texts` takes a part of the data, as `part_of` does.
         """
-        ready = prepare(config, run, alive, read_labels=None, encode=encode_plain, make_tokenizer=make_tokenizer)
+        ready = prepare(
+            config,
+            run,
+            alive,
+            read_labels=None,
+            encode=encode_plain,
+            make_tokenizer=make_tokenizer,
+            most_texts=most_texts,
+        )
         self._config, self._alive, self._tokenizer = config, alive, ready.tokenizer
         self._train, self._eval = ready.data.train, ready.data.eval
         self.hashes = ready.data.hashes

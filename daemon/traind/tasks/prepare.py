@@ -17,6 +17,7 @@ from rundir.layout import RunDir
 from rundir.status import read_run_info
 from traind.config import Config, ConfigError
 from traind.data import AnyCorpus, LabelSet, SpanCorpus, load_corpus
+from traind.data.part import part_of
 from traind.tasks.cache import Prepared, cache_key, read_cache, write_cache
 from traind.tasks.encoding import encode_documents
 from traind.tasks.model import MIN_POSITIONS, pretrained_config
@@ -55,12 +56,13 @@ def prepare(
     read_labels: Callable[[Path], Any] | None,
     encode: Encode,
     make_tokenizer: Callable[[Config, Any], Any] | None = None,
+    most_texts: int | None = None,
 ) -> Ready:
     """Read the run's cache, or make it. Raises OSError when it cannot be written, ConfigError for a user's mistake.
 
     `read_labels` is None for a task without labels; without `make_tokenizer` there is the pretrained one, or BPE
     trained on the texts. A mistake is also a source file, or a tokenizer, that is no longer the one whose hash stands
-    in run.json.
+    in run.json. With `most_texts` a part of the data is taken, and `part` of the summary says which share.
     """
     key = cache_key(config)
     frozen = read_labels(run.labels_json) if read_labels and run.labels_json.is_file() else None
@@ -71,7 +73,9 @@ def prepare(
         if fingerprint(tokenizer) == cached.hashes["tokenizer"]:
             return Ready(cached, frozen, tokenizer)
     recorded = began_with(run)
-    corpus = load_corpus(config, frozen, recorded)
+    corpus, share = load_corpus(config, frozen, recorded), None
+    if most_texts is not None:
+        corpus, share = part_of(corpus, most_texts)
     alive()
     run.cache.mkdir(mode=0o700, exist_ok=True)
     if corpus.labels is not None:
@@ -89,6 +93,8 @@ def prepare(
             "back, install the versions named in run.json, or start a new run"
         )
     data = encode(config, corpus, tokenizer, alive)
+    if share is not None:
+        data.summary["part"] = dict(share)
     write_cache(run.cache, key, data)
     return Ready(data, corpus.labels, tokenizer)
 

@@ -32,12 +32,15 @@ from traind.tasks.window import EncodedSet
 class TextClassification:
     """The task of one run. Same configuration and data: same features, order and weights, bit for bit."""
 
-    def __init__(self, config: Config, run: RunDir, *, alive: Callable[[], None]) -> None:
+    def __init__(
+        self, config: Config, run: RunDir, *, alive: Callable[[], None], most_texts: int | None = None
+    ) -> None:
         """Read or make the run's tokenised data. Raises ConfigError for a user's mistake, OSError on a full disk.
 
         `alive` is called between texts by the score, so that orders are heard meanwhile; what it raises passes.
+        `most_texts` takes a part of the data, as `part_of` does.
         """
-        ready = prepare(config, run, alive, read_labels=read_classes, encode=_encode)
+        ready = prepare(config, run, alive, read_labels=read_classes, encode=_encode, most_texts=most_texts)
         self._config, self._run, self.tokenizer = config, run, ready.tokenizer
         self._labels: ClassSet = ready.labels
         self.num_classes = len(self._labels)

@@ -33,12 +33,15 @@ class TokenClassification:
 
     metric_names = METRIC_NAMES
 
-    def __init__(self, config: Config, run: RunDir, *, alive: Callable[[], None]) -> None:
+    def __init__(
+        self, config: Config, run: RunDir, *, alive: Callable[[], None], most_texts: int | None = None
+    ) -> None:
         """Read or make the run's tokenised data. Raises ConfigError for a user's mistake, OSError on a full disk.
 
         `alive` is called between documents by the score, so that orders are heard meanwhile; what it raises passes.
+        `most_texts` takes a part of the data, as `part_of` does.
         """
-        ready = prepare(config, run, alive, read_labels=read_labels, encode=encode_labelled)
+        ready = prepare(config, run, alive, read_labels=read_labels, encode=encode_labelled, most_texts=most_texts)
         self._config, self._run = config, run
         self._labels, self.tokenizer = ready.labels, ready.tokenizer
         self._train, self._eval = ready.data.train, ready.data.eval
