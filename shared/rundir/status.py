@@ -53,7 +53,7 @@ class Intent(StrEnum):
 
 
 class Phase(StrEnum):
-    """What the trainer is doing."""
+    """What the trainer is doing. The one open set: a later version of this format may know more."""
 
     LOADING = "loading"
     TOKENIZING = "tokenizing"
@@ -92,6 +92,7 @@ class Status(msgspec.Struct, omit_defaults=True, kw_only=True):
     epoch: float | None = None
     total_epochs: float | None = None
     phase: Phase | None = None
+    """None too where the file names one that is not known here."""
     device: str | None = None
     supervisor: Heart | None = None
     trainer: Heart | None = None
@@ -205,11 +206,23 @@ _DECODER = msgspec.json.Decoder(Status)
 def read_status(path: Path) -> Status | None:
     """The status in a file; None when there is none yet. Raises msgspec.DecodeError when it is not ours."""
     try:
-        return _DECODER.decode(path.read_bytes())
+        return _decode(path.read_bytes())
     except FileNotFoundError:
         return None
     except (UnicodeDecodeError, RecursionError) as error:
         raise msgspec.DecodeError(str(error)) from error
+
+
+def _decode(data: bytes) -> Status:
+    try:
+        return _DECODER.decode(data)
+    except msgspec.ValidationError:
+        content = msgspec.json.decode(data)
+        phase = content.get("phase") if isinstance(content, dict) else None
+        if not isinstance(phase, str) or phase in set(Phase):
+            raise
+        del content["phase"]
+        return msgspec.convert(content, Status)
 
 
 def write_status(path: Path, status: Status, *, durable: bool = False) -> None:

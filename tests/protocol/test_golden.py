@@ -1,6 +1,7 @@
 """A directory of format 1, written by the first version of this code, is read to the same values for ever.
 
-Never write it anew to make a test pass: if it cannot be read any more, other people's runs cannot either.
+Never write it anew to make a test pass: if it cannot be read any more, other people's runs cannot either. What the
+format has gained since stands in lines of its own (those without a `seq`); no line was changed.
 """
 
 import hashlib
@@ -91,7 +92,8 @@ def test_every_line_of_the_metrics(run: RunDir) -> None:
     found, skipped = read(run.metrics, records.METRICS_DECODER)
     assert skipped == 2  # a fragment in the middle, a kind that format 1 does not know; the torn end is no line yet
     kinds = [type(record).__name__.removesuffix("Record") for record in found]
-    assert kinds == [*["Step"] * 4, "Epoch", "Eval", "Step", "Resume", "Resume", *["Step"] * 4, "Eval"]
+    first = [*["Step"] * 4, "Epoch", "Eval", "Step"]
+    assert kinds == [*first, "Resume", "Resume", "Step", "Step", "Eval", "Step", "Step", "Eval"]
 
 
 def test_the_curve(run: RunDir) -> None:
@@ -158,6 +160,23 @@ def test_evals_epochs_and_the_seam(run: RunDir) -> None:
         differences={"threads": "2, was 4"},
         passed_over={"checkpoints/step-00000005": "no manifest"},
     )
+    ordered = next(r for r in holding if isinstance(r, EvalRecord) and r.trigger == "order")
+    assert ordered == EvalRecord(
+        at=1_800_000_026.75,
+        attempt=2,
+        step=6,
+        loss=1.25,
+        epoch=1.5,
+        trigger="order",
+        metrics={"f1": 0.25, "accuracy": 0.625},
+        labels={
+            "O": {"precision": 0.75, "recall": 0.6, "f1": 2 / 3, "support": 5},
+            "Slogans": {"precision": 0.5, "recall": "nan", "f1": 0.25, "support": 3},
+        },
+        confusion=[[3, 2], [1, 2]],
+        samples=[records.Sample(prompt="Der Ball", text=" ist rund.\n\x1b[31m"), records.Sample(prompt="", text="")],
+        eval_s=0.5,
+    )
     assert holding[-1] == EvalRecord(at=1_800_000_028.5, attempt=2, seq=6, step=8, loss="inf", epoch=2.0, trigger="end")
 
 
@@ -170,10 +189,15 @@ def test_what_happened(run: RunDir) -> None:
         ("supervisor", "spawned"),
         ("trainer", "device"),
         ("trainer", "training"),
+        ("trainer", "starting_loss"),
         ("supervisor", "crashed"),
         ("supervisor", "restarting"),
+        ("trainer", "report"),
         ("trainer", "done"),
     ]
+    details = {e.what: e.detail or {} for e in found if isinstance(e, records.LifecycleEvent)}
+    assert details["starting_loss"] == {"loss": 2.0, "ln_classes": math.log(3)}
+    assert (details["report"]["metric"], details["report"]["baseline"]) == ("f1", {"f1": 0.125})
     outcomes = [(e.order, e.verb, e.result, e.reason) for e in found if isinstance(e, records.OutcomeEvent)]
     assert outcomes == [
         ("a1b2c3", "set", "applied", ""),
@@ -243,4 +267,4 @@ def test_the_document_names_every_file_of_it(run: RunDir) -> None:
     """Complete: each file of the layout is there, the folders that only some runs have excepted."""
     names = [name for name, value in vars(RunDir).items() if isinstance(value, property) and name != "id"]
     missing = {name for name in names if not getattr(run, name).exists()}
-    assert missing <= {"cache", "superseded"}
+    assert missing <= {"base", "cache", "superseded", "sinks", "csv", "tensorboard", "wandb"}

@@ -209,5 +209,10 @@ def test_fields_of_a_later_version_are_ignored(tmp_path: Path) -> None:
     path = tmp_path / "status.json"
     path.write_bytes(b'{"run":"r","state":"running","mood":"calm"}')
     assert read_status(path) == Status(run="r", state=State.RUNNING)
+    path.write_bytes(b'{"run":"r","state":"running","phase":"dreaming","step":7,"epoch":1,"supervisor":null}')
+    assert read_status(path) == Status(run="r", state=State.RUNNING, phase=None, step=7, epoch=1.0)
+    path.write_bytes(b'{"run":"r","state":"flying","phase":"dreaming"}')
+    with pytest.raises(msgspec.ValidationError, match="flying"):
+        read_status(path)
     path.write_bytes(b'{"id":"r","name":"n","task":"t","created_at":1.0,"mood":"calm"}')
     assert read_run_info(path) == RunInfo(id="r", name="n", task="t", created_at=1.0)

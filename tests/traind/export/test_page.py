@@ -96,7 +96,7 @@ def test_curves_say_what_is_not_finite_and_where_a_run_went_on(tmp_path: Path) -
     train, evaluation = loss["traces"]
     assert train["x"] == [1, 2, 3, 4, 5, 6, 7, 8]
     assert train["y"][:5] == [2.0, 1.5, 1.25, 1.125, 1.0625]
-    assert (evaluation["y"], evaluation["bad_x"]) == ([1.0, None], [8])
+    assert (evaluation["y"], evaluation["bad_x"]) == ([1.0, 1.25, None], [8])
     titles = [chart["title"] for chart in others]
     assert {"Gradient norm", "Learning rate", "Scores on the eval set", "Memory", "loss_scale"} <= set(titles)
 

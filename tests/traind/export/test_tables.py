@@ -47,14 +47,14 @@ def test_csv_holds_what_a_resume_left(tmp_path: Path) -> None:
     assert same(steps["loss_scale"], [math.nan] * 4 + [65536.0] * 4)
     assert same(steps["gpu_mem_allocated_bytes"], [math.nan] * 4 + [2**40] * 4)
     evals = read_csv(tmp_path / "out" / "evals.csv")
-    assert evals["loss"].tolist() == [1.0, math.inf]
-    assert evals["best"].tolist() == [True, False]
-    assert same(evals["f1"], [1 / 3, math.nan])
+    assert evals["loss"].tolist() == [1.0, 1.25, math.inf]
+    assert evals["best"].tolist() == [True, False, False]
+    assert same(evals["f1"], [1 / 3, 0.25, math.nan])
     assert read_csv(tmp_path / "out" / "epochs.csv")["token_accuracy"].tolist() == [0.75]
     labels = read_csv(tmp_path / "out" / "labels.csv")
-    assert labels.to_dict("records") == [
-        {"step": 4, "label": "Slogans", "precision": 0.5, "recall": 0.25, "f1": 1 / 3, "support": 4.0}
-    ]
+    assert labels["step"].tolist() == [4, 6, 6]
+    first = {"step": 4, "label": "Slogans", "precision": 0.5, "recall": 0.25, "f1": 1 / 3, "support": 4.0}
+    assert labels.to_dict("records")[0] == first
     assert read_csv(tmp_path / "out" / "system.csv")["gpu0_power_w"].tolist()[0] == 412.5
 
 
@@ -85,8 +85,8 @@ def test_tensorboard_reads_the_same_numbers(tmp_path: Path) -> None:
     export_tensorboard(recording, tmp_path / "out")
     losses = scalar_values(tmp_path / "out", "train/loss")
     assert losses == [(record.step, float(np.float32(r.number(record.loss)))) for record in recording.steps]
-    assert scalar_values(tmp_path / "out", "eval/loss") == [(4, 1.0), (8, math.inf)]
-    assert scalar_values(tmp_path / "out", "label/Slogans/support") == [(4, 4.0)]
+    assert scalar_values(tmp_path / "out", "eval/loss") == [(4, 1.0), (6, 1.25), (8, math.inf)]
+    assert scalar_values(tmp_path / "out", "label/Slogans/support") == [(4, 4.0), (6, 3.0)]
     assert scalar_values(tmp_path / "out", "epoch/f1") == [(4, 0.5)]
     assert scalar_values(tmp_path / "out", "system/gpu0_power_w") == [(0, 412.5)]
 
