@@ -1,17 +1,22 @@
 """Labels of spans and tags; those of whole texts are in the table of planted faults."""
 
+import json
 import random
 from collections.abc import Hashable, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from traind.check.connection import MAX_CLASSES, examine_connection
+from traind.check.data import examine_early
 from traind.check.finding import Finding, Level
 from traind.check.probe import MAX_ROWS
 from traind.check.rows import examine_rows
 from traind.check.spans import examine_boundaries, span_labels
 from traind.check.targets import examine_targets
+from traind.config import Config, Data, Model
+from traind.data import load_corpus
 from traind.data.document import Span
 from traind.data.survey import Split, Survey
 
@@ -219,3 +224,24 @@ def test_many_labels_are_not_looked_at_in_a_matrix_of_gigabytes() -> None:
     (finding,) = examine_connection(Survey(many, many, ()))
     assert finding.level is Level.OK
     assert "not looked at" in finding.text
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        {"input_ids": [101, 7, 8, 9, 102], "labels": [-100, 1, 2, 0, -100]},
+        {"tokens": ["Rome", "is", "Rome"], "ner_tags": ["I-LOC", "O", "I-LOC"]},
+    ],
+    ids=["ids", "IOB1"],
+)
+def test_no_form_of_spans_that_the_loader_takes_is_refused_at_the_start(
+    tmp_path: Path, record: dict[str, object]
+) -> None:
+    data = tmp_path / "train.jsonl"
+    data.write_text(f"{json.dumps(record)}\n" * 400, encoding="utf-8")
+    config = Config(data=Data(train=str(data)), model=Model(pretrained="x"))
+    findings = examine_early(config, load_corpus(config).survey())
+    faults = {finding.check for finding in findings if finding.level is Level.FAULT}
+    assert faults <= {"leakage"}  # all are alike
+    (counts,) = (finding.text for finding in findings if finding.check == "labels")
+    assert not counts.startswith("0 ")
