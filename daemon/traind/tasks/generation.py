@@ -31,7 +31,8 @@ def generate(
     was_training = model.training
     model.train(mode=False)
     try:
-        with torch.inference_mode():
+        # What a model caches meanwhile must be of use to training: no inference mode.
+        with torch.no_grad():
             return [
                 _continue(model, tokenizer, prompt, max_new_tokens, _sampler(seed, index, temperature), alive)
                 for index, prompt in enumerate(prompts)

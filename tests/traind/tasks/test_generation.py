@@ -53,6 +53,20 @@ def test_no_random_number_of_training_is_drawn_and_the_mode_is_put_back(model: A
     assert not model.training
 
 
+def test_what_the_model_caches_meanwhile_is_of_use_to_training(model: Any, tokenizer: Any) -> None:
+    """As tables of positions do that are made at the first call."""
+    cached: dict[str, torch.Tensor] = {}
+
+    def scale(_module: object, _args: object, output: torch.Tensor) -> torch.Tensor:
+        return output * cached.setdefault("ones", torch.ones(1))
+
+    model.lm_head.register_forward_hook(scale)
+    write(model, tokenizer, ["abc"])
+    model.train()
+    model(input_ids=torch.tensor([[1, 2]]), labels=torch.tensor([[1, 2]])).loss.backward()
+    assert model.lm_head.weight.grad is not None
+
+
 def test_the_likeliest_tokens_are_those_of_whole_passes(model: Any, tokenizer: Any) -> None:
     """The cache of keys and values changes nothing: each token is the best of a pass over all tokens before it."""
     never_ends(model, tokenizer)
