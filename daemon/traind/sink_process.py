@@ -13,12 +13,16 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from rundir.layout import RunDir
-from traind.sinks.catalog import SinkName
+from traind.sinks.catalog import NO_ROOM, SinkName
 
 HUNG_S = 60.0
 """A sink that has not caught up or said anything for so long is ended."""
 DRAIN_S = 15.0
 """What a sink is given at the run's end to take in the last records and close."""
+HURRIED_S = 1.0
+"""The same where the run was killed, or its supervisor told to leave."""
+ROOM_S = 30.0
+"""How long one that found the disk full is left alone before it is started again."""
 MAX_REVIVALS = 3
 """How often a sink that something killed is started again."""
 
@@ -89,13 +93,20 @@ class Sinks:
     """Owns the sink processes of a run."""
 
     def __init__(
-        self, run: RunDir, names: Iterable[SinkName], *, hung_s: float = HUNG_S, drain_s: float = DRAIN_S
+        self,
+        run: RunDir,
+        names: Iterable[SinkName],
+        *,
+        hung_s: float = HUNG_S,
+        drain_s: float = DRAIN_S,
+        room_s: float = ROOM_S,
     ) -> None:
         self._run = run
         self._names = list(names)
-        self._hung_s, self._drain_s = hung_s, drain_s
+        self._hung_s, self._drain_s, self._room_s = hung_s, drain_s, room_s
         self._processes: dict[SinkName, _SinkProcess] = {}
         self._num_revivals = dict.fromkeys(self._names, 0)
+        self._waiting_for_room: dict[SinkName, float] = {}
         self._are_due = False
 
     def start(self) -> None:
@@ -108,9 +119,13 @@ class Sinks:
         if self._are_due and _has_records(self._run):
             self._are_due = False
             failures = [failure for name in self._names[:] if (failure := self._spawn(name)) is not None]
+        self._look_for_room()
         for name, process in list(self._processes.items()):
             code = process.ended()
-            if code is None:
+            if code == NO_ROOM:
+                self._processes.pop(name).close()
+                self._waiting_for_room[name] = time.monotonic() + self._room_s
+            elif code is None:
                 if time.monotonic() - process.heard_at > self._hung_s:
                     failures.append(self._drop(name, f"hung: nothing heard of it for {self._hung_s:.0f} s"))
             elif code < 0 and not process.reason and self._num_revivals[name] < MAX_REVIVALS:
@@ -121,6 +136,11 @@ class Sinks:
             else:
                 failures.append(self._drop(name, process.reason or _cause(code)))
         return failures
+
+    def _look_for_room(self) -> None:
+        for name in [name for name, due_at in self._waiting_for_room.items() if time.monotonic() > due_at]:
+            del self._waiting_for_room[name]
+            self._spawn(name)
 
     def _spawn(self, name: SinkName) -> Failure | None:
         if name in self._processes:
@@ -138,12 +158,18 @@ class Sinks:
             process.close()
         return Failure(name, reason)
 
-    def finish(self, beat: Callable[[], None]) -> list[Failure]:
-        """Let them take in the last records and close; what does not within `DRAIN_S` is ended. `beat` meanwhile."""
+    def finish(self, beat: Callable[[], None], is_hurried: Callable[[], bool]) -> list[Failure]:
+        """Let them take in the last records and close; what does not within `DRAIN_S` is ended. `beat` meanwhile.
+
+        A hurried end (a kill, a second signal) waits for `HURRIED_S` at most: their next process takes in the rest.
+        """
         failures = self.look()
+        for name in self._waiting_for_room:
+            self._spawn(name)
+        self._waiting_for_room.clear()
         for process in self._processes.values():
             process.release()
-        give_up_at = time.monotonic() + self._drain_s
+        began = time.monotonic()
         while self._processes:
             for name, process in list(self._processes.items()):
                 code = process.ended()
@@ -151,7 +177,9 @@ class Sinks:
                     self._processes.pop(name).close()
                 elif code is not None:
                     failures.append(self._drop(name, process.reason or _cause(code)))
-                elif time.monotonic() > give_up_at:
+                elif is_hurried() and time.monotonic() > began + HURRIED_S:
+                    self._drop(name, "")  # no failure: its files wait for their next process
+                elif time.monotonic() > began + self._drain_s:
                     failures.append(self._drop(name, f"did not finish within {self._drain_s:.0f} s of the run's end"))
             beat()
             time.sleep(0.02)

@@ -256,7 +256,7 @@ class Supervisor:
     def _after_crash(self, ending: Ending) -> None:
         """What was intended decides; else the restart policy."""
         if self.status.intent is Intent.STOPPED or self._signals:
-            self._end(State.STOPPED, self.status.last_error)
+            self._end(State.STOPPED, self.status.last_error, was_killed=True)
             return
         step = self.status.step
         self._events.lifecycle("crashed", ending.cause, step=step, detail={"console": last_console_lines(self.run)})
@@ -283,9 +283,10 @@ class Supervisor:
         if self.status.intent is Intent.RUN:  # resumed while the trainer was leaving
             self._spawn("resume")
 
-    def _end(self, state: State, error: str | None = None) -> None:
+    def _end(self, state: State, error: str | None = None, *, was_killed: bool = False) -> None:
         ended_at = time.time()
-        self._note_sinks(self._sinks.finish(self._beat))  # before the end is said: who waits for it may read them
+        # Before the end is said: who waits for it may read them.
+        self._note_sinks(self._sinks.finish(self._beat, lambda: was_killed or self._signals > 1))
         self.status.state, self.status.last_error, self.status.ended_at = state, error, ended_at
         self._restart_at = None
         self._answer_in_flight(f"the run ended first: {state}")

@@ -5,6 +5,7 @@ and leaves. On standard output it beats, one empty line each time it has caught 
 """
 
 import argparse
+import errno
 import fcntl
 import os
 import select
@@ -19,7 +20,7 @@ import msgspec
 from rundir.layout import RunDir
 from rundir.status import umask_private
 from traind import config
-from traind.sinks.catalog import SinkName
+from traind.sinks.catalog import NO_ROOM, SinkName
 from traind.sinks.pump import Pump
 from traind.sinks.sink import Sink, State
 
@@ -49,7 +50,8 @@ def main() -> int:
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         os.write(report, reason[:500].encode("utf-8", "replace") + b"\n")
         sys.stderr.flush()
-        os._exit(1)  # not through the exit handlers of a library that has failed
+        is_full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+        os._exit(NO_ROOM if is_full else 1)  # not through the exit handlers of a library that has failed
     return 0
 
 

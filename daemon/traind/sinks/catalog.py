@@ -14,6 +14,9 @@ class SinkName(StrEnum):
     WANDB = "wandb"
 
 
+NO_ROOM = 28
+"""Exit status of a sink that found the disk full: it is started again, as often as it takes."""
+
 _PACKAGES = {SinkName.TENSORBOARD: "tensorboard", SinkName.WANDB: "wandb"}
 
 

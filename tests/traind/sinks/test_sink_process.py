@@ -71,7 +71,7 @@ def test_a_sink_follows_and_leaves_with_everything_taken_in(run: RunDir) -> None
     sinks = started(run, SinkName.CSV)
     eventually(lambda: caught_up(sinks, run, 3))
     write(run, [step(4)])
-    assert sinks.finish(no_beat) == []
+    assert sinks.finish(no_beat, lambda: False) == []
     assert num_steps(run) == 4
     assert processes_of(run) == []
 
@@ -79,7 +79,7 @@ def test_a_sink_follows_and_leaves_with_everything_taken_in(run: RunDir) -> None
 def test_no_process_before_the_first_record(run_dir: RunDir) -> None:
     sinks = started(run_dir, SinkName.CSV)
     assert processes_of(run_dir) == []
-    assert sinks.finish(no_beat) == []
+    assert sinks.finish(no_beat, lambda: False) == []
     assert not run_dir.csv.exists()
 
 
@@ -102,15 +102,8 @@ def test_a_sink_that_cannot_write_says_why_and_the_others_go_on(run: RunDir) -> 
     assert failure.reason.startswith("FileExistsError")
     assert "Traceback" in (run.sinks / "tensorboard.log").read_text(encoding="utf-8")
     write(run, [step(4)])
-    assert sinks.finish(no_beat) == []
+    assert sinks.finish(no_beat, lambda: False) == []
     assert num_steps(run) == 4
-
-
-def test_a_full_disk_is_a_failure_with_its_reason(run: RunDir) -> None:
-    run.csv.mkdir()
-    (run.csv / "steps.csv").symlink_to("/dev/full")
-    failure = failed(started(run, SinkName.CSV))
-    assert "No space left on device" in failure.reason
 
 
 def test_a_hung_sink_is_ended(run: RunDir) -> None:
@@ -127,11 +120,51 @@ def test_the_end_waits_for_a_stopped_sink_only_so_long(run: RunDir) -> None:
     eventually(lambda: caught_up(sinks, run, 3))
     next(p for p in processes_of(run) if "csv" in p.cmdline()).send_signal(signal.SIGSTOP)
     began = time.monotonic()
-    failures = sinks.finish(lambda: beats.append(time.monotonic()))
+    failures = sinks.finish(lambda: beats.append(time.monotonic()), lambda: False)
     assert time.monotonic() - began < 5.0
     assert failures == [Failure(SinkName.CSV, "did not finish within 1 s of the run's end")]
     assert len(beats) > 10
     assert processes_of(run) == []
+
+
+def test_a_killed_run_is_not_made_to_wait_for_a_sink(run: RunDir) -> None:
+    sinks = started(run, SinkName.CSV, drain_s=60.0)
+    eventually(lambda: caught_up(sinks, run, 3))
+    processes_of(run)[0].send_signal(signal.SIGSTOP)
+    began = time.monotonic()
+    assert sinks.finish(no_beat, lambda: True) == []
+    assert time.monotonic() - began < 10.0
+    assert processes_of(run) == []
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_a_sink_that_finds_the_disk_full_comes_back_when_there_is_room(run: RunDir) -> None:
+    run.csv.mkdir()
+    (run.csv / "steps.csv").symlink_to("/dev/full")
+    sinks = Sinks(run, [SinkName.CSV], room_s=0.2)
+    sinks.start()
+    assert sinks.look() == []
+    log = run.sinks / "csv.log"
+
+    def has_failed_thrice() -> bool:
+        assert sinks.look() == []
+        return log.read_text().count("No space left on device") >= 3
+
+    eventually(has_failed_thrice, 60.0)
+    (run.csv / "steps.csv").unlink()
+    eventually(lambda: caught_up(sinks, run, 3), 60.0)
+    assert sinks.finish(no_beat, lambda: False) == []
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_a_disk_that_is_still_full_at_the_end_is_a_failure_with_its_reason(run: RunDir) -> None:
+    run.csv.mkdir()
+    (run.csv / "steps.csv").symlink_to("/dev/full")
+    sinks = started(run, SinkName.CSV)
+    eventually(lambda: processes_of(run) == [] or sinks.look(), 60.0)
+    (failure,) = sinks.finish(no_beat, lambda: False)
+    assert failure.name is SinkName.CSV
+    assert "No space left on device" in failure.reason
 
 
 def test_a_sink_outlives_the_signals_that_are_sent_to_a_whole_run(run: RunDir) -> None:
@@ -140,7 +173,7 @@ def test_a_sink_outlives_the_signals_that_are_sent_to_a_whole_run(run: RunDir) -
     for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         processes_of(run)[0].send_signal(signum)
     write(run, [step(4)])
-    assert sinks.finish(no_beat) == []
+    assert sinks.finish(no_beat, lambda: False) == []
     assert num_steps(run) == 4
 
 
@@ -157,7 +190,7 @@ def test_a_sink_whose_supervisor_dies_takes_in_what_is_there_and_leaves(run: Run
     os.waitpid(pid, 0)
     sinks = started(run, SinkName.CSV)  # waits for the other to leave
     write(run, [step(4)])
-    assert sinks.finish(no_beat) == []
+    assert sinks.finish(no_beat, lambda: False) == []
     assert num_steps(run) == 4
 
 

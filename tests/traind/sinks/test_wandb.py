@@ -36,7 +36,7 @@ def started(run: RunDir) -> Sinks:
 def test_every_record_is_a_row_with_its_attempt(run: RunDir) -> None:
     """Those that a resume overtook too: W&B takes nothing back."""
     write(run, STORY)
-    assert started(run).finish(no_beat) == []
+    assert started(run).finish(no_beat, lambda: False) == []
     rows = wandb_rows(run.wandb)
     measured = [record for record in STORY if record.__struct_config__.tag != "resume"]
     assert [(row["step"], row["attempt"]) for row in rows] == [(r.step, r.attempt) for r in measured]
@@ -61,5 +61,5 @@ def test_rows_that_a_kill_lost_are_sent_again_and_no_others(run: RunDir) -> None
             process.kill()
     write(run, [step(901)])
     eventually(partial(has_sent, 901), 60.0)
-    assert sinks.finish(no_beat) == []
+    assert sinks.finish(no_beat, lambda: False) == []
     assert [row["step"] for row in wandb_rows(run.wandb)] == list(range(1, 902))
