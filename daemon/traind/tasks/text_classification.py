@@ -144,10 +144,19 @@ class TextClassification:
         return []
 
     def baseline(self) -> tuple[str, dict[str, float]]:
-        """Giving every text the class that is the most frequent one in training, the first of equal ones."""
+        """Giving every text the class that is the most frequent one in training, the first of equal ones.
+
+        The question whether a score is ≥ N is also answered by always saying yes: the better of the two counts there.
+        """
         majority = int(self._counts(self._train).argmax())
-        counts = counts_of_one_answer(majority, self._counts(self._eval))
-        return f"always {self._labels.names[majority]}, the most frequent class", scores(counts, self._positive_from)
+        of_eval = self._counts(self._eval)
+        found = scores(counts_of_one_answer(majority, of_eval), self._positive_from)
+        what = f"always {self._labels.names[majority]}, the most frequent class"
+        if self._positive_from is not None and majority < self._positive_from:
+            name = f"binary_f1@{self._positive_from}"
+            found[name] = scores(counts_of_one_answer(self._positive_from, of_eval), self._positive_from)[name]
+            what += f"; for {name} always {self._labels.names[self._positive_from]}"
+        return what, found
 
 
 def _encode(config: Config, corpus: TextCorpus, tokenizer: Any, alive: Callable[[], None]) -> Prepared:

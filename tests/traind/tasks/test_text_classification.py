@@ -220,6 +220,18 @@ def test_scores_have_the_metric_of_their_threshold(reviews: Path, make: MakeTask
     assert set(task.baseline()[1]) == set(task.metric_names)
 
 
+def test_a_rare_high_score_is_held_against_always_saying_so(reviews: Path, make: MakeTask) -> None:
+    """The majority class is below the threshold and scores 0 there: that would flatter any model."""
+    moods = {"good": 0, "so-so": 1, "bad": 4}
+    records = [json.loads(line) for line in reviews.read_text(encoding="utf-8").splitlines()]
+    reviews.write_text("\n".join(json.dumps(record | {"label": moods[record["label"]]}) for record in records))
+    task = make(settings(reviews, positive_from=3))
+    name, scores = task.baseline()
+    assert name == "always 0, the most frequent class; for binary_f1@3 always 3"
+    share = sum(batch["labels"].ge(3).sum().item() for batch in task.eval_batches(1)) / 15
+    assert scores["binary_f1@3"] == pytest.approx(2 * share / (1 + share))
+
+
 def test_a_checkpoint_opens_with_plain_from_pretrained(reviews: Path, make: MakeTask, tmp_path: Path) -> None:
     task = make(settings(reviews))
     model = task.build_model().eval()
