@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from rundir.layout import RunDir
 from rundir.records import Sample
-from traind.config import LANGUAGE_METRICS, Config, ConfigError
+from traind.config import Config, ConfigError
+from traind.config_fault import LANGUAGE_METRICS
 from traind.data.labels import IGNORED
 from traind.tasks import lm_model, lora
 from traind.tasks import model as models

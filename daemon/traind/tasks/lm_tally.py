@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from traind.config import LANGUAGE_METRICS
+from traind.config_fault import LANGUAGE_METRICS
 from traind.data.labels import IGNORED
 from traind.device import float_of
 from traind.tasks.window import Ints

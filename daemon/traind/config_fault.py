@@ -1,0 +1,76 @@
+"""The faults of a configuration that no key shows alone: what contradicts, lacks a companion, or would do nothing."""
+
+import re
+from typing import TYPE_CHECKING
+
+from traind.idle_key import idle_keys
+
+if TYPE_CHECKING:
+    from traind.config import Config
+
+LANGUAGE_METRICS = ("perplexity", "bits_per_char", "token_accuracy")
+"""What an evaluation of a causal-lm measures, `loss` aside."""
+
+
+def cross_faults(config: "Config", source: str) -> list[str]:
+    """One text a fault, with file, key and cure; `source` is the file."""
+    faults = _custom_faults(config, source) if config.task.kind == "custom" else _text_faults(config, source)
+    faults += _idle_faults(config, source)
+    if config.train.min_lr and (config.train.schedule != "cosine" or config.train.min_lr > config.train.lr):
+        faults.append(
+            f'{source}: train.min_lr = {config.train.min_lr}: needs schedule = "cosine" and a higher train.lr'
+        )
+    for key, every in (("eval.every", config.eval.every), ("checkpoint.every", config.checkpoint.every)):
+        if isinstance(every, int) and every < 1:
+            faults.append(f'{source}: {key} = {every}: give a number of steps from 1, or "epoch"')
+    return faults
+
+
+def _idle_faults(config: "Config", source: str) -> list[str]:
+    """What this kind of task would leave undone without a word."""
+    faults = [f"{source}: {key}: {why}; leave it out" for key, why in idle_keys(config).items()]
+    if config.eval.direction == "higher" and config.eval.metric == "loss":
+        faults.append(f"{source}: eval.direction: of the loss the lower is the better; leave it out")
+    return faults
+
+
+def _custom_faults(config: "Config", source: str) -> list[str]:
+    faults = []
+    if config.task.factory is None:
+        faults.append(f'{source}: task.factory: missing; name your function, e.g. factory = "digits:make"')
+    elif not re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", config.task.factory):
+        faults.append(f"{source}: task.factory = {config.task.factory!r}: write it as package.module:function")
+    if config.lora.r:
+        faults.append(f"{source}: lora.r: a custom task brings its own model, adapters included; leave [lora] out")
+    return faults
+
+
+def _text_faults(config: "Config", source: str) -> list[str]:
+    faults = []
+    if not config.data.train:
+        faults.append(f'{source}: data.train: missing; name the training data, e.g. train = "sample:propaganda"')
+    if (config.model.pretrained is None) == (config.model.init is None):
+        faults.append(f'{source}: model: give either pretrained = "NAME or DIRECTORY" or init = "scratch", not both')
+    if config.lora.r and not config.lora.targets:
+        faults.append(f'{source}: lora.targets: missing; name modules of the model, e.g. ["q_lin", "v_lin"]')
+    if config.lora.r and config.model.init == "scratch":
+        faults.append(f'{source}: lora.r: random weights are nothing to adapt; give model.pretrained, or init = "mlm"')
+    if config.model.dtype == "bf16" and not config.lora.r:
+        cure = 'set lora.r, or take train.precision = "bf16"'
+        faults.append(f'{source}: model.dtype = "bf16": most updates of weights that coarse round to nothing; {cure}')
+    if config.model.init == "mlm" and config.task.kind == "causal-lm":
+        faults.append(
+            f'{source}: model.init = "mlm": makes an encoder; a causal-lm starts from "scratch" or pretrained'
+        )
+    if config.task.kind != "text-classification" and config.data.stride > config.data.max_length - 4:
+        faults.append(f"{source}: data.stride = {config.data.stride}: must be smaller than data.max_length - 3")
+    if config.model.init and config.model.dim % config.model.n_heads:
+        faults.append(f"{source}: model.dim = {config.model.dim}: must be a multiple of model.n_heads")
+    return faults + (_language_faults(config, source) if config.task.kind == "causal-lm" else [])
+
+
+def _language_faults(config: "Config", source: str) -> list[str]:
+    if config.eval.metric not in ("loss", *LANGUAGE_METRICS):
+        known = ", ".join(("loss", *LANGUAGE_METRICS))
+        return [f'{source}: eval.metric = {config.eval.metric!r}: a causal-lm has {known}; take "loss"']
+    return []
