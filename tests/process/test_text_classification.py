@@ -37,7 +37,7 @@ def test_a_text_classification_learns_and_says_how_much_better_it_is(undisturbed
     said = {event.what: event for event in events_of(run) if isinstance(event, LifecycleEvent)}
     assert "120 texts to train, 30 to evaluate, 4 classes" in (said["data"].message or "")
     assert "cut short at data.max_length = 16" in (said["data"].message or "")
-    assert said["baseline"].message == "always 1, the most frequent class"
+    assert said["baseline"].message == "always 1, the most frequent class; for binary_f1@2 always 2"
     baseline = said["baseline"].detail
     assert baseline is not None
     best = max(evals_of(run), key=lambda record: (record.metrics or {})["binary_f1@2"])
