@@ -5,7 +5,7 @@ import json
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import TextIO
 
@@ -22,21 +22,32 @@ class Texts:
 
 
 def find(given: list[str], file: Path | None, batch_size: int) -> Texts:
-    """The arguments, else the file, else standard input. Raises ConfigError: both given, or a file that is no such."""
+    """The arguments as they are, else the file, else standard input; there a blank line is no text.
+
+    Waits for the first text of a pipe. Raises ConfigError: both given, a file that is no such, no text at all.
+    """
     if given and file is not None:
         raise ConfigError("give texts or --file, not both")
     if given:
         return Texts(_batches(iter(map(clean, given)), batch_size), is_typed=False)
     if file is not None and str(file) != "-":
-        return Texts(_batches(iter(_read(file)), batch_size), is_typed=False)
+        return Texts(_batches(_some(iter(_read(file)), f"--file {file}"), batch_size), is_typed=False)
     if file is None and sys.stdin.isatty():
         return Texts(([text] for text in _typed()), is_typed=True)
-    return Texts(_batches(_lines(sys.stdin), batch_size), is_typed=False)
+    return Texts(_batches(_some(_lines(sys.stdin), "standard input"), batch_size), is_typed=False)
 
 
 def clean(text: str) -> str:
     """The text without lone surrogates, which no tokenizer takes: bytes that were no UTF-8 become �."""
     return text.encode("utf-8", "surrogatepass").decode("utf-8", "replace")
+
+
+def _some(texts: Iterator[str], place: str) -> Iterator[str]:
+    """The same; raises ConfigError at once where there is none, before a model is loaded for nothing."""
+    try:
+        return chain([next(texts)], texts)
+    except StopIteration:
+        raise ConfigError(f"{place}: no text given; write one a line") from None
 
 
 def _batches(texts: Iterator[str], size: int) -> Iterator[list[str]]:
@@ -46,7 +57,8 @@ def _batches(texts: Iterator[str], size: int) -> Iterator[list[str]]:
 
 def _lines(stream: TextIO) -> Iterator[str]:
     for line in stream:
-        yield clean(line.rstrip("\r\n"))
+        if line.strip():
+            yield clean(line.rstrip("\r\n"))
 
 
 def _read(path: Path) -> list[str]:
@@ -61,10 +73,8 @@ def _read(path: Path) -> list[str]:
         raise ConfigError(f"--file {path}: cannot be read: {error.strerror}") from None
     # str.splitlines would also cut at U+2028 and form feeds, which are characters of a text.
     lines = content.split("\n")
-    if lines[-1] == "":
-        lines.pop()
     if path.suffix != ".jsonl":
-        return [line.removesuffix("\r") for line in lines]
+        return [line.removesuffix("\r") for line in lines if line.strip()]
     return [
         _text_of(line, f"--file {path}: line {number}") for number, line in enumerate(lines, start=1) if line.strip()
     ]

@@ -1,5 +1,6 @@
 """The parts of `traind predict` that are pure: labels to spans, lines for a person, texts from anywhere."""
 
+import io
 import math
 from pathlib import Path
 
@@ -141,10 +142,21 @@ def test_a_tally_says_how_fast_and_how_much_by_heart() -> None:
 def test_texts_keep_what_is_text_and_lose_what_no_tokenizer_takes(tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
     path.write_bytes("\ufeffone\x0btwo\u2028\r\n\nlast".encode())
-    assert list(texts.find([], path, 2).batches) == [["one\x0btwo\u2028", ""], ["last"]]
+    assert list(texts.find([], path, 1).batches) == [["one\x0btwo\u2028"], ["last"]]
     ((cleaned,),) = texts.find(["a\udcff b"], None, 2).batches
     assert cleaned.replace("\ufffd", "") == "a b"
     texts.clean("\ud800 and \udfff").encode()
+
+
+def test_no_text_is_told_at_once_but_an_empty_argument_is_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a.txt"
+    for content in ("", "\n \r\n"):
+        path.write_text(content, encoding="utf-8")
+        monkeypatch.setattr("sys.stdin", io.StringIO(content))
+        for file in (path, None):
+            with pytest.raises(ConfigError, match="no text given"):
+                texts.find([], file, 5)
+    assert list(texts.find([""], None, 5).batches) == [[""]]
 
 
 def test_a_line_of_json_may_be_a_text_or_an_object_with_one(tmp_path: Path) -> None:
