@@ -11,6 +11,9 @@ from typing import TextIO
 
 from traind.config import ConfigError
 
+TABLES = (".csv", ".tsv", ".parquet")
+"""Of which a line is more than a text, or none."""
+
 
 @dataclass(frozen=True, slots=True)
 class Texts:
@@ -63,6 +66,9 @@ def _lines(stream: TextIO) -> Iterator[str]:
 
 def _read(path: Path) -> list[str]:
     """All of it at once: a mistake in its last line is told before the first answer."""
+    if path.suffix.lower() in TABLES:
+        cure = 'give a file of one text a line, or .jsonl with "text"'
+        raise ConfigError(f"--file {path}: a {path.suffix} table is no list of texts; {cure}")
     try:
         content = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:

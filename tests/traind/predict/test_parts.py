@@ -148,6 +148,14 @@ def test_texts_keep_what_is_text_and_lose_what_no_tokenizer_takes(tmp_path: Path
     texts.clean("\ud800 and \udfff").encode()
 
 
+@pytest.mark.parametrize("name", ["a.csv", "a.TSV", "a.parquet"])
+def test_a_table_is_not_taken_for_lines_of_text(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    path.write_text("text,label\ngood,1\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"one text a line, or \.jsonl"):
+        texts.find([], path, 5)
+
+
 def test_no_text_is_told_at_once_but_an_empty_argument_is_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "a.txt"
     for content in ("", "\n \r\n"):
