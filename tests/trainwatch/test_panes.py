@@ -381,6 +381,17 @@ def test_what_is_to_be_read_is_wrapped_and_the_header_says_the_last_word(tmp_pat
     assert wide[2].startswith(" ✓ best f1 0.9 at step 9")
 
 
+@pytest.mark.parametrize(("reason", "said"), [("best", "7 B, best"), ("order", "7 B, order, best")])
+def test_a_checkpoint_is_called_best_once(tmp_path: Path, reason: str, said: str) -> None:
+    run = make_run(tmp_path)
+    checkpoint = CheckpointEvent(
+        at=1.0, attempt=1, writer="trainer", step=3, path="checkpoints/x", size_bytes=7, reason=reason, best=True
+    )
+    append(run.events, [checkpoint])
+    (line,) = [row for row in text_of(paint_pane("events", read_run(run), View(), 80, 8)).splitlines() if "7 B" in row]
+    assert line.strip(" │").endswith(said)
+
+
 def test_a_run_that_goes_on_takes_its_last_word_back(tmp_path: Path) -> None:
     run = make_run(tmp_path)
     texts(run)

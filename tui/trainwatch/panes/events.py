@@ -126,7 +126,7 @@ def _words(event: Any) -> tuple[str, str, str]:
                 text = _detail(event.detail or {})
             return event.what.replace("_", " "), text, _WHAT_STYLES.get(event.what, "value")
         case CheckpointEvent():
-            best = ", best" if event.best else ""
+            best = ", best" if event.best and event.reason != "best" else ""
             return "checkpoint", f"{size(event.size_bytes)}, {event.reason}{best}", "value"
         case OutcomeEvent():
             style = "ok" if event.result == "applied" else "alert"
