@@ -39,6 +39,7 @@ def examine_targets(survey: Survey, *, is_weighted: bool, is_held_out: bool) -> 
         )
         return
     names = list(dict.fromkeys(name[2:] for name in survey.labels if name != OUTSIDE)) if of_spans else survey.labels
+    yield from _spelling(train + evaluation)
     yield from _distribution(train, names, is_weighted=is_weighted, of_spans=of_spans)
     yield from _eval_counts(train, evaluation, len(survey.eval), is_held_out=is_held_out, of_spans=of_spans)
     yield from examine_boundaries(survey.train)
@@ -51,6 +52,20 @@ def _count(split: Split, names: Sequence[str]) -> Counter[str]:
     for target in split.targets:
         counts.update(span_labels(target, names) if isinstance(target, tuple) else [str(target)])
     return counts
+
+
+def _spelling(counts: Counter[str]) -> Iterator[Finding]:
+    """Labels that are most likely one, written in two ways."""
+    alike: dict[str, list[str]] = {}
+    for name in sorted(counts):
+        alike.setdefault(name.casefold(), []).append(name)
+    groups = [" / ".join(f"{name} {counts[name]:,}" for name in names) for names in alike.values() if len(names) > 1]
+    if groups:
+        yield warn(
+            "label names",
+            f"differ only in upper and lower case, and are learnt as different labels: {some(groups)}",
+            "write each label in one way in the data, unless they are meant to differ",
+        )
 
 
 def _distribution(

@@ -106,6 +106,16 @@ def test_labels_that_only_one_of_the_sets_has_are_named() -> None:
     assert any("no example of 1 of 1 labels: LOC" in text for text in texts)
 
 
+def test_labels_that_differ_only_in_case_are_noticed() -> None:
+    train = _split([f"text {i}" for i in range(40)], ["Happy", "happy", "sad", "Sad", "calm"] * 8)
+    evaluation = _split([f"other {i}" for i in range(40)], ["Happy", "happy", "sad", "CALM"] * 10)
+    survey = Survey(train, evaluation, ("CALM", "Happy", "Sad", "calm", "happy", "sad"))
+    (found,) = [finding for finding in _findings(survey) if finding.check == "label names"]
+    assert found.level is Level.WARN
+    assert "CALM 10 / calm 8 · Happy 18 / happy 18 · Sad 8 / sad 18" in found.text
+    assert "write each label in one way" in found.cure
+
+
 def test_an_eval_set_without_a_span_is_a_fault() -> None:
     survey = Survey(_tags(40), _split(["a b"] * 40, [("O", "O")] * 40), NER)
     assert _levels(survey)["eval set"] is Level.FAULT
