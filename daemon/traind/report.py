@@ -9,6 +9,9 @@ _WELL_ABOVE = 0.1
 _OVERFITTING_RISE = 0.02
 """By how much the eval loss must stand over its lowest at the end, as a share of it, to be called overfitting."""
 
+_PERFECT = 1.0
+"""Of a score, beyond which no epoch leads."""
+
 
 class Point(NamedTuple):
     """One evaluation of the run."""
@@ -60,7 +63,8 @@ def report(
         parts.append(f"overfitting: eval loss rose {rise:.0%} over its lowest, of epoch {lowest.epoch:.4g}")
     elif len(history) > 1:
         parts.append("no overfitting")
-    parts.append(_advice(best_step, steps_per_epoch, history, overfitting=overfitting))
+    was_rising = not overfitting and _was_rising(history, is_lower=is_lower)
+    parts.append(_advice(best_step, steps_per_epoch, history, was_rising=was_rising))
     return Report("; ".join(parts), detail)
 
 
@@ -82,9 +86,18 @@ def _measured(history: Sequence[Point]) -> list[Point]:
     return [point for point in history if math.isfinite(point.loss)]
 
 
-def _advice(best_step: int, steps_per_epoch: int, history: Sequence[Point], *, overfitting: bool) -> str:
+def _was_rising(history: Sequence[Point], *, is_lower: bool) -> bool:
+    """Whether the last evaluation beat every earlier one by its metric, not by its loss alone, and could be beaten."""
+    if len(history) < 2:
+        return False
+    *earlier, last = (-point.value if is_lower else point.value for point in history)
+    has_room = is_lower or last < _PERFECT
+    return has_room and all(last > value for value in earlier if math.isfinite(value))
+
+
+def _advice(best_step: int, steps_per_epoch: int, history: Sequence[Point], *, was_rising: bool) -> str:
     use = f"use checkpoints/best, of epoch {best_step / steps_per_epoch:.4g}"
     last = history[-1].epoch * steps_per_epoch if history else best_step
-    if best_step >= last - 0.5 and not overfitting and len(history) > 1:
+    if best_step >= last - 0.5 and was_rising:
         return f"{use}: it was still getting better, more epochs may help"
     return use

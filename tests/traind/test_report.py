@@ -34,6 +34,24 @@ def test_a_good_run_that_was_still_rising() -> None:
     assert said.detail["overfitting"] is False
 
 
+@pytest.mark.parametrize(
+    ("values", "is_promising"),
+    [([0.4, 0.6, 0.8], True), ([0.4, 0.8, 0.8], False), ([0.4, 0.6, 1.0], False), ([math.nan, 0.4, 0.8], True)],
+)
+def test_more_epochs_are_advised_where_the_score_itself_rose_and_can_rise(
+    values: list[float], *, is_promising: bool
+) -> None:
+    history = [Point(epoch, 1 / epoch, value) for epoch, value in enumerate(values, 1)]
+    said = report("f1", {"f1": values[-1]}, 1 / 3, 30, 10, {}, history, is_lower=False)
+    assert ("more epochs may help" in said.message) is is_promising
+
+
+def test_a_falling_perplexity_above_one_can_still_fall() -> None:
+    history = [Point(1, 2.0, 7.4), Point(2, 1.5, 4.5)]
+    said = report("perplexity", {"perplexity": 4.5}, 1.5, 20, 10, {}, history, is_lower=True)
+    assert said.message.endswith("more epochs may help")
+
+
 def test_an_overfitting_run_names_the_epoch_before_it() -> None:
     said = of([0.9, 0.5, 0.7], [0.4, 0.8, 0.7], {"f1": 0.3})
     assert "overfitting: eval loss rose 40% over its lowest, of epoch 2" in said.message
