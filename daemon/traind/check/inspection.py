@@ -19,6 +19,7 @@ from traind.batch_order import BatchOrder
 from traind.check import learning
 from traind.check.blame import of_error
 from traind.check.capacity import Activations, Cost, bytes_of, examine_memory, examine_time, state_bytes
+from traind.check.direction import examine_direction
 from traind.check.finding import Finding, Level, of_mistake, ok
 from traind.check.outputs import (
     are_classes,
@@ -75,6 +76,7 @@ class Inspection:
         say.found(ok("device", placement.reason), ok("data", _description(task)))
         plan = plan_of(config, round(task.num_train / _share(task)[0]))
         say.all(examine_plan(config, plan))
+        say.all(examine_direction(config))
         order = BatchOrder(task.num_train, config.train.batch_size, config.train.accumulation, config.seed)
         say.doing("looking at training examples")
         with self._blamed("examples"):
