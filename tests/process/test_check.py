@@ -31,6 +31,7 @@ def _check(directory: Path, *args: str) -> "subprocess.CompletedProcess[str]":
     return done
 
 
+@pytest.mark.slow
 def test_good_ground_ends_with_0_and_json_that_says_so(tmp_path: Path) -> None:
     done = _check(tmp_path, str(toy(tmp_path)), "--json")
     assert done.returncode == 0, done.stderr
@@ -60,6 +61,7 @@ def test_a_mistake_in_the_configuration_ends_with_2_and_names_file_key_and_cure(
     assert "→ it is: peak learning rate" in done.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("death", "said"),
     [("os._exit(7)", "exit status 7"), (f"os.kill(os.getpid(), {int(signal.SIGKILL)})", "when memory is out")],
@@ -74,6 +76,7 @@ def test_a_process_that_dies_is_a_finding(tmp_path: Path, death: str, said: str)
     assert said in done.stdout
 
 
+@pytest.mark.slow
 def test_start_refuses_worthless_data_unless_told_not_to_look(traind: Traind, tmp_path: Path) -> None:
     path = texts(tmp_path, evaluation=rows(40, seed=2, topics=["sea"]))
     refused = traind("start", str(path))
@@ -85,6 +88,7 @@ def test_start_refuses_worthless_data_unless_told_not_to_look(traind: Traind, tm
     assert started.returncode == 0, started.stderr
 
 
+@pytest.mark.slow
 def test_start_says_what_it_wonders_at_and_starts(traind: Traind, tmp_path: Path) -> None:
     path = texts(tmp_path, evaluation=rows(9, seed=2))
     done = traind("start", str(path), "--set", "train.max_steps=1", "--foreground")

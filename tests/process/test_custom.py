@@ -34,6 +34,7 @@ def test_a_killed_custom_run_comes_back_with_the_same_numbers(traind: Traind, tm
     assert (killed.checkpoints / "best" / "config.toml").read_bytes() == killed.config_toml.read_bytes()
 
 
+@pytest.mark.slow
 def test_a_parked_custom_run_resumes_from_any_folder(traind: Traind, tmp_path: Path) -> None:
     run = traind.start(write_module(tmp_path), "task.options.num_train=600", "train.epochs=400")
     traind.ok("stop", str(run.path))
@@ -44,6 +45,7 @@ def test_a_parked_custom_run_resumes_from_any_folder(traind: Traind, tmp_path: P
     traind.ok("kill", str(run.path))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "words"),
     [

@@ -120,6 +120,7 @@ def test_a_set_answered_without_a_trainer_is_not_lost(traind: Traind, config: Pa
     assert status_of(run).step == max_steps
 
 
+@pytest.mark.slow
 def test_a_finished_run_is_extended(traind: Traind, config: Path) -> None:
     run = traind.start(config, "train.max_steps=6")
     traind.finish(run)

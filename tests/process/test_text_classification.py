@@ -32,6 +32,7 @@ def test_a_killed_text_classification_comes_back_with_the_same_numbers(
     assert text_trace(run) == text_trace(undisturbed)
 
 
+@pytest.mark.slow
 def test_a_text_classification_learns_and_says_how_much_better_it_is(undisturbed: RunDir) -> None:
     run = undisturbed
     said = {event.what: event for event in events_of(run) if isinstance(event, LifecycleEvent)}

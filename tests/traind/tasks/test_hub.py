@@ -96,6 +96,7 @@ print(type(AutoModelForSequenceClassification.from_pretrained("someone/model", *
 """
 
 
+@pytest.mark.slow
 def test_a_cached_model_is_loaded_where_no_hub_answers(tmp_path: Path) -> None:
     """peft is installed: transformers would look for an adapter on the hub, again and again, and then give up."""
     environment = {**os.environ, "HF_ENDPOINT": "http://127.0.0.1:9", "HF_HOME": str(tmp_path), "HF_HUB_OFFLINE": "0"}
