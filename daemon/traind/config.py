@@ -4,7 +4,6 @@ A field's description is its help, its error hint and its line in the reference 
 other than the TOML itself.
 """
 
-import difflib
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,6 +13,7 @@ import msgspec
 import tomli_w
 from msgspec import Meta
 
+from traind import config_near
 from traind.config_fault import cross_faults
 
 COMPUTED_WEIGHTS = ("none", "inverse", "sqrt-inverse")
@@ -297,7 +297,14 @@ def load(path: Path, overrides: Sequence[str] = ()) -> Config:
         raise ConfigError(f"{path}: not valid TOML: {error}") from None
     for override in overrides:
         _apply_override(raw, override)
-    return anchor(check(raw, str(path)), path.parent)
+    config = anchor(check(raw, str(path)), path.parent)
+    weights = config.task.class_weights
+    if weights not in COMPUTED_WEIGHTS and not Path(weights).is_file():
+        cure = config_near.value_cure(weights, COMPUTED_WEIGHTS)
+        raise ConfigError(
+            f"{path}: task.class_weights = {weights!r}: no such file; {cure}, or a file with one weight a label"
+        )
+    return config
 
 
 def _apply_override(raw: dict[str, Any], override: str) -> None:
@@ -342,15 +349,24 @@ def _section_faults(section: type[msgspec.Struct], raw: dict[str, Any], source: 
     faults = [f"{source}: {prefix}{name}: missing; {describe(section, name)}" for name in sorted(required - raw.keys())]
     for name, value in raw.items():
         if name not in hints:
-            near = difflib.get_close_matches(name, hints, n=1)
-            cure = f"did you mean {prefix}{near[0]}?" if near else f"known: {', '.join(hints)}"
+            cure = config_near.key_cure(name, prefix.rstrip("."), _known_keys(prefix))
             faults.append(f"{source}: {prefix}{name}: unknown key; {cure}")
             continue
         try:
             msgspec.convert(value, hints[name])
         except msgspec.ValidationError as error:
-            faults.append(f"{source}: {prefix}{name} = {value!r}: {error}; it is: {describe(section, name)}")
+            choices, words = config_near.choices_of(hints[name]), str(error)
+            if "regex" in words or words.startswith("Invalid enum value"):
+                words = "unknown value"
+            cure = config_near.value_cure(value, choices) if choices else f"it is: {describe(section, name)}"
+            faults.append(f"{source}: {prefix}{name} = {value!r}: {words}; {cure}")
     return faults
+
+
+def _known_keys(prefix: str) -> dict[str, list[str]]:
+    """The keys of every section; a section is one of those at the top only where the unknown one stands there too."""
+    top = [name for name in Config.__struct_fields__ if not prefix or name not in SECTIONS]
+    return {"": top} | {name: list(section.__struct_fields__) for name, section in SECTIONS.items()}
 
 
 def describe(section: type[msgspec.Struct], name: str) -> str:

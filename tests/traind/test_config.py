@@ -29,7 +29,11 @@ def test_what_is_dumped_is_read_back() -> None:
         ("train", "lr", "high", ["train.lr", "'high'"]),
         ("train", "learning_rate", 1, ["train.learning_rate", "unknown"]),
         ("train", "epoch", 1, ["did you mean train.epochs"]),
-        ("train", "device", "tpu", ["train.device"]),
+        ("train", "device", "gpu", ["train.device = 'gpu': unknown value; it is: auto, cpu, cuda, cuda:N or mps"]),
+        ("train", "schedule", "lineer", ["'lineer': unknown value; did you mean linear? one of linear, cosine, const"]),
+        ("model", "init", "random", ["model.init = 'random': unknown value; one of scratch, mlm"]),
+        ("log", "wandb", True, ["log.wandb = True: Expected `str`, got `bool`; one of off, offline, online"]),
+        ("eval", "every", "epoc", ["unknown value; it is: optimizer steps", '"epoch"']),
         ("data", "stride", 126, ["data.stride", "data.max_length"]),
         ("eval", "every", 0, ["eval.every"]),
         ("model", "pretrained", "x", ["either pretrained", "or init"]),
@@ -119,3 +123,20 @@ def test_every_key_is_described() -> None:
         for field in msgspec.structs.fields(section):
             if field.name not in config.SECTIONS:
                 assert config.describe(section, field.name), f"{name}.{field.name}"
+
+
+@pytest.mark.parametrize(
+    ("key", "cure"),
+    [("lr", "did you mean train.lr?"), ("patience", "did you mean eval.patience?"), ("sead", "did you mean seed?")],
+)
+def test_a_key_outside_its_section_is_told_where_it_belongs(key: str, cure: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        config.check({"data": {"train": "x.jsonl"}, "model": {"init": "scratch"}, key: 1}, "a.toml")
+    assert any(fault.startswith(f"a.toml: {key}: unknown key; {cure}") for fault in caught.value.faults)
+
+
+def test_class_weights_that_are_neither_a_word_nor_a_file_are_told_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "a.toml"
+    path.write_text('[data]\ntrain = "x.jsonl"\n[model]\ninit = "scratch"\n[task]\nclass_weights = "inversed"\n')
+    with pytest.raises(ConfigError, match=r"class_weights = 'inversed': no such file; did you mean inverse\?"):
+        config.load(path)
