@@ -21,7 +21,7 @@ from traind.tasks import model as models
 from traind.tasks.cache import Prepared
 from traind.tasks.class_tally import ClassTally
 from traind.tasks.class_weights import settled_weights
-from traind.tasks.confusion import as_counts, counts_of_one_answer, flat_counts, metric_names, scores
+from traind.tasks.confusion import POSITIVE, as_counts, counts_of_one_answer, flat_counts, metric_names, scores
 from traind.tasks.prepare import prepare
 from traind.tasks.text_features import Batch, TextCollator, TextDataset, encode_texts, ordered_batches
 from traind.tasks.tokenizer import bare, fingerprint, framing
@@ -68,6 +68,8 @@ class TextClassification:
         """Texts, classes, and what is odd about them."""
         texts, truncated, notes = (self.summary[key] for key in ("texts", "truncated", "notes"))
         text = f"{texts['train']:,} texts to train, {texts['eval']:,} to evaluate, {self.num_classes} classes"
+        if self.num_classes == 2:
+            text += f'; precision, recall and f1 are those of "{self._labels.names[POSITIVE]}"'
         odd = [f"{count:,} with {cause}" for cause, count in notes.items()]
         if any(truncated.values()):
             limit = f"data.max_length = {self._config.data.max_length}"
