@@ -29,12 +29,12 @@ run: $(TRAIN)  ## train configs/ner.toml in the daemon and watch it
 	@$(BIN)/traind start configs/ner.toml --watch
 
 test: $(DEV)  ## the tests, under 3 minutes
-	$(PYTEST) -n $(WORKERS) -m "not fault and not slow and not gpu"
+	$(PYTEST) -n $(WORKERS) --dist worksteal -m "not fault and not slow and not gpu"
 
 check: lint test test-slow  ## lint, types, import contracts, all tests, faults; under 15 minutes
 
 test-slow: $(DEV)  ## the slow tests and the faults
-	$(PYTEST) -n $(WORKERS) -m "slow or fault"
+	$(PYTEST) -n $(WORKERS) --dist worksteal -m "slow or fault"
 
 fault: $(DEV)  ## kill real processes at twenty random moments
 	$(PYTEST) -m fault -s

@@ -40,6 +40,7 @@ def test_good_ground_ends_with_0_and_json_that_says_so(tmp_path: Path) -> None:
     assert {(finding["check"], finding["level"]) for finding in report["findings"]} >= {("gradients", "ok")}
 
 
+@pytest.mark.slow
 def test_a_fault_ends_with_1_and_is_a_row_with_its_cure(tmp_path: Path) -> None:
     done = _check(tmp_path, str(toy(tmp_path, "double softmax")))
     assert done.returncode == 1

@@ -9,6 +9,7 @@ from rundir.records import EvalRecord, LifecycleEvent
 from tests.process.tiny_run import Trace, Traind, events_of, metrics_of, trace_of
 
 
+@pytest.mark.slow
 def test_the_report_measures_the_best_checkpoint_again(traind: Traind, config: Path, undisturbed: Trace) -> None:
     """With activations computed twice, which must not change a number either: dropout is replayed."""
     run = traind.start(config, "train.gradient_checkpointing=true")

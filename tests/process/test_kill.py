@@ -82,7 +82,7 @@ def disturb(traind: Traind, run: RunDir, victim: str, moment: str, rng: random.R
     return {**hit, "after_checkpoint": after_checkpoint}
 
 
-@pytest.mark.parametrize("victim", ["trainer", "supervisor"])
+@pytest.mark.parametrize("victim", ["trainer", pytest.param("supervisor", marks=pytest.mark.slow)])
 def test_a_killed_run_comes_back_with_the_same_numbers(
     traind: Traind, config: Path, undisturbed: Trace, victim: str
 ) -> None:

@@ -26,6 +26,7 @@ def outcome_of(run: RunDir, order_id: str) -> OutcomeEvent | None:
     return next((outcome for outcome in outcomes(run) if outcome.order == order_id), None)
 
 
+@pytest.mark.slow
 def test_each_verb_has_its_effect_and_one_outcome(traind: Traind, config: Path) -> None:
     run = traind.start(config, *LONG)
 

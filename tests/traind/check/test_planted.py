@@ -13,6 +13,8 @@ from tests.traind.check import damage
 from tests.traind.check.ground import checked, rows, texts, toy, troubles, write_rows
 from traind.check.finding import Level
 
+pytestmark = pytest.mark.slow  # forty small models are built and trained for a few steps
+
 Plant = Callable[[Path], tuple[Path, list[str]]]
 
 

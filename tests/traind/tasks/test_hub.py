@@ -74,6 +74,7 @@ def test_what_the_hub_refuses_is_said_with_the_cure(tmp_path: Path, status: int,
     assert says in line
 
 
+@pytest.mark.slow
 def test_a_hub_that_cannot_be_reached(tmp_path: Path) -> None:
     assert "the hub cannot be reached and the model is not cached" in fault("http://127.0.0.1:9", tmp_path)
 
