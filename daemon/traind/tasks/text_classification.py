@@ -3,34 +3,31 @@
 Owns how the parts beside it fit together; the loop, the optimizer and the checkpoints know nothing of them.
 """
 
-from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
-from torch import Tensor, nn
-from transformers import DistilBertConfig
+from torch import Tensor
 
 from rundir.layout import RunDir
-from rundir.records import Sample
 from traind.config import Config, ConfigError
-from traind.data.classes import ClassSet, read_classes
+from traind.data.classes import read_classes
 from traind.data.text_corpus import TextCorpus
-from traind.tasks import lora
-from traind.tasks import model as models
 from traind.tasks.cache import Prepared
 from traind.tasks.class_tally import ClassTally
-from traind.tasks.class_weights import settled_weights
+from traind.tasks.classifier import Classifier
 from traind.tasks.confusion import POSITIVE, as_counts, counts_of_one_answer, flat_counts, metric_names, scores
+from traind.tasks.model import SEQUENCE
 from traind.tasks.prepare import prepare
 from traind.tasks.text_features import Batch, TextCollator, TextDataset, encode_texts, ordered_batches
 from traind.tasks.tokenizer import bare, fingerprint, framing
-from traind.tasks.weighted_loss import WeightedLoss
 from traind.tasks.window import EncodedSet
 
 
-class TextClassification:
+class TextClassification(Classifier):
     """The task of one run. Same configuration and data: same features, order and weights, bit for bit."""
+
+    head = SEQUENCE
 
     def __init__(
         self, config: Config, run: RunDir, *, alive: Callable[[], None], most_texts: int | None = None
@@ -41,28 +38,19 @@ class TextClassification:
         `most_texts` takes a part of the data, as `part_of` does.
         """
         ready = prepare(config, run, alive, read_labels=read_classes, encode=_encode, most_texts=most_texts)
-        self._config, self._run, self.tokenizer = config, run, ready.tokenizer
-        self._labels: ClassSet = ready.labels
-        self.num_classes = len(self._labels)
-        if self.tokenizer.pad_token is None:
-            self.tokenizer.pad_token = self.tokenizer.eos_token or self.tokenizer.unk_token
-        self.collate = TextCollator(self.tokenizer.pad_token_id or 0)
+        if ready.tokenizer.pad_token is None:
+            ready.tokenizer.pad_token = ready.tokenizer.eos_token or ready.tokenizer.unk_token
+        super().__init__(config, run, ready, _counts(ready.data.train, len(ready.labels)))
+        self.collate = TextCollator(self._pad_token_id)
         prefix, suffix = framing(self.tokenizer)
         capacity = config.data.max_length - len(prefix) - len(suffix)
-        self._train, self._eval = ready.data.train, ready.data.eval
         self.train_data = TextDataset(self._train, capacity, prefix, suffix)
         self._eval_data = TextDataset(self._eval, capacity, prefix, suffix)
         self.num_train = len(self.train_data)
-        weights, hashes = settled_weights(config.task.class_weights, run, self._counts(self._train), self._labels.names)
-        self._loss = WeightedLoss(weights)
-        self.hashes = {**ready.data.hashes, **hashes}
         self._positive_from = config.task.positive_from
         self.metric_names = metric_names(self.num_classes, self._positive_from)
         truncated = {"train": self.train_data.num_truncated, "eval": self._eval_data.num_truncated}
         self.summary: dict[str, Any] = {**ready.data.summary, "truncated": truncated}
-
-    def _counts(self, encoded: EncodedSet) -> "np.ndarray[tuple[int, ...], np.dtype[np.int64]]":
-        return np.bincount(encoded.labels, minlength=self.num_classes)
 
     def describe(self) -> str:
         """Texts, classes, and what is odd about them."""
@@ -75,56 +63,6 @@ class TextClassification:
             limit = f"data.max_length = {self._config.data.max_length}"
             odd.append(f"{truncated['train']:,} + {truncated['eval']:,} cut short at {limit}")
         return "; ".join([text, *odd])
-
-    # --- model ---
-
-    def scratch_config(self) -> DistilBertConfig:
-        """The architecture of a model that starts from random weights."""
-        return models.scratch_config(
-            self._config, self._labels, num_tokens=len(self.tokenizer), pad_token_id=self.collate.pad_token_id
-        )
-
-    def build_model(self) -> nn.Module:
-        """A new model on the CPU, its weights a function of seed and configuration. Raises ConfigError."""
-        return models.build(
-            self._config,
-            self._labels,
-            models.SEQUENCE,
-            self._run,
-            num_tokens=len(self.tokenizer),
-            pad_token_id=self.collate.pad_token_id,
-        )
-
-    def load_model(self, directory: Path) -> nn.Module:
-        """The model of a checkpoint of this run; needs neither hub nor pretrained directory, unless for an adapter."""
-        return models.load(
-            self._config, self._labels, models.SEQUENCE, self._run, directory, pad_token_id=self.collate.pad_token_id
-        )
-
-    def weights(self, model: nn.Module) -> Mapping[str, Tensor]:
-        """All of them, or those of an adapter and the head."""
-        return lora.weights(model)
-
-    def write_model(self, model: nn.Module, weights: Mapping[str, Tensor], directory: Path) -> None:
-        """model.safetensors, config.json and the tokenizer's files, as `save_pretrained` lays them. Raises OSError."""
-        models.write(model, weights, directory)
-        self.tokenizer.save_pretrained(directory)
-
-    def forward(self, model: nn.Module, batch: Batch) -> Tensor:
-        """Logits of [texts, classes]."""
-        return models.logits(model, batch)
-
-    # --- loss ---
-
-    def target_weight(self, batch: Batch) -> float:
-        """The number of texts, or the sum of the weights of their classes."""
-        return self._loss.weight_of(batch["labels"])
-
-    def loss_sum(self, outputs: Tensor, batch: Batch) -> Tensor:
-        """Cross-entropy of [texts, classes] summed over the texts, each times its class weight. fp32."""
-        return self._loss.sum_of(outputs, batch["labels"])
-
-    # --- metrics ---
 
     def count(self, outputs: Tensor, batch: Batch) -> Tensor:
         """Which class was taken for which, flat: int64, on the logits' device, without a host sync."""
@@ -141,17 +79,13 @@ class TextClassification:
     def start_eval(self) -> ClassTally:
         return ClassTally(len(self._eval_data), self._labels.names, self._positive_from, self._loss)
 
-    def samples(self, model: nn.Module) -> list[Sample]:  # noqa: ARG002
-        """None: classes are judged by numbers."""
-        return []
-
     def baseline(self) -> tuple[str, dict[str, float]]:
         """Giving every text the class that is the most frequent one in training, the first of equal ones.
 
         The question whether a score is ≥ N is also answered by always saying yes: the better of the two counts there.
         """
-        majority = int(self._counts(self._train).argmax())
-        of_eval = self._counts(self._eval)
+        majority = int(_counts(self._train, self.num_classes).argmax())
+        of_eval = _counts(self._eval, self.num_classes)
         found = scores(counts_of_one_answer(majority, of_eval), self._positive_from)
         what = f"always {self._labels.names[majority]}, the most frequent class"
         if self._positive_from is not None and majority < self._positive_from:
@@ -159,6 +93,10 @@ class TextClassification:
             found[name] = scores(counts_of_one_answer(self._positive_from, of_eval), self._positive_from)[name]
             what += f"; for {name} always {self._labels.names[self._positive_from]}"
         return what, found
+
+
+def _counts(encoded: EncodedSet, num_classes: int) -> "np.ndarray[tuple[int, ...], np.dtype[np.int64]]":
+    return np.bincount(encoded.labels, minlength=num_classes)
 
 
 def _encode(config: Config, corpus: TextCorpus, tokenizer: Any, alive: Callable[[], None]) -> Prepared:

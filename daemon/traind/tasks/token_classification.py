@@ -3,34 +3,30 @@
 Owns how the parts beside it fit together; the loop, the optimizer and the checkpoints know nothing of them.
 """
 
-from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
-from torch import Tensor, nn
-from transformers import DistilBertConfig
+from torch import Tensor
 
 from rundir.layout import RunDir
-from rundir.records import Sample
 from traind.config import Config, ConfigError
 from traind.data.labels import read_labels
-from traind.tasks import lora
-from traind.tasks import model as models
-from traind.tasks.class_weights import settled_weights
+from traind.tasks.classifier import Classifier
 from traind.tasks.entity import batch_counts, scores
 from traind.tasks.features import Batch, Collator, WindowDataset, ordered_batches
 from traind.tasks.lexicon import lexicon_predictions
+from traind.tasks.model import TOKEN
 from traind.tasks.prepare import encode_labelled, prepare
 from traind.tasks.tally import METRIC_NAMES, EvalTally, document_scores
 from traind.tasks.tokenizer import framing
-from traind.tasks.weighted_loss import WeightedLoss
 from traind.tasks.window import EncodedSet, Windows, cut_windows
 
 
-class TokenClassification:
+class TokenClassification(Classifier):
     """The task of one run. Same configuration and data: same features, order and weights, bit for bit."""
 
+    head = TOKEN
     metric_names = METRIC_NAMES
 
     def __init__(
@@ -42,22 +38,17 @@ class TokenClassification:
         `most_texts` takes a part of the data, as `part_of` does.
         """
         ready = prepare(config, run, alive, read_labels=read_labels, encode=encode_labelled, most_texts=most_texts)
-        self._config, self._run = config, run
-        self._labels, self.tokenizer = ready.labels, ready.tokenizer
-        self._train, self._eval = ready.data.train, ready.data.eval
+        train = ready.data.train
+        counts = np.bincount(train.labels[train.labels >= 0], minlength=len(ready.labels))
+        super().__init__(config, run, ready, counts)
         self._prefix, self._suffix = framing(ready.tokenizer)
         train_windows, self._eval_windows = self._cut(self._train), self._cut(self._eval)
         self.train_data = WindowDataset(self._train, train_windows, self._prefix, self._suffix)
         self._eval_data = WindowDataset(self._eval, self._eval_windows, self._prefix, self._suffix)
         self.num_train = len(self.train_data)
-        self.collate = Collator(ready.tokenizer.pad_token_id or 0)
-        counts = np.bincount(self._train.labels[self._train.labels >= 0], minlength=len(ready.labels))
-        weights, hashes = settled_weights(config.task.class_weights, run, counts, ready.labels.names)
-        self._loss = WeightedLoss(weights)
-        self.hashes = {**ready.data.hashes, **hashes}
+        self.collate = Collator(self._pad_token_id)
         windows = {"train": len(train_windows), "eval": len(self._eval_windows)}
         self.summary: dict[str, Any] = {**ready.data.summary, "windows": windows}
-        self.num_classes = len(ready.labels)
 
     def describe(self) -> str:
         """Documents, spans, and what was lost on the way."""
@@ -71,56 +62,6 @@ class TokenClassification:
             return cut_windows(encoded.offsets, capacity, self._config.data.stride)
         except ValueError as error:
             raise ConfigError(f"data.stride: {error}; raise data.max_length or lower data.stride") from None
-
-    # --- model ---
-
-    def scratch_config(self) -> DistilBertConfig:
-        """The architecture of a model that starts from random weights."""
-        return models.scratch_config(
-            self._config, self._labels, num_tokens=len(self.tokenizer), pad_token_id=self.collate.pad_token_id
-        )
-
-    def build_model(self) -> nn.Module:
-        """A new model on the CPU, its weights a function of seed and configuration. Raises ConfigError."""
-        return models.build(
-            self._config,
-            self._labels,
-            models.TOKEN,
-            self._run,
-            num_tokens=len(self.tokenizer),
-            pad_token_id=self.collate.pad_token_id,
-        )
-
-    def load_model(self, directory: Path) -> nn.Module:
-        """The model of a checkpoint of this run; needs neither hub nor pretrained directory, unless for an adapter."""
-        return models.load(
-            self._config, self._labels, models.TOKEN, self._run, directory, pad_token_id=self.collate.pad_token_id
-        )
-
-    def weights(self, model: nn.Module) -> Mapping[str, Tensor]:
-        """All of them, or those of an adapter and the head."""
-        return lora.weights(model)
-
-    def write_model(self, model: nn.Module, weights: Mapping[str, Tensor], directory: Path) -> None:
-        """model.safetensors, config.json and the tokenizer's files, as `save_pretrained` lays them. Raises OSError."""
-        models.write(model, weights, directory)
-        self.tokenizer.save_pretrained(directory)
-
-    def forward(self, model: nn.Module, batch: Batch) -> Tensor:
-        """Logits of [windows, tokens, labels]."""
-        return models.logits(model, batch)
-
-    # --- loss ---
-
-    def target_weight(self, batch: Batch) -> float:
-        """The number of targets, or the sum of their class weights."""
-        return self._loss.weight_of(batch["labels"])
-
-    def loss_sum(self, outputs: Tensor, batch: Batch) -> Tensor:
-        """Cross-entropy of [windows, tokens, labels] summed over the targets, each times its class weight. fp32."""
-        return self._loss.sum_of(outputs, batch["labels"])
-
-    # --- metrics ---
 
     def count(self, outputs: Tensor, batch: Batch) -> Tensor:
         """The counts behind `train_metrics`, int64, on the logits' device, without a host sync."""
@@ -139,10 +80,6 @@ class TokenClassification:
         return EvalTally(
             self._eval, self._eval_windows, self._labels, self._loss.sum_of, self._loss.weight_of, len(self._prefix)
         )
-
-    def samples(self, model: nn.Module) -> list[Sample]:  # noqa: ARG002
-        """None: spans are judged by numbers."""
-        return []
 
     def baseline(self) -> tuple[str, dict[str, float]]:
         """Marking every longest stretch that was a span in training."""
