@@ -142,10 +142,30 @@ def write(model: nn.Module, weights: Mapping[str, Tensor], directory: Path) -> N
     whole.save_pretrained(directory, state_dict=dict(weights))
 
 
+FULL_ATTENTION = frozenset({"albert", "bert", "camembert", "distilbert", "electra", "roberta", "xlm-roberta"})
+"""Model types whose every token looks at every other: one mask serves all of their layers."""
+
+
 def logits(model: nn.Module, batch: Mapping[str, Tensor]) -> Tensor:
-    """What a transformer makes of token ids."""
-    result: Tensor = model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]).logits
+    """What a transformer makes of token ids, without a host sync where the model's attention allows it."""
+    mask = batch["attention_mask"]
+    if mask.is_cuda and takes_whole_mask(model):
+        mask = whole_mask(mask)
+    result: Tensor = model(input_ids=batch["input_ids"], attention_mask=mask).logits
     return result
+
+
+def takes_whole_mask(model: nn.Module) -> bool:
+    config: Any = getattr(model, "config", None)
+    return getattr(config, "model_type", None) in FULL_ATTENTION and config._attn_implementation == "sdpa"  # noqa: SLF001
+
+
+def whole_mask(mask: Tensor) -> Tensor:
+    """[texts, tokens] → [texts, 1, tokens, tokens], bool: what the library makes of it where a text is padded.
+
+    It asks first whether any is, and to answer it the host waits for the device, at every forward pass.
+    """
+    return mask.bool()[:, None, None, :].expand(-1, 1, mask.shape[1], -1)
 
 
 def _pretrained(
