@@ -1,0 +1,167 @@
+"""What an order does to a run: judged, answered ahead of its effect, and handed to the trainer or carried out here."""
+
+from typing import Protocol, assert_never
+
+from rundir.control import Malformed, Order, Verb
+from rundir.layout import RunDir
+from rundir.records import EventRecord, NoteEvent
+from rundir.status import Intent, State
+from traind.eventlog import EventLog
+from traind.order_desk import OrderDesk, argument_fault, refusal
+from traind.status_file import StatusFile
+from traind.trainer_process import TrainerProcess
+
+
+class Ordered(Protocol):
+    """What the supervisor lets orders do."""
+
+    status: StatusFile
+    events: EventLog
+    trainer: TrainerProcess | None
+
+    @property
+    def is_restarting(self) -> bool:
+        """Whether a trainer is about to be started after a crash."""
+
+    def spawn(self, reason: str) -> None: ...
+
+    def park(self) -> None:
+        """The trainer has left, or there is none left to leave."""
+
+    def end(self, state: State) -> None: ...
+
+    def await_leaving(self) -> None:
+        """The trainer is told to leave: end it unless it does within `grace_s`."""
+
+
+class OrderEffects:
+    """Owns the order desk: what came, what a trainer was handed and has not answered."""
+
+    def __init__(self, run: RunDir, ordered: Ordered) -> None:
+        self._on = ordered
+        self._desk = OrderDesk(run, ordered.status.now.control)
+        ordered.status.now.control = self._desk.position
+
+    def note_outcomes(self, events: list[EventRecord]) -> None:
+        self._desk.note_outcomes(events)
+
+    def take_arrivals(self) -> None:
+        """Everything that came since the last call."""
+        for order in self._arrivals():
+            self._take(order)
+
+    def take_up_old(self, order_id: str | None) -> None:
+        """Orders from before this supervisor are expired, but for the one that called it."""
+        while orders := self._arrivals():
+            for order in orders:
+                if order.id == order_id:
+                    self._take(order)
+                elif order.id not in self._desk.in_flight:
+                    self._answer(order, "expired: given before this supervisor started")
+
+    def _arrivals(self) -> list[Order | Malformed]:
+        orders = self._desk.arrivals()
+        self._on.status.now.control = self._desk.position
+        return orders
+
+    def hand_on_again(self, trainer: TrainerProcess) -> None:
+        """To a new trainer, what the last one took along unanswered."""
+        for order in self._desk.in_flight.values():
+            trainer.order(order)
+
+    def answer_in_flight(self, why: str) -> None:
+        status = self._on.status.now
+        self._desk.answer_in_flight(self._on.events, status.state, step=status.step, refused=why)
+
+    # --- one order -----------------------------------------------------------------------------------------------
+
+    def _take(self, order: Order | Malformed) -> None:
+        if isinstance(order, Malformed):
+            self._answer(order, order.reason)
+            return
+        status, trainer = self._on.status.now, self._on.trainer
+        is_dead = trainer is None and not self._on.is_restarting and not status.state.has_ended
+        state = State.PARKED if is_dead else status.state
+        is_parking = state is State.STOPPING and status.intent is Intent.PARKED
+        if is_parking and order.verb is Verb.RESUME:
+            self._on.status.intend(Intent.RUN)
+            self._answer(order, None)
+            return
+        refused = self._refusal(order, state)
+        if refused is not None:
+            self._answer(order, refused)
+        elif trainer is not None and order.verb not in (Verb.NOTE, Verb.KILL):
+            self._hand_on(order, trainer)
+        else:
+            self._obey(order)
+
+    def _refusal(self, order: Order, state: State) -> str | None:
+        if self._on.trainer is not None and order.verb in (Verb.PAUSE, Verb.RESUME) and state is not State.STOPPING:
+            return argument_fault(order)  # whether it holds is known to the trainer alone
+        status = self._on.status.now
+        per_epoch = status.total_steps / status.total_epochs if status.total_steps and status.total_epochs else None
+        # Unknown once a `set` has extended a run that had ended.
+        planned_steps = None if self._desk.has_extension else status.total_steps
+        return refusal(order, state, status.step, planned_steps, per_epoch)
+
+    def _hand_on(self, order: Order, trainer: TrainerProcess) -> None:
+        """The intent is on disk before the trainer can answer."""
+        status = self._on.status
+        intent = {
+            Verb.PAUSE: Intent.PAUSED,
+            Verb.PARK: Intent.PARKED,
+            Verb.RESUME: Intent.RUN,
+            Verb.STOP: Intent.STOPPED,
+        }.get(order.verb)
+        if intent is not None and intent is not status.now.intent:
+            status.intend(intent)
+        if order.verb in (Verb.PARK, Verb.STOP):
+            self._on.await_leaving()
+            status.now.state = State.STOPPING  # an order right behind this one must know
+        self._desk.in_flight[order.id] = order
+        trainer.order(order)
+
+    def _obey(self, order: Order) -> None:
+        """Orders that need no trainer, or of which there is none."""
+        match order.verb:
+            case Verb.NOTE:
+                self._answer(order, None)
+                self._note(order)
+            case Verb.RESUME:
+                self._resume(order)
+            case Verb.STOP | Verb.KILL:
+                self._on.status.intend(Intent.STOPPED)
+                self._answer(order, None)
+                if self._on.trainer is None:
+                    self._on.end(State.STOPPED)
+                else:
+                    self._on.trainer.kill()
+            case Verb.PARK:  # between a crash and its restart: there is nothing left to leave
+                self._on.status.intend(Intent.PARKED)
+                self._answer(order, None)
+                self._on.park()
+            case Verb.SET:
+                self._answer(order, None)
+            case Verb.PAUSE | Verb.CHECKPOINT | Verb.EVAL:  # between a crash and its restart
+                if order.verb is Verb.PAUSE:
+                    self._on.status.intend(Intent.PAUSED)
+                self._desk.in_flight[order.id] = order  # the next trainer gets it
+            case other:
+                assert_never(other)
+
+    def _resume(self, order: Order) -> None:
+        status = self._on.status.now
+        reason = "extend" if status.state is State.DONE else "resume"
+        # Before the outcome, so that nobody takes the old end for a new one.
+        status.state, status.ended_at = State.STARTING, None
+        self._on.status.intend(Intent.RUN)
+        self._answer(order, None)
+        self._on.spawn(reason)
+
+    def _note(self, order: Order) -> None:
+        text = str(order.args["text"])[:2000]
+        step = self._on.status.now.step
+        self._on.events.write(NoteEvent(at=0, attempt=0, writer="supervisor", text=text, by=order.by, step=step))
+
+    def _answer(self, order: Order | Malformed, refused: str | None) -> None:
+        self._desk.answer(order, self._on.events, step=self._on.status.now.step, refused=refused)

@@ -1,0 +1,87 @@
+"""What the supervisor does every so often, whatever the trainer does: read the records, look after the sinks, sample
+the machine, keep the memory of the alert rules.
+"""
+
+import os
+import time
+from collections.abc import Callable
+
+from rundir.append import Appender
+from rundir.layout import RunDir
+from rundir.records import EventRecord, encode
+from rundir.status import Status
+from traind.config import Config
+from traind.eventlog import EventLog
+from traind.machine import Machine
+from traind.sink_process import Failure, Sinks
+from traind.sinks.catalog import wanted
+from traind.status_file import write_or_log
+from traind.watch import RecordWatch, newest_checkpoint
+
+WATCH_S = 0.25
+KEEP_S = 5.0
+
+
+class Rounds:
+    """Owns the tails on the records with their alert rules, the sinks, system.jsonl, and when each is due."""
+
+    def __init__(self, run: RunDir, config: Config, status: Status) -> None:
+        self._status = status
+        self._system_every_s = config.log.system_every_s
+        self._system = Appender(run.system, sole_writer=True)
+        self._machine = Machine(run.path)
+        self._watch = RecordWatch(
+            run, {"non_finite": config.alerts.non_finite, "overfitting": config.alerts.overfitting}
+        )
+        self._sinks = Sinks(run, wanted(config.log))
+        self._due = {"watch": 0.0, "keep": 0.0, "system": 0.0}
+
+    def read_events(self) -> list[EventRecord]:
+        """What was written to events.jsonl since the last call; at the first call, everything."""
+        events = self._watch.events()
+        self._status.checkpoint = newest_checkpoint(events) or self._status.checkpoint
+        return events
+
+    def read_metrics(self, events: EventLog) -> None:
+        """Let the alert rules see what is new, and write what they say. Call `read_events` first."""
+        for change in self._watch.alert_changes():
+            events.write(change.as_event(at=0, attempt=0))
+
+    def start_sinks(self) -> None:
+        self._sinks.start()
+
+    def look_at_sinks(self, events: EventLog) -> None:
+        self._note(self._sinks.look(), events)
+
+    def finish_sinks(self, events: EventLog, beat: Callable[[], None], is_hurried: Callable[[], bool]) -> None:
+        """Let them take in the last records, for a bounded time; `beat` meanwhile."""
+        self._note(self._sinks.finish(beat, is_hurried), events)
+
+    def _note(self, failures: list[Failure], events: EventLog) -> None:
+        for failure in failures:
+            detail = {"sink": str(failure.name), "reason": failure.reason}
+            events.lifecycle("sink_failed", f"{failure.name}: {failure.reason}", step=self._status.step, detail=detail)
+
+    def is_watch_due(self, now: float) -> bool:
+        return self._is_due("watch", WATCH_S, now)
+
+    def write_what_is_due(self, now: float, trainer_pid: int | None) -> None:
+        """A sample of the machine, the memory of the alert rules."""
+        if self._is_due("system", self._system_every_s, now):
+            self._sample([os.getpid()] + ([trainer_pid] if trainer_pid is not None else []))
+        if self._is_due("keep", KEEP_S, now):
+            self.keep_alerts()
+
+    def keep_alerts(self) -> None:
+        write_or_log("alerts.json", self._watch.keep)
+
+    def _sample(self, pids: list[int]) -> None:
+        record = self._machine.sample(pids)
+        record.at, record.attempt = time.time(), self._status.attempt
+        self._system.append(encode(record))
+
+    def _is_due(self, what: str, every_s: float, now: float) -> bool:
+        if now < self._due[what]:
+            return False
+        self._due[what] = now + every_s
+        return True

@@ -1,0 +1,105 @@
+"""The content of status.json, and when it is written. Sole writer of that file; knows nothing of processes' ends."""
+
+import logging
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import assert_never
+
+from rundir import process
+from rundir.layout import RunDir
+from rundir.process import ProcessId
+from rundir.status import Heart, Intent, Phase, State, Status, read_status, write_status
+from traind.wire import Beat
+
+log = logging.getLogger(__name__)
+
+
+class StatusFile:
+    """Owns the status of a run while this process supervises it, and the clock of its active seconds."""
+
+    def __init__(self, run: RunDir) -> None:
+        self._path = run.status_json
+        self.now = read_status(run.status_json) or Status(run=run.id, state=State.STARTING)
+        self.now.host, self.now.boot_id = process.host(), process.boot_id()
+        self.now.supervisor = Heart(process=process.this_process(), beat_at=time.time())
+        self.now.trainer = None
+        self._spawned_at: float | None = None
+        self._active_before_s = self.now.active_s
+
+    def write(self, *, durable: bool = False) -> None:
+        """Replace the file, this process's beat in it. A full disk is logged, and no more."""
+        at = time.time()
+        if self.now.supervisor is not None:
+            self.now.supervisor.beat_at = at
+        if self._spawned_at is not None:
+            self.now.active_s = self._active_before_s + time.monotonic() - self._spawned_at
+        self.now.updated_at = at
+        write_or_log("status.json", partial(write_status, self._path, self.now, durable=durable))
+
+    def intend(self, intent: Intent) -> None:
+        """What the run is to be, on disk before any outcome says so."""
+        self.now.intent = intent
+        self.write(durable=True)
+
+    def begin_attempt(self) -> None:
+        """A trainer is about to be started. Durable: an attempt's number is never given twice."""
+        self.now.attempt += 1
+        self.now.state, self.now.phase = State.STARTING, None
+        self.now.last_error, self.now.ended_at, self.now.is_mistake = None, None, False
+        self.write(durable=True)
+
+    def note_trainer(self, trainer: ProcessId) -> None:
+        """It was started."""
+        self._spawned_at = time.monotonic()
+        self.now.started_at = self.now.started_at or time.time()
+        self.now.trainer = Heart(process=trainer, beat_at=time.time())
+
+    def note_beat(self, beat: Beat) -> None:
+        """What the trainer said of itself; written at once where a viewer waits for it."""
+        status = self.now
+        if status.trainer is not None:
+            status.trainer.beat_at, status.trainer.safe_points = time.time(), beat.safe_points
+        is_first_step = beat.step == 1 and status.step == 0
+        if beat.step is not None:
+            status.step, status.epoch = beat.step, beat.epoch
+        status.total_steps = beat.total_steps or status.total_steps
+        status.total_epochs = beat.total_epochs or status.total_epochs
+        changed = status.phase is not beat.phase
+        status.phase = beat.phase
+        state = _state_in(beat.phase, status.state)
+        if state is not status.state or changed or is_first_step:
+            status.state = state
+            self.write()
+
+    def forget_trainer(self) -> None:
+        """It has ended."""
+        self._spawned_at, self._active_before_s = None, self.now.active_s
+        self.now.trainer, self.now.phase = None, None
+
+    def end(self, state: State, error: str | None) -> None:
+        """The run has ended. The caller says it in events.jsonl and writes the file."""
+        self.now.state, self.now.last_error, self.now.ended_at = state, error, time.time()
+
+
+def write_or_log(what: str, write: Callable[[], None]) -> None:
+    """Write something that training does not depend on: a full disk must not end the supervisor."""
+    try:
+        write()
+    except OSError as error:
+        log.error("%s could not be written: %s", what, error)
+
+
+def _state_in(phase: Phase, before: State) -> State:
+    """The run's state as its trainer's phase shows it."""
+    match phase:
+        case Phase.PAUSED:
+            return State.STOPPING if before is State.STOPPING else State.PAUSED
+        case Phase.LEAVING:
+            return State.STOPPING
+        case Phase.LOADING | Phase.TOKENIZING | Phase.PRETRAIN:
+            return before
+        case Phase.TRAIN | Phase.EVAL | Phase.SAVE:
+            return State.STOPPING if before is State.STOPPING else State.RUNNING
+        case other:
+            assert_never(other)
