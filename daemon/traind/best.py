@@ -4,9 +4,9 @@ import math
 
 from rundir.direction import is_lower_better
 from rundir.records import number
-from traind.checkpoint import TrainingState
 from traind.config import Eval
 from traind.task import EvalResult
+from traind.training_state import TrainingState
 
 
 def chosen(result: EvalResult, metric: str) -> float:

@@ -5,14 +5,14 @@ from collections.abc import Mapping
 
 from rundir.layout import RunDir
 from rundir.records import number
-from traind import best, checkpoint
-from traind.checkpoint import TrainingState
+from traind import best, manifest
 from traind.config import Eval
 from traind.eventlog import EventLog
 from traind.report import Point, report
 from traind.steering import Leaving
 from traind.stepper import Stepper
 from traind.task import Task
+from traind.training_state import TrainingState
 
 
 def report_best(
@@ -35,7 +35,7 @@ def report_best(
     if step is None or path is None or not path.is_dir():
         return
     try:
-        checkpoint.verify(path)
+        manifest.verify(path)
         result = stepper.evaluate(settings.batch_size, task.load_model(path))
     except Leaving:
         raise

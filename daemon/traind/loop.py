@@ -24,7 +24,7 @@ from rundir.records import EpochRecord, EvalRecord, StepRecord, encode, number
 from rundir.status import Phase
 from traind import best, dial, optimizer
 from traind.batch_order import BatchOrder
-from traind.checkpoint import EpochTally, Snapshot, TrainingState
+from traind.checkpoint import Snapshot
 from traind.closing import report_best
 from traind.config import Config
 from traind.device import float_of
@@ -35,6 +35,7 @@ from traind.saver import Saver
 from traind.steering import Steering
 from traind.stepper import Stepper, StepResult, timed
 from traind.task import Batch, Task
+from traind.training_state import EpochTally, TrainingState
 from traind.wire import Leave, Pulse
 
 Trigger = Literal["schedule", "order", "end"]

@@ -10,9 +10,10 @@ import traceback
 from collections.abc import Callable
 
 from rundir.layout import RunDir
-from traind import checkpoint
-from traind.checkpoint import ModelWriter, Snapshot, TrainingState
+from traind import checkpoint, lineage
+from traind.checkpoint import ModelWriter, Snapshot
 from traind.eventlog import EventLog
+from traind.training_state import TrainingState
 
 
 class Saver:
@@ -57,8 +58,8 @@ class Saver:
             self._sync_records()
             self._events.sync()
             path, size_bytes = checkpoint.write(self._run, snapshot, write_model)
-            checkpoint.relink(self._run, state.best_step)
-            checkpoint.prune(self._run, self._keep_last, state.best_step)
+            lineage.relink(self._run, state.best_step)
+            lineage.prune(self._run, self._keep_last, state.best_step)
         except Exception as error:  # noqa: BLE001 — safetensors has errors of its own for a full disk; none may pass unsaid
             self._saved = None
             traceback.print_exc()

@@ -19,9 +19,9 @@ import torch
 from rundir.layout import RunDir
 from rundir.records import EVENT_DECODER, OutcomeEvent, ResumeEvent, ResumeRecord, decode_lines
 from rundir.status import Phase, umask_private
-from traind import checkpoint, config, device
+from traind import checkpoint, config, device, lineage
 from traind.batch_order import BatchOrder
-from traind.checkpoint import EpochTally, Loaded, TrainingState
+from traind.checkpoint import Loaded
 from traind.config import Config, ConfigError
 from traind.dial import initial_dials
 from traind.eventlog import EventLog
@@ -33,6 +33,7 @@ from traind.steering import Leaving, Steering
 from traind.stepper import Stepper
 from traind.task import Task
 from traind.tasks.kind import open_task
+from traind.training_state import EpochTally, TrainingState
 from traind.wire import Facts, Leave, Pipe, Pulse
 
 
@@ -266,8 +267,8 @@ def _mark_resume(
         differences=differences or None,
         passed_over=passed_over or None,
     )
-    checkpoint.supersede_beyond(post.run, step, post.attempt)
-    checkpoint.relink(post.run, None if loaded is None else loaded.state.best_step)
+    lineage.supersede_beyond(post.run, step, post.attempt)
+    lineage.relink(post.run, None if loaded is None else loaded.state.best_step)
     recorder.write(record)
     fields = {name: getattr(record, name) for name in ResumeEvent.__struct_fields__ if hasattr(record, name)}
     events.write(ResumeEvent(**fields, writer="trainer"))

@@ -97,9 +97,9 @@ def test_files() -> None:
 
 
 def test_checkpoint_files() -> None:
-    from traind import checkpoint
+    from traind import checkpoint, manifest
 
-    assert {checkpoint.MANIFEST, checkpoint.METRICS} <= set(first_column("Checkpoints"))
+    assert {manifest.MANIFEST, checkpoint.METRICS} <= set(first_column("Checkpoints"))
 
 
 def test_the_limits_that_are_named() -> None:

@@ -7,10 +7,10 @@ import pytest
 
 from traind import best
 from traind.best import is_better
-from traind.checkpoint import EpochTally, TrainingState
 from traind.config import Config, Eval
 from traind.dial import initial_dials
 from traind.task import EvalResult
+from traind.training_state import EpochTally, TrainingState
 
 
 @pytest.mark.parametrize(

@@ -18,10 +18,11 @@ from transformers import (
 )
 
 from rundir.layout import RunDir
-from traind import checkpoint, optimizer
-from traind.checkpoint import EpochTally, Snapshot, TrainingState, host_copy
+from traind import checkpoint, lineage, manifest, optimizer
+from traind.checkpoint import Snapshot, host_copy
 from traind.config import Train
 from traind.dial import Dials
+from traind.training_state import EpochTally, TrainingState
 
 
 def make_state(step: int, **changes: Any) -> TrainingState:
@@ -95,7 +96,7 @@ def test_it_says_what_it_was_made_with(run_dir: RunDir) -> None:
     run_dir.config_toml.write_text('name = "mine"\n', encoding="utf-8")
     path = save(run_dir, 3)
     assert (path / "config.toml").read_text(encoding="utf-8") == 'name = "mine"\n'
-    checkpoint.verify(path)
+    manifest.verify(path)
 
 
 def damage_truncate(path: Path) -> None:
@@ -134,6 +135,24 @@ def test_a_damaged_newest_is_passed_over_and_named(run_dir: RunDir, damage: Any)
     assert list(passed_over) == ["step-00000005"]
 
 
+def test_the_supervisor_chooses_as_the_trainer_does(run_dir: RunDir) -> None:
+    for step in (3, 5, 7, 9):
+        save(run_dir, step)
+    damage_flip(run_dir.checkpoint(9))
+    (run_dir.checkpoint(5) / "state.json").write_text("{}", encoding="utf-8")
+    assert lineage.steps(run_dir) == [9, 7, 5, 3]
+    for at_most, step, passed_over in (
+        (None, 7, ["step-00000009"]),
+        (7, 7, []),
+        (6, 3, ["step-00000005"]),
+        (2, None, []),
+    ):
+        path, passed = lineage.newest_valid(run_dir, at_most=at_most)
+        loaded, same = checkpoint.newest_valid(run_dir, at_most=at_most)
+        assert (path, passed) == (loaded and loaded.path, same)
+        assert (path and lineage.read_state(path).step, list(passed)) == (step, passed_over)
+
+
 def test_a_failed_write_leaves_what_was_there(run_dir: RunDir) -> None:
     save(run_dir, 3)
 
@@ -148,7 +167,7 @@ def test_a_failed_write_leaves_what_was_there(run_dir: RunDir) -> None:
 def test_pruning_keeps_the_last_the_best_and_those_asked_for(run_dir: RunDir) -> None:
     for step in (1, 2, 3, 4, 5, 6):
         save(run_dir, step, reason="order" if step == 3 else "schedule")
-    checkpoint.prune(run_dir, keep_last=2, best_step=1)
+    lineage.prune(run_dir, keep_last=2, best_step=1)
     assert sorted(path.name for path in run_dir.checkpoints.iterdir()) == [f"step-{n:08d}" for n in (1, 3, 5, 6)]
 
 
@@ -156,8 +175,8 @@ def test_what_lies_beyond_a_resume_leaves_the_lineage(run_dir: RunDir) -> None:
     for step in (1, 2, 3):
         save(run_dir, step)
     (run_dir.checkpoints / ".writing-step-00000004").mkdir()
-    checkpoint.supersede_beyond(run_dir, 2, attempt=2)
-    assert [path.name for path in checkpoint.lineage(run_dir)] == ["step-00000002", "step-00000001"]
+    lineage.supersede_beyond(run_dir, 2, attempt=2)
+    assert [path.name for path in lineage.paths(run_dir)] == ["step-00000002", "step-00000001"]
     assert (run_dir.superseded / "2" / "step-00000003").is_dir()
     assert not list(run_dir.checkpoints.glob(".writing-*"))
 
@@ -165,7 +184,7 @@ def test_what_lies_beyond_a_resume_leaves_the_lineage(run_dir: RunDir) -> None:
 def test_links_are_for_people_and_relative(run_dir: RunDir) -> None:
     save(run_dir, 1)
     save(run_dir, 2)
-    checkpoint.relink(run_dir, best_step=1)
+    lineage.relink(run_dir, best_step=1)
     copied = run_dir.path.with_name("copied")
     shutil.move(run_dir.path, copied)
     assert (copied / "checkpoints" / "latest" / "state.json").is_file()

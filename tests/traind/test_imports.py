@@ -21,6 +21,7 @@ HEAVY = {"torch", "transformers", "tokenizers", "textual", "plotext", "trainwatc
         "traind.command_doctor",
         "traind.command_export",
         "traind.supervise",
+        "traind.lineage",
         "rundir.tail",
     ],
 )

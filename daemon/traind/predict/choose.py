@@ -6,10 +6,11 @@ from pathlib import Path
 import msgspec
 
 from rundir.layout import RunDir
-from traind import checkpoint
-from traind.checkpoint import InvalidCheckpointError, TrainingState
+from traind import lineage, manifest
 from traind.config import ConfigError
+from traind.manifest import InvalidCheckpointError
 from traind.predict.source import Source
+from traind.training_state import TrainingState
 
 _ONLY_FOR_TRAINING = ("optimizer.safetensors", "state.json")
 """Two thirds of the bytes, and no use to a model that is only tried."""
@@ -39,7 +40,7 @@ def choose(source: Source, wanted: str | None) -> Chosen:
 
 
 def _of_run(run: RunDir, wanted: str | None) -> tuple[Path, list[str]]:
-    paths = checkpoint.lineage(run)
+    paths = lineage.paths(run)
     if not paths:
         raise ConfigError(f"{run.path}: no checkpoint yet; `traind checkpoint {run.id}` makes one of a live run")
     best = _best(run, paths)
@@ -49,7 +50,7 @@ def _of_run(run: RunDir, wanted: str | None) -> tuple[Path, list[str]]:
     notes = []
     for path in dict.fromkeys([*([best] if best else []), *paths]):
         try:
-            checkpoint.verify(path, without=_ONLY_FOR_TRAINING)
+            manifest.verify(path, without=_ONLY_FOR_TRAINING)
         except InvalidCheckpointError as error:
             notes.append(f"{path.name} passed over: {error}")
         else:
@@ -84,10 +85,10 @@ def _best(run: RunDir, paths: list[Path]) -> Path | None:
 
 def _check(path: Path) -> list[str]:
     """Raises ConfigError for a checkpoint of ours that is not whole. One without manifest is somebody else's."""
-    if not (path / checkpoint.MANIFEST).is_file():
-        return [f"{path.name} has no {checkpoint.MANIFEST}: its files could not be verified"]
+    if not (path / manifest.MANIFEST).is_file():
+        return [f"{path.name} has no {manifest.MANIFEST}: its files could not be verified"]
     try:
-        checkpoint.verify(path, without=_ONLY_FOR_TRAINING)
+        manifest.verify(path, without=_ONLY_FOR_TRAINING)
     except InvalidCheckpointError as error:
         raise ConfigError(f"{path}: not a whole checkpoint: {error}; copy it again, or take another") from None
     return []
