@@ -66,9 +66,9 @@ class Setting:
         def train() -> None:
             for step, batch in enumerate(islice(cycle(self.batches), num_steps)):
                 result = stepper.train([batch], step=step, lr=lambda: 1e-4, clip=lambda: 1.0)
-                recorder.watch(result.loss, step + 1)
                 record = StepRecord(at=time.time(), attempt=1, step=step + 1, loss=0.0)
-                recorder.log_step(record, result.loss, result.grad_norm, result.loss_scale)
+                found = stepper.guard.take()
+                recorder.log_step(record, result.loss, result.grad_norm, found, result.loss_scale)
             recorder.drain()
 
         return train

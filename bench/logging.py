@@ -68,14 +68,16 @@ def traind_way(folder: Path) -> Iterator[LogStep]:
     import torch
 
     from traind.eventlog import EventLog
+    from traind.guard import Guard
     from traind.recorder import Recorder
 
     events = EventLog(folder / "events.jsonl", "trainer", 1, folder / ".reserve")
     recorder = Recorder(folder / "metrics.jsonl", 1, torch.device("cpu"), folder / ".reserve", events)
+    guard = Guard(torch.device("cpu"), spike_z=None)
     loss, grad_norm = torch.tensor(0.5, dtype=torch.float64), torch.tensor(0.5)
 
     def log(step: int) -> None:
-        recorder.watch(loss, step)
+        guard.judge(loss, grad_norm, step)
         recorder.log_step(
             StepRecord(
                 at=time.time(),
@@ -89,6 +91,7 @@ def traind_way(folder: Path) -> Iterator[LogStep]:
             ),
             loss,
             grad_norm,
+            guard.take(),
         )
 
     yield log

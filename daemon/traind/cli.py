@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from rundir.control import SETTABLE
+from rundir.control import SETTABLE, Verb
 from rundir.layout import LATEST, RunNotFoundError
 from traind import exit_code
 from traind.config import ConfigError
@@ -85,6 +85,10 @@ def _parser() -> argparse.ArgumentParser:
     turn = _run_verb(verbs, "set", "turn a dial of a run: " + ", ".join(SETTABLE), runs_dir, optional=False)
     turn.add_argument("values", nargs="+", metavar="KEY=VALUE", help="e.g. lr=1e-5; replan=true stretches the schedule")
     turn.set_defaults(act=_order, verb="set")
+    back = _run_verb(verbs, "rollback", "go back to a checkpoint; what came after it is put aside", runs_dir)
+    back.add_argument("--step", type=int, help="of the checkpoint (default: the newest whole one)")
+    back.add_argument("--lr-factor", type=float, metavar="F", help="multiplies the learning rate, e.g. 0.5")
+    back.set_defaults(act=_rollback)
     note = _run_verb(verbs, "note", "write a remark into the run's events", runs_dir, optional=False)
     note.add_argument("text", nargs="+")
     note.set_defaults(act=_order, verb="note")
@@ -152,9 +156,18 @@ def _check(args: argparse.Namespace, argv: list[str]) -> int:  # noqa: ARG001
 
 
 def _order(args: argparse.Namespace, argv: list[str]) -> int:
+    from traind.command_order import order, read_args
+
+    words = getattr(args, "values", None) or getattr(args, "text", [])
+    return order(args.run, args.runs_dir, Verb(args.verb), read_args(Verb(args.verb), words), argv)
+
+
+def _rollback(args: argparse.Namespace, argv: list[str]) -> int:
     from traind.command_order import order
 
-    return order(args.run, args.runs_dir, args.verb, getattr(args, "values", None) or getattr(args, "text", []), argv)
+    given = {"step": args.step, "lr_factor": args.lr_factor}
+    values = {key: value for key, value in given.items() if value is not None}
+    return order(args.run, args.runs_dir, Verb.ROLLBACK, values, argv)
 
 
 def _list(args: argparse.Namespace, argv: list[str]) -> int:  # noqa: ARG001

@@ -36,7 +36,7 @@ def report_best(
         return
     try:
         manifest.verify(path)
-        result = stepper.evaluate(settings.batch_size, task.load_model(path))
+        result = stepper.evaluate(task.load_model(path))
     except Leaving:
         raise
     except Exception as error:  # noqa: BLE001 — memory for a second model, a base that was moved, a damaged file, …

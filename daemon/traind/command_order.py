@@ -11,19 +11,20 @@ from rundir.control import Verb
 from rundir.layout import RunDir
 from rundir.status import State, liveness, read_status, umask_private
 from rundir.text import plain
-from traind import dial, exit_code, launch
+from traind import dial, exit_code, launch, rollback
 from traind.config import ConfigError
 
 
-def order(reference: str, runs_dir: Path, verb: str, words: list[str], argv: list[str]) -> int:
+def order(reference: str, runs_dir: Path, verb: Verb, args: dict[str, Any], argv: list[str]) -> int:
     """Returns the exit code. Raises RunNotFoundError, ConfigError."""
     umask_private()
     run = layout.resolve(reference, runs_dir)
-    args = _args(Verb(verb), words)
+    if verb is Verb.ROLLBACK and (fault := rollback.argument_fault(args)):
+        raise ConfigError(f"rollback: {fault}")
     if verb == Verb.RESUME:
         launch.require_trainer()
     try:
-        outcome = launch.give_order(run, Verb(verb), args, argv)
+        outcome = launch.give_order(run, verb, args, argv)
     except (launch.LaunchError, OSError) as error:
         raise ConfigError(str(error)) from None
     if outcome is None:
@@ -40,7 +41,8 @@ def order(reference: str, runs_dir: Path, verb: str, words: list[str], argv: lis
         return exit_code.REFUSED
     if verb in _LEAVING:
         launch.poll_until(lambda: True if _has_left(run) else None, _LEAVE_TIMEOUT_S)
-    values = "".join(f" {key}={value}" for key, value in (outcome.args or {}).items() if verb == Verb.SET)
+    told = {"set": tuple(outcome.args or ()), "rollback": ("step", "lr")}.get(verb, ())
+    values = "".join(f" {key}={value}" for key, value in (outcome.args or {}).items() if key in told)
     print(f"{verb}{values} applied{at_step}{_what_next(run, verb)}")
     return exit_code.OK
 
@@ -48,7 +50,11 @@ def order(reference: str, runs_dir: Path, verb: str, words: list[str], argv: lis
 def _what_next(run: RunDir, verb: str) -> str:
     """The next command, where an order alone does not bring about what one gave it for."""
     status = read_status(run.status_json)
-    if verb == Verb.SET and status is not None and (status.state.has_ended or status.state is State.PARKED):
+    if (
+        verb in (Verb.SET, Verb.ROLLBACK)
+        and status is not None
+        and (status.state.has_ended or status.state is State.PARKED)
+    ):
         return f"; `traind resume {run.id}` goes on with it"
     return ""
 
@@ -63,7 +69,8 @@ def _has_left(run: RunDir) -> bool:
     return status is None or status.trainer is None or not process.is_alive(status.trainer.process)
 
 
-def _args(verb: Verb, words: list[str]) -> dict[str, Any]:
+def read_args(verb: Verb, words: list[str]) -> dict[str, Any]:
+    """The arguments of an order as typed. Raises ConfigError."""
     if verb is Verb.NOTE:
         return {"text": " ".join(words)}
     if verb is not Verb.SET:

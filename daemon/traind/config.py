@@ -248,6 +248,29 @@ class Policy(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     ] = 3
     restart_window_s: Annotated[float, Meta(gt=0, description="see max_restarts")] = 600.0
     grace_s: Annotated[float, Meta(gt=0, description="seconds a trainer is given to checkpoint and leave")] = 60.0
+    on_nonfinite: Annotated[
+        Literal["skip", "rollback", "pause", "stop"],
+        Meta(
+            description="a loss or gradient norm that is not finite: its update is never made; skip goes on, rollback "
+            "goes back to the last checkpoint with a lower learning rate and leaves the batches out, pause holds, "
+            "stop checkpoints and fails the run"
+        ),
+    ] = "skip"
+    on_spike: Annotated[
+        Literal["ignore", "skip", "rollback"],
+        Meta(description="a loss or gradient norm far above its last 128 steps; skip and rollback as in on_nonfinite"),
+    ] = "ignore"
+    spike_z: Annotated[
+        float, Meta(gt=0, description="how far that is: robust standard deviations above the median")
+    ] = 10.0
+    max_skips: Annotated[int, Meta(ge=1, description="updates skipped in a row before skip becomes rollback")] = 8
+    max_rollbacks: Annotated[
+        int,
+        Meta(ge=0, description="rollbacks by this policy before the run is paused instead, for a person to look at"),
+    ] = 3
+    rollback_lr_factor: Annotated[
+        float, Meta(gt=0, le=1, description="what such a rollback multiplies the peak learning rate by")
+    ] = 0.5
 
 
 class Alerts(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):

@@ -29,19 +29,19 @@ from traind.closing import report_best
 from traind.config import Config
 from traind.device import float_of
 from traind.eventlog import EventLog
+from traind.guard import Trouble
+from traind.intervention import Action, action_for, describe
+from traind.journal import Journal
 from traind.loader import WorkerStart, epoch_steps
 from traind.recorder import Recorder
 from traind.saver import Saver
-from traind.steering import Steering
+from traind.steering import Leaving, Steering
 from traind.stepper import Stepper, StepResult, timed
 from traind.task import Batch, Task
 from traind.training_state import EpochTally, TrainingState
-from traind.wire import Leave, Pulse
+from traind.wire import Leave, Pulse, Retreat
 
 Trigger = Literal["schedule", "order", "end"]
-Journal = dict[int, list[tuple[str, dict[str, Any]]]]
-"""Applied `set` orders of earlier attempts: step → (order id, arguments)."""
-
 _SAVE_REASON = {Leave.PARKED: "park", Leave.STOPPED: "stop"}
 
 
@@ -73,6 +73,7 @@ class Loop:
         self.worker_start = worker_start
         self.baseline, self.rundir, self.events = baseline, run, events
         self._loss_sum = torch.tensor(number(state.tally.loss_sum), dtype=float_of(device), device=device)
+        self._weight_sum = torch.tensor(state.tally.target_weight, dtype=float_of(device), device=device)
         self._counts: torch.Tensor | int = torch.tensor(state.tally.counts, device=device) if state.tally.counts else 0
         self._logged_at = self._epoch_began = time.monotonic()
         self._logged_step = state.step
@@ -100,7 +101,11 @@ class Loop:
     def _train(self) -> None:
         while not self._is_over():
             for batches in self._rest_of_epoch():
-                self._step(batches)
+                if self.journal.leaves_out(self.state.step + 1):
+                    self._leave_out()
+                else:
+                    self._step(batches)
+                    self._heed_troubles()
                 self._evaluate_and_save_if_due()
                 self._replay_sets()
                 if self._is_over():
@@ -117,7 +122,9 @@ class Loop:
         )
 
     def leave(self, reason: Leave) -> None:
-        """Checkpoint at the last boundary, and wait until it is on disk."""
+        """Checkpoint at the last boundary, and wait until it is on disk; of a retreat nothing is kept."""
+        if reason is Leave.RETREATED:
+            return
         self.save(_SAVE_REASON.get(reason, "signal"))
         self.saver.join()
 
@@ -149,20 +156,51 @@ class Loop:
         result = self.stepper.train(
             batches, step=self.state.step, lr=lambda: self.lr, clip=lambda: self.dials.clip_norm
         )
-        self._loss_sum = self._loss_sum + result.loss_sum
+        is_finite = torch.isfinite(result.loss_sum)  # an epoch's mean is that of the losses there were
+        self._loss_sum = self._loss_sum + torch.where(is_finite, result.loss_sum, 0.0)
+        self._weight_sum = self._weight_sum + is_finite * result.weight
         self._counts = self._counts + result.counts
         self._num_tokens += result.num_tokens
-        self.state.tally.target_weight += result.weight
         lr = self.lr
         self.state.step += 1
         self._say_position()
-        self.recorder.watch(result.loss, self.state.step)
         if self.state.step == 1:
             self._compare_starting_loss(result.loss.item())
         if self.state.step % self.dials.log_every == 0 or self._is_over():
             self._record_step(result, lr)
         if self.state.step % self.order.steps_per_epoch == 0:
             self._record_epoch()
+
+    def _leave_out(self) -> None:
+        """A step whose batches a rollback has left out: counted, and nothing else. It has no record: it has no loss."""
+        self.state.step += 1
+        self._say_position()
+        if not self.journal.leaves_out(self.state.step + 1):
+            self.events.lifecycle("batches_left_out", f"up to step {self.state.step}", step=self.state.step)
+        if self.state.step % self.order.steps_per_epoch == 0:
+            self._record_epoch()
+
+    def _heed_troubles(self) -> None:
+        """What the records have told of bad updates. Raises Leaving where the policy goes back or gives up."""
+        for step, trouble in self.recorder.take_troubles():
+            action = action_for(trouble, self.config.policy)
+            said = describe(trouble, step)
+            detail = {"cause": trouble.cause, "from_step": trouble.first_step, "to_step": step, "action": str(action)}
+            detail |= {"num_skipped": trouble.num_skipped, "in_a_row": trouble.in_a_row}
+            self.events.lifecycle("updates_skipped", f"{said}; {action}", step=step, detail=detail)
+            match action:
+                case Action.ROLLBACK:
+                    raise Leaving(Leave.RETREATED, retreat=self._retreat(trouble))
+                case Action.PAUSE:
+                    self.steering.hold(said)
+                case Action.STOP:
+                    raise Leaving(Leave.GAVE_UP, said)
+                case Action.GO_ON:
+                    pass
+
+    def _retreat(self, trouble: Trouble) -> Retreat:
+        first = min(trouble.first_step, self.state.step - max(trouble.in_a_row - 1, 0))
+        return Retreat(cause=trouble.cause, skip_from=first, skip_to=self.state.step, lr=self.dials.lr)
 
     def _compare_starting_loss(self, loss: float) -> None:
         num_classes = self.task.num_classes
@@ -202,7 +240,7 @@ class Loop:
         if self.device.type == "cuda":
             record.gpu_mem_allocated_bytes = torch.cuda.max_memory_allocated(self.device)
             torch.cuda.reset_peak_memory_stats(self.device)
-        self.recorder.log_step(record, result.loss, result.grad_norm, result.loss_scale)
+        self.recorder.log_step(record, result.loss, result.grad_norm, self.stepper.guard.take(), result.loss_scale)
         self._logged_at, self._logged_step, self._num_tokens, self._data_wait_s = now, self.state.step, 0, 0.0
 
     def _take_aside_s(self) -> float:
@@ -226,7 +264,7 @@ class Loop:
                 epoch_s=tally.active_s,
             )
         )
-        self._loss_sum = torch.zeros_like(self._loss_sum)
+        self._loss_sum, self._weight_sum = torch.zeros_like(self._loss_sum), torch.zeros_like(self._weight_sum)
         self._counts = 0
         self._epoch_began = time.monotonic()
         self.state.tally = EpochTally()
@@ -235,7 +273,7 @@ class Loop:
         counts = self._counts.tolist() if isinstance(self._counts, torch.Tensor) else []
         return EpochTally(
             loss_sum=self._loss_sum.item(),
-            target_weight=self.state.tally.target_weight,
+            target_weight=self._weight_sum.item(),
             counts=counts,
             started_at=self.state.tally.started_at,
             active_s=time.monotonic() - self._epoch_began,
@@ -261,7 +299,7 @@ class Loop:
         self.pulse.enter(Phase.EVAL)
         self._is_evaluating = True
         try:
-            result = self.stepper.evaluate(self.config.eval.batch_size)
+            result = self.stepper.evaluate()
             samples = self.stepper.samples()
         finally:
             self._is_evaluating = False
@@ -297,7 +335,7 @@ class Loop:
         phase = self.pulse.phase
         self.pulse.enter(Phase.SAVE)
         self.state.tally = self._host_tally()
-        self.state.scaler = self.stepper.scaler_state()
+        self.stepper.note_state(self.state)
         snapshot = Snapshot(
             state=msgspec.json.decode(encode(self.state), type=TrainingState),
             optimizer=self.stepper.copy_optimizer(),
@@ -347,10 +385,9 @@ class Loop:
 
         What was answered with no trainer alive may name a step before the checkpoint: it takes effect at once.
         """
-        for step in [step for step in self.journal if step <= self.state.step]:
-            for order_id, args in self.journal.pop(step):
-                if order_id not in self.state.applied_sets:
-                    self.apply_set(order_id, args)
+        for order_id, args in self.journal.take_sets(self.state.step):
+            if order_id not in self.state.applied_sets:
+                self.apply_set(order_id, args)
 
     def _plan(self) -> None:
         self.total_steps = dial.total_steps(self.dials, self.order.steps_per_epoch)

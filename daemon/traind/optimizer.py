@@ -23,10 +23,38 @@ def build(model: nn.Module, train: Train) -> torch.optim.Optimizer:
     plain = [parameter for parameter in trained if parameter.ndim <= 1]
     groups = [{"params": decayed, "weight_decay": train.weight_decay}, {"params": plain, "weight_decay": 0.0}]
     groups = [group for group in groups if group["params"]]
-    if train.optimizer == "sgd":
-        return torch.optim.SGD(groups, lr=train.lr, momentum=train.momentum)
     fused = all(parameter.device.type in _HAS_FUSED for parameter in trained)
+    if train.optimizer == "sgd":
+        return torch.optim.SGD(groups, lr=train.lr, momentum=train.momentum, fused=fused)
     return torch.optim.AdamW(groups, lr=train.lr, betas=train.betas, eps=train.eps, fused=fused)
+
+
+def step_unless(optimizer: torch.optim.Optimizer, is_bad: Tensor) -> None:
+    """Update, unless `is_bad` (fp32, no dimension, on the device) is 1: then nothing changes, without a host sync.
+
+    By what the fused kernels offer to loss scalers (`found_inf`); an optimizer without it has to wait for the device.
+    """
+    if not optimizer.defaults.get("fused"):
+        if is_bad.item():
+            return
+        optimizer.step()
+        return
+    _begin_momentum(optimizer)
+    optimizer.found_inf = is_bad  # type: ignore[attr-defined]
+    try:
+        optimizer.step()
+    finally:
+        del optimizer.found_inf  # type: ignore[attr-defined]
+
+
+def _begin_momentum(optimizer: torch.optim.Optimizer) -> None:
+    """Momentum from zero is what a first step gives; a first step that is not made would leave it undefined."""
+    if not isinstance(optimizer, torch.optim.SGD) or not optimizer.defaults["momentum"]:
+        return
+    for group in optimizer.param_groups:
+        for parameter in group["params"]:
+            if parameter.grad is not None and optimizer.state[parameter].get("momentum_buffer") is None:
+                optimizer.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
 
 
 def schedule_shape(train: Train, num_steps: int) -> Callable[[int], float]:

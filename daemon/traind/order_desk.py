@@ -7,9 +7,11 @@ from rundir.control import ControlPosition, ControlReader, Malformed, Order, Ver
 from rundir.layout import RunDir
 from rundir.records import EventRecord, LifecycleEvent, OutcomeEvent
 from rundir.status import State
-from traind import dial
+from traind import dial, rollback
 from traind.eventlog import EventLog
 
+POLICY = "policy"
+"""Who gives the orders that come of the run's own policy."""
 WITH_TRAINER = (State.STARTING, State.RUNNING, State.PAUSED)
 
 
@@ -24,6 +26,9 @@ class OrderDesk:
         self._reader = ControlReader(run, ControlPosition(generation=onward.position.generation))
         self._answered: set[str] = set()
         self.in_flight: dict[str, Order] = {}
+        self.num_retreats = 0
+        """Rollbacks by the run's own policy, ever."""
+        self.last_retreat_to: int | None = None
         self.has_extension = False
         """Whether a `set` has given the run more steps since it was last done."""
 
@@ -38,6 +43,8 @@ class OrderDesk:
                 self.note_answered(event.order)
                 extends = event.result == "applied" and {"epochs", "max_steps"} & (event.args or {}).keys()
                 self.has_extension = self.has_extension or bool(extends)
+                if event.verb == Verb.ROLLBACK and event.by == POLICY:
+                    self.num_retreats, self.last_retreat_to = self.num_retreats + 1, (event.args or {}).get("step")
             elif isinstance(event, LifecycleEvent) and event.what == "done":
                 self.has_extension = False
 
@@ -79,6 +86,8 @@ def refusal(
         return None if order.verb is Verb.KILL else "the run is stopping"
     if order.verb is Verb.RESUME:
         return _resume_refusal(state, step, total_steps)
+    if order.verb is Verb.ROLLBACK:
+        return None  # whatever the run is: what it goes on from is chosen by the next attempt
     if state.has_ended:
         return f"the run is {state}"
     if order.verb in (Verb.STOP, Verb.KILL):
@@ -97,6 +106,8 @@ def argument_fault(order: Order) -> str | None:
     if order.verb is Verb.NOTE:
         text = order.args.get("text")
         return None if isinstance(text, str) and text.strip() else "a note needs a text"
+    if order.verb is Verb.ROLLBACK:
+        return rollback.argument_fault(order.args)
     return f"{order.verb} takes no arguments" if order.args else None
 
 

@@ -2,14 +2,20 @@
 
 from typing import Protocol, assert_never
 
-from rundir.control import Malformed, Order, Verb
+import msgspec
+
+from rundir.control import Malformed, Order, Verb, new_order_id
 from rundir.layout import RunDir
-from rundir.records import EventRecord, NoteEvent
+from rundir.records import EVENT_DECODER, EventRecord, NoteEvent, decode_lines
 from rundir.status import Intent, State
+from traind import rollback
+from traind.config import Policy
 from traind.eventlog import EventLog
-from traind.order_desk import OrderDesk, argument_fault, refusal
+from traind.journal import peak_lr
+from traind.order_desk import POLICY, OrderDesk, argument_fault, refusal
 from traind.status_file import StatusFile
 from traind.trainer_process import TrainerProcess
+from traind.wire import Retreat
 
 
 class Ordered(Protocol):
@@ -33,12 +39,16 @@ class Ordered(Protocol):
     def await_leaving(self) -> None:
         """The trainer is told to leave: end it unless it does within `grace_s`."""
 
+    def begin_anew(self, reason: str) -> None:
+        """End the trainer at once, and start another."""
+
 
 class OrderEffects:
     """Owns the order desk: what came, what a trainer was handed and has not answered."""
 
-    def __init__(self, run: RunDir, ordered: Ordered) -> None:
-        self._on = ordered
+    def __init__(self, run: RunDir, ordered: Ordered, lr: float) -> None:
+        """`lr`: the peak learning rate of the configuration."""
+        self._run, self._on, self._lr = run, ordered, lr
         self._desk = OrderDesk(run, ordered.status.now.control)
         ordered.status.now.control = self._desk.position
 
@@ -90,7 +100,7 @@ class OrderEffects:
         refused = self._refusal(order, state)
         if refused is not None:
             self._answer(order, refused)
-        elif trainer is not None and order.verb not in (Verb.NOTE, Verb.KILL):
+        elif trainer is not None and order.verb not in (Verb.NOTE, Verb.KILL, Verb.ROLLBACK):
             self._hand_on(order, trainer)
         else:
             self._obey(order)
@@ -140,6 +150,8 @@ class OrderEffects:
                 self._on.status.intend(Intent.PARKED)
                 self._answer(order, None)
                 self._on.park()
+            case Verb.ROLLBACK:
+                self._roll_back(order)
             case Verb.SET:
                 self._answer(order, None)
             case Verb.PAUSE | Verb.CHECKPOINT | Verb.EVAL:  # between a crash and its restart
@@ -157,6 +169,42 @@ class OrderEffects:
         self._on.status.intend(Intent.RUN)
         self._answer(order, None)
         self._on.spawn(reason)
+
+    def _roll_back(self, order: Order) -> None:
+        """Every trainer from here on begins at that checkpoint: the outcome says so to whichever is the next."""
+        status = self._on.status.now
+        try:
+            args = rollback.resolve(self._run, order.args, from_step=status.step, lr=self._peak_lr())
+        except rollback.NoTargetError as error:
+            self._answer(order, str(error))
+            return
+        self._go_back(msgspec.structs.replace(order, args=args))
+        if self._on.trainer is not None:
+            self._on.begin_anew("rollback")
+
+    def _go_back(self, order: Order) -> None:
+        status = self._on.status.now
+        self._answer(order, None)
+        status.step = order.args["step"]
+        if status.state is State.DONE:  # it is no longer: a resume has steps to do
+            status.state = State.STOPPED
+
+    def _peak_lr(self) -> float:
+        return peak_lr(decode_lines(self._run.events.read_bytes(), EVENT_DECODER).records, self._lr)
+
+    def retreat(self, wish: Retreat, policy: Policy) -> str | None:
+        """Go back as the run's own policy asks. Why the run is held instead, where it went back often enough."""
+        args = rollback.resolve_retreat(
+            self._run, wish, factor=policy.rollback_lr_factor, last_target=self._desk.last_retreat_to
+        )
+        if self._desk.num_retreats >= policy.max_rollbacks:
+            self._on.status.intend(Intent.PAUSED)
+            return (
+                f"{wish.cause} again at step {wish.skip_from} after {self._desk.num_retreats} rollbacks: held for a "
+                "person to look at; `resume` goes on, `rollback` goes back further"
+            )
+        self._go_back(Order(verb=Verb.ROLLBACK, id=new_order_id(), args=args, by=POLICY))
+        return None
 
     def _note(self, order: Order) -> None:
         text = str(order.args["text"])[:2000]

@@ -6,7 +6,6 @@ an evaluation, a save and the end.
 """
 
 import errno
-import math
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,8 +15,8 @@ from torch import Tensor
 
 from rundir.append import Appender
 from rundir.records import MetricsRecord, Number, StepRecord, encode
-from traind.device import float_of
 from traind.eventlog import EventLog
+from traind.guard import Trouble, told
 
 
 @dataclass(slots=True)
@@ -26,7 +25,8 @@ class _OnItsWay:
 
     record: StepRecord
     values: Tensor
-    """Loss, gradient norm and first bad step, float64, in pinned host memory once `arrived` is past."""
+    """Loss, gradient norm, what the guard found (5) and the loss scale, if there is one; float64, in pinned host memory
+    once `arrived` is past."""
     arrived: torch.cuda.Event
 
 
@@ -39,31 +39,25 @@ class Recorder:
         self._seq = 0
         self._events = events
         self._is_waiting = False
-        self._is_host = device.type == "cpu"
         self._is_async = device.type == "cuda"
         self._on_its_way: _OnItsWay | None = None
-        self._none_bad = torch.full((), -1.0, dtype=float_of(device), device=device)
-        self._first_bad_step = self._none_bad
+        self._troubles: list[tuple[int, Trouble]] = []
 
-    def watch(self, loss: Tensor, step: int) -> None:
-        """Remember on the device, without a sync, the first step since the last record whose loss is not finite."""
-        if self._is_host and math.isfinite(loss.item()):
-            return
-        is_first = ~torch.isfinite(loss) & (self._first_bad_step < 0)
-        self._first_bad_step = torch.where(is_first, float(step), self._first_bad_step)
+    def log_step(
+        self, record: StepRecord, loss: Tensor, grad_norm: Tensor, found: Tensor, loss_scale: Tensor | None = None
+    ) -> None:
+        """Write a step whose numbers are in host memory; else send them there, and write the one sent before.
 
-    def log_step(self, record: StepRecord, loss: Tensor, grad_norm: Tensor, loss_scale: Tensor | None = None) -> None:
-        """Write a step whose numbers are in host memory; else send them there, and write the one sent before."""
-        first_bad_step, self._first_bad_step = self._first_bad_step, self._none_bad
-        if not self._is_async:
-            scale = None if loss_scale is None else loss_scale.item()
-            self._finish(record, loss.item(), grad_norm.item(), first_bad_step.item(), scale)
-            return
-        numbers = [loss.detach().double(), grad_norm.detach().double(), first_bad_step]
+        `found` is what the guard has found since the last record.
+        """
+        numbers = [loss.detach().to(found.dtype).reshape(1), grad_norm.detach().to(found.dtype).reshape(1), found]
         if loss_scale is not None:
-            numbers.append(loss_scale.double().reshape(()))
-        values = torch.stack(numbers)
-        pinned = torch.empty(len(numbers), dtype=torch.float64, pin_memory=True)
+            numbers.append(loss_scale.to(found.dtype).reshape(1))
+        values = torch.cat(numbers)
+        if not self._is_async:
+            self._finish(record, values.tolist())
+            return
+        pinned = torch.empty(values.shape, dtype=values.dtype, pin_memory=True)
         pinned.copy_(values, non_blocking=True)
         arrived = torch.cuda.Event()  # type: ignore[no-untyped-call]
         arrived.record()
@@ -75,17 +69,24 @@ class Recorder:
         way, self._on_its_way = self._on_its_way, None
         if way is not None:
             way.arrived.synchronize()
-            self._finish(way.record, *way.values.tolist())
+            self._finish(way.record, way.values.tolist())
 
-    def _finish(
-        self, record: StepRecord, loss: float, grad_norm: float, first_bad_step: float, loss_scale: float | None = None
-    ) -> None:
-        record.loss, record.grad_norm = loss, grad_norm
-        metrics: dict[str, Number] = {} if loss_scale is None else {"loss_scale": loss_scale}
-        if first_bad_step >= 0:
+    def _finish(self, record: StepRecord, values: list[float]) -> None:
+        (record.loss, record.grad_norm), found, scale = values[:2], values[2:7], values[7:]
+        trouble, first_bad_step = told(found)
+        metrics: dict[str, Number] = {"loss_scale": scale[0]} if scale else {}
+        if first_bad_step is not None:
             metrics["first_bad_step"] = first_bad_step
+        if trouble is not None:
+            metrics["skipped_updates"] = trouble.num_skipped
+            self._troubles.append((record.step, trouble))
         record.metrics = metrics or None
         self.write(record)
+
+    def take_troubles(self) -> list[tuple[int, Trouble]]:
+        """What the records written since the last call have told, each with its record's step."""
+        troubles, self._troubles = self._troubles, []
+        return troubles
 
     def write(self, record: MetricsRecord) -> None:
         """Stamp with attempt and seq, and append. `at` is the caller's, or now."""

@@ -10,15 +10,16 @@ from typing import Any, Protocol
 from rundir.control import Order, Verb
 from rundir.status import Phase
 from traind.eventlog import EventLog
-from traind.wire import Leave, Pipe, Pulse
+from traind.wire import Leave, Pipe, Pulse, Retreat
 
 
 class Leaving(Exception):  # noqa: N818
     """Unwinds the trainer to its last step boundary, from where it checkpoints and leaves."""
 
-    def __init__(self, reason: Leave) -> None:
+    def __init__(self, reason: Leave, error: str | None = None, *, retreat: Retreat | None = None) -> None:
+        """`error` says why where nobody ordered it; `retreat` what a rollback is to leave out."""
         super().__init__(reason)
-        self.reason = reason
+        self.reason, self.error, self.retreat = reason, error, retreat
 
 
 class Steered(Protocol):
@@ -79,6 +80,11 @@ class Steering:
         if self.is_holding and not self._in_hold:  # an evaluation ordered while holding goes through
             self._hold()
 
+    def hold(self, why: str) -> None:
+        """Hold from here on, by the run's own policy, until somebody orders a resume. Raises Leaving."""
+        self.is_holding = True
+        self._hold(why)
+
     @property
     def _is_paused(self) -> bool:
         return self.is_holding or self.hold_at_start
@@ -91,12 +97,12 @@ class Steering:
         if self._pipe.ended:
             raise Leaving(Leave.ORPHANED)
 
-    def _hold(self) -> None:
+    def _hold(self, why: str = "") -> None:
         began = time.monotonic()
         phase = self._pulse.phase
         if self._loop is not None:
             self._loop.settle()
-        self._events.lifecycle("paused", step=self._pulse.step)
+        self._events.lifecycle("paused", why, step=self._pulse.step)
         self._pulse.enter(Phase.PAUSED)
         self._in_hold = True
         try:

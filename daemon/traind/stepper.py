@@ -1,13 +1,13 @@
-"""One optimizer step: forward and backward over the micro-batches, clip, update. Owns model, optimizer and scaler.
+"""One optimizer step: forward and backward over the micro-batches, clip, judge, update.
 
 Loss = Σ over micro-batches ÷ total target weight of the step, so that accumulation and any split of it compute
-the same.
+the same: a step that finds no memory is made again in smaller micro-batches.
 """
 
+import gc
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -17,8 +17,11 @@ from traind import optimizer
 from traind.batch_order import dropout_seed
 from traind.checkpoint import host_copy
 from traind.config import Config
-from traind.device import Placement, float_of
+from traind.device import Placement, float_of, is_out_of_memory
+from traind.guard import Guard
+from traind.split import split_all, widest
 from traind.task import Batch, EvalResult, Task
+from traind.training_state import TrainingState
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,19 +44,46 @@ class StepResult:
         return self.loss_sum / (self.weight or 1.0)
 
 
+@dataclass(frozen=True, slots=True)
+class Shrunk:
+    """A batch that was made smaller because there was no memory for it."""
+
+    where: str
+    """train or eval."""
+    before: int
+    """Examples a micro-batch, or an evaluation batch."""
+    after: int
+    error: str
+
+
 class Stepper:
-    """Computes. Knows nothing of records, checkpoints on disk, or orders; calls `safe_point` where one may act."""
+    """Owns model, optimizer, loss scaler, the guard on updates, and what size of batch there is memory for.
+
+    Knows nothing of records, checkpoints on disk, or orders; calls `safe_point` where one may act, `on_shrunk` when it
+    has made batches smaller.
+    """
 
     def __init__(
-        self, config: Config, task: Task, model: nn.Module, placement: Placement, safe_point: Callable[[], None]
+        self,
+        config: Config,
+        task: Task,
+        model: nn.Module,
+        placement: Placement,
+        safe_point: Callable[[], None],
+        on_shrunk: Callable[[Shrunk], None] = lambda _: None,
     ) -> None:
         self.model = model
+        self.micro_batch_size: int | None = None
+        """Examples a micro-batch may have; None: as many as are handed over."""
+        self.eval_batch_size = config.eval.batch_size
         self.optimizer = optimizer.build(model, config.train)
         self.scaler = torch.amp.GradScaler(placement.device.type, enabled=placement.needs_scaler)
         self._config = config
         self._task = task
         self._placement = placement
-        self._safe_point = safe_point
+        self._safe_point, self._on_shrunk = safe_point, on_shrunk
+        spike_z = None if config.policy.on_spike == "ignore" else config.policy.spike_z
+        self.guard = Guard(placement.device, spike_z=spike_z, has_loss_scaler=placement.needs_scaler)
         self._parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
         kept = model.state_dict().keys()
         self._buffers = {name: buffer for name, buffer in model.named_buffers() if name in kept}
@@ -65,13 +95,41 @@ class Stepper:
     ) -> StepResult:
         """One step on micro-batches in host memory. `step` counts the steps done before; `lr` and `clip` are asked
         when the update is made, so that an order during the step still acts on it.
+
+        Where there is no memory for it, the very same step is made again of micro-batches half as large, as often as
+        need be. Raises what the model raises, out of memory included once a micro-batch is a single example.
         """
         weight = sum(self._task.target_weight(batch) for batch in batches)
+        self._at_boundary = {name: buffer.clone() for name, buffer in self._buffers.items()}
+        while (added := self._add_up(batches, step, weight)) is None:
+            self._start_over()
+        loss_sum, counts = added
+        grad_norm = self._update(loss_sum / (weight or 1.0), step + 1, lr(), clip())
+        self._at_boundary = {}
+        num_tokens = sum(int(batch["attention_mask"].sum()) for batch in batches if "attention_mask" in batch)
+        # get_scale() would wait for the device; the tensor itself does not.
+        loss_scale = self.scaler._get_scale_async() if self.scaler.is_enabled() else None  # noqa: SLF001
+        return StepResult(loss_sum, weight, counts, grad_norm, num_tokens, loss_scale)
+
+    def _add_up(self, batches: list[Batch], step: int, weight: float) -> tuple[Tensor, Tensor] | None:
+        """Loss and counts of all micro-batches, their gradients added up. None when there was no memory for them."""
+        micro_batches = split_all(batches, self.micro_batch_size)
+        try:
+            return self._forward_and_backward(micro_batches, step, weight)
+        except (RuntimeError, MemoryError) as error:
+            size = widest(micro_batches)
+            if not is_out_of_memory(error) or size < 2:
+                raise
+            self.micro_batch_size = (size + 1) // 2
+            shrunk = Shrunk("train", size, self.micro_batch_size, str(error))
+        self._on_shrunk(shrunk)
+        return None
+
+    def _forward_and_backward(self, micro_batches: list[Batch], step: int, weight: float) -> tuple[Tensor, Tensor]:
         wide = float_of(self._placement.device)
         loss_sum = torch.zeros((), dtype=wide, device=self._placement.device)
         counts: Tensor | int = 0
-        self._at_boundary = {name: buffer.clone() for name, buffer in self._buffers.items()}
-        for micro_step, batch in enumerate(batches):
+        for micro_step, batch in enumerate(micro_batches):
             self._safe_point()
             self._seed_dropout(step, micro_step)
             there = self._moved(batch)
@@ -81,31 +139,58 @@ class Stepper:
             self.scaler.scale(micro_loss / (weight or 1.0)).backward()  # type: ignore[no-untyped-call]
             loss_sum = loss_sum + micro_loss.detach().to(wide)
             counts = counts + self._task.count(outputs.detach(), there)
-        grad_norm = self._update(lr(), clip())
-        self._at_boundary = {}
-        num_tokens = sum(int(batch["attention_mask"].sum()) for batch in batches if "attention_mask" in batch)
-        # get_scale() would wait for the device; the tensor itself does not.
-        loss_scale = self.scaler._get_scale_async() if self.scaler.is_enabled() else None  # noqa: SLF001
-        return StepResult(loss_sum, weight, torch.as_tensor(counts), grad_norm, num_tokens, loss_scale)
+        return loss_sum, torch.as_tensor(counts)
 
-    def evaluate(self, batch_size: int, model: nn.Module | None = None) -> EvalResult:
+    def _start_over(self) -> None:
+        """Back to the boundary before the step, with the memory of the failed try given back."""
+        self.optimizer.zero_grad(set_to_none=True)
+        with torch.no_grad():
+            for name, kept in self._at_boundary.items():
+                self._buffers[name].copy_(kept)
+        self._give_memory_back()
+
+    def _give_memory_back(self) -> None:
+        gc.collect()  # a failed pass leaves cycles that hold its activations
+        if self._placement.device.type == "cuda":
+            torch.cuda.empty_cache()
+        elif self._placement.device.type == "mps":
+            torch.mps.empty_cache()
+
+    def evaluate(self, model: nn.Module | None = None) -> EvalResult:
         """One pass over the eval set with the model in training, or another one, placed beside it for the time.
 
-        Draws no random number, touches no gradient.
+        Draws no random number, touches no gradient. Where there is no memory for its batches it begins anew with
+        smaller ones; those of training stay as they are.
         """
         model = self.model if model is None else model.to(self._placement.device)
         was_training = model.training
         model.train(mode=False)
+        try:
+            while (result := self._evaluate(model)) is None:
+                self._give_memory_back()
+        finally:
+            model.train(mode=was_training)
+        return result
+
+    def _evaluate(self, model: nn.Module) -> EvalResult | None:
+        """None when there was no memory for it, with `eval_batch_size` halved."""
         tally = self._task.start_eval()
         try:
             # Not in inference mode: what a model keeps of such a pass (positions, masks) could not be trained with.
             with torch.no_grad(), self._autocast():
-                for batch in self._task.eval_batches(batch_size):
+                for batch in self._task.eval_batches(self.eval_batch_size):
                     self._safe_point()
                     tally.add(batch, self._task.forward(model, self._moved(batch)).float())
-        finally:
-            model.train(mode=was_training)
-        return tally.result()
+        except (RuntimeError, MemoryError) as error:
+            size = self.eval_batch_size
+            if not is_out_of_memory(error) or size < 2:
+                raise
+            self.eval_batch_size = (size + 1) // 2
+            shrunk = Shrunk("eval", size, self.eval_batch_size, str(error))
+        else:
+            return tally.result()
+        self._on_shrunk(shrunk)
+        return None
 
     def samples(self) -> list[Sample]:
         """What the model, as it is, has to show beside numbers; draws no random number of training's."""
@@ -119,12 +204,18 @@ class Stepper:
     def _moved(self, batch: Batch) -> Batch:
         return {name: tensor.to(self._placement.device, non_blocking=True) for name, tensor in batch.items()}
 
-    def _update(self, lr: float, clip_norm: float) -> Tensor:
+    def _update(self, loss: Tensor, step: int, lr: float, clip_norm: float) -> Tensor:
+        """Clip, and update unless the guard finds the step bad: weights, optimizer and buffers stay as they were."""
         self.scaler.unscale_(self.optimizer)
         grad_norm = torch.nn.utils.clip_grad_norm_(self._parameters, clip_norm or float("inf"))
+        is_bad = self.guard.judge(loss, grad_norm, step)
         for group in self.optimizer.param_groups:
             group["lr"] = lr
-        self.scaler.step(self.optimizer)
+        optimizer.step_unless(self.optimizer, is_bad)
+        with torch.no_grad():
+            for name, kept in self._at_boundary.items():
+                buffer = self._buffers[name]
+                buffer.copy_(torch.where(is_bad > 0, kept, buffer))
         self.scaler.update()
         self.optimizer.zero_grad(set_to_none=True)
         return grad_norm
@@ -152,14 +243,21 @@ class Stepper:
     def copy_optimizer(self) -> dict[str, Tensor]:
         return host_copy(optimizer.state_tensors(self.model, self.optimizer))
 
-    def scaler_state(self) -> dict[str, float | int] | None:
-        return self.scaler.state_dict() if self.scaler.is_enabled() else None
+    def note_state(self, state: TrainingState) -> None:
+        """Put what a checkpoint holds of this beside the tensors into its state. May wait for the device."""
+        state.scaler = self.scaler.state_dict() if self.scaler.is_enabled() else None
+        state.guard = self.guard.state()
+        state.micro_batch_size = self.micro_batch_size
+        state.eval_batch_size = None if self.eval_batch_size == self._config.eval.batch_size else self.eval_batch_size
 
-    def restore(self, optimizer_tensors: Mapping[str, Tensor], scaler: dict[str, Any] | None) -> None:
-        """Put optimizer and scaler back; the model came with its weights."""
+    def restore(self, optimizer_tensors: Mapping[str, Tensor], state: TrainingState) -> None:
+        """Put all but the model back; that came with its weights."""
         optimizer.load_state_tensors(self.model, self.optimizer, optimizer_tensors)
-        if scaler and self.scaler.is_enabled():
-            self.scaler.load_state_dict(scaler)
+        if state.scaler and self.scaler.is_enabled():
+            self.scaler.load_state_dict(state.scaler)
+        self.guard.restore(state.guard)
+        self.micro_batch_size = state.micro_batch_size
+        self.eval_batch_size = state.eval_batch_size or self.eval_batch_size
 
 
 def timed(

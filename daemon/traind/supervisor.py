@@ -41,7 +41,7 @@ class Supervisor:
         self.status = StatusFile(run)
         self.trainer: TrainerProcess | None = None
         self._rounds = Rounds(run, config, self.status.now)
-        self._orders = OrderEffects(run, self)
+        self._orders = OrderEffects(run, self, config.train.lr)
         history = self._rounds.read_events()
         self._orders.note_outcomes(history)
         last_seq = max((event.seq for event in history if event.writer == "supervisor"), default=0)
@@ -49,6 +49,8 @@ class Supervisor:
         self._crashes: list[policy.Crash] = []
         self._restart_at: float | None = None
         self._leave_by: float | None = None
+        self._anew: str | None = None
+        """Why another trainer is started as soon as the one that is being ended has ended."""
         self._signals = Signals()
         self._beat_due_at = 0.0
         self._was_started = False
@@ -148,6 +150,12 @@ class Supervisor:
         """The trainer is told to leave: it is ended unless it does within `grace_s`."""
         self._leave_by = time.monotonic() + self.config.policy.grace_s
 
+    def begin_anew(self, reason: str) -> None:
+        """End the trainer at once: what it has done since the last checkpoint is not wanted. Then start another."""
+        if self.trainer is not None:
+            self._anew = reason
+            self.trainer.kill()
+
     def spawn(self, reason: str) -> None:
         """Start a trainer as the run is intended to be."""
         if not self._was_started:
@@ -190,6 +198,15 @@ class Supervisor:
         self.trainer, self._leave_by = None, None
         self.status.forget_trainer()
         self._read_records()
+        self._follow(ending)
+        self.status.write(durable=True)
+
+    def _follow(self, ending: Ending) -> None:
+        """What becomes of the run now."""
+        if self._anew is not None:
+            reason, self._anew = self._anew, None
+            self.spawn(reason)
+            return
         match ending.farewell.reason if ending.farewell else None:
             case Leave.DONE:
                 self.end(State.DONE)
@@ -202,11 +219,24 @@ class Supervisor:
             case Leave.MISTAKE:
                 self.status.now.is_mistake = True
                 self.end(State.FAILED, ending.cause)
+            case Leave.GAVE_UP:
+                self.end(State.FAILED, ending.cause)
+            case Leave.RETREATED:
+                self._retreat(ending)
             case Leave.CRASHED | Leave.ORPHANED | None:
                 self._after_crash(ending)
             case other:
                 assert_never(other)
-        self.status.write(durable=True)
+
+    def _retreat(self, ending: Ending) -> None:
+        wish = ending.farewell.retreat if ending.farewell else None
+        if wish is None:
+            self._after_crash(ending)
+            return
+        held = self._orders.retreat(wish, self.config.policy)
+        if held is not None:
+            self.events.lifecycle("held", held, step=self.status.now.step)
+        self.spawn("rollback" if held is None else "restart")
 
     def _after_crash(self, ending: Ending) -> None:
         """What was intended decides; else the restart policy."""

@@ -17,7 +17,7 @@ import msgspec
 import torch
 
 from rundir.layout import RunDir
-from rundir.records import EVENT_DECODER, OutcomeEvent, ResumeEvent, ResumeRecord, decode_lines
+from rundir.records import EVENT_DECODER, ResumeEvent, ResumeRecord, decode_lines
 from rundir.status import Phase, umask_private
 from traind import checkpoint, config, device, lineage
 from traind.batch_order import BatchOrder
@@ -25,12 +25,13 @@ from traind.checkpoint import Loaded
 from traind.config import Config, ConfigError
 from traind.dial import initial_dials
 from traind.eventlog import EventLog
+from traind.journal import read_journal
 from traind.loader import WorkerStart
-from traind.loop import Journal, Loop
+from traind.loop import Loop
 from traind.recorder import Recorder
 from traind.saver import Saver
 from traind.steering import Leaving, Steering
-from traind.stepper import Stepper
+from traind.stepper import Shrunk, Stepper
 from traind.task import Task
 from traind.tasks.kind import open_task
 from traind.training_state import EpochTally, TrainingState
@@ -63,7 +64,7 @@ def main() -> int:
     try:
         reason = _train(post, pulse, events, steering)
     except Leaving as leaving:
-        pulse.farewell(leaving.reason)
+        pulse.farewell(leaving.reason, leaving.error, leaving.retreat)
     except ConfigError as error:
         pulse.farewell(Leave.MISTAKE, str(error))
     except Exception as error:  # noqa: BLE001 — the last resort of the process: the whole of it goes to console.log
@@ -98,7 +99,8 @@ def _cause(error: Exception) -> str:
 def _train(post: Post, pulse: Pulse, events: EventLog, steering: Steering) -> Leave:
     pulse.enter(Phase.LOADING)
     settings = config.parse(post.run.config_toml.read_bytes(), str(post.run.config_toml))
-    loaded, passed_over = checkpoint.newest_valid(post.run)
+    journal = read_journal(decode_lines(post.run.events.read_bytes(), EVENT_DECODER).records)
+    loaded, passed_over = checkpoint.newest_valid(post.run, at_most=journal.rollback_to)
     placement = _place(settings, loaded, events)
     pulse.enter(Phase.TOKENIZING)
     task = open_task(settings, post.run, steering.safe_point)
@@ -113,13 +115,13 @@ def _train(post: Post, pulse: Pulse, events: EventLog, steering: Steering) -> Le
     model.to(placement.device)
     if settings.train.gradient_checkpointing:
         save_activations(model)
-    stepper = Stepper(settings, task, model, placement, steering.safe_point)
+    stepper = Stepper(settings, task, model, placement, steering.safe_point, partial(_say_shrunk, events, pulse))
     environment = device.environment(placement, settings)
     state = _fresh_state(post, settings, order, environment) if loaded is None else loaded.state
     recorder = Recorder(post.run.metrics, post.attempt, placement.device, post.run.reserve, events)
     saver = Saver(post.run, events, settings.checkpoint.keep_last, recorder.sync)
     if loaded is not None:
-        stepper.restore(loaded.optimizer, loaded.state.scaler)
+        stepper.restore(loaded.optimizer, loaded.state)
         saver.note_loaded(loaded.state)
     baseline_name, baseline = task.baseline()
     if post.attempt > 1:
@@ -137,7 +139,7 @@ def _train(post: Post, pulse: Pulse, events: EventLog, steering: Steering) -> Le
         baseline=baseline,
         run=post.run,
         events=events,
-        journal=_journal(post.run),
+        journal=journal,
         pulse=pulse,
         steering=steering,
         recorder=recorder,
@@ -274,13 +276,13 @@ def _mark_resume(
     events.write(ResumeEvent(**fields, writer="trainer"))
 
 
-def _journal(run: RunDir) -> Journal:
-    """The applied `set` orders of all attempts, by the step at which each took effect."""
-    journal: Journal = {}
-    for record in decode_lines(run.events.read_bytes(), EVENT_DECODER).records:
-        if isinstance(record, OutcomeEvent) and record.verb == "set" and record.result == "applied":
-            journal.setdefault(record.step or 0, []).append((record.order, dict(record.args or {})))
-    return dict(sorted(journal.items()))
+def _say_shrunk(events: EventLog, pulse: Pulse, shrunk: Shrunk) -> None:
+    detail = {"where": shrunk.where, "before": shrunk.before, "after": shrunk.after, "error": shrunk.error[:500]}
+    if shrunk.where == "train":
+        what = "micro-batches of {before} made {after}: the effective batch and its order stay, floats may differ"
+    else:
+        what = "evaluation batches of {before} made {after}; those of training stay"
+    events.lifecycle("out_of_memory", what.format(**detail), step=pulse.step, detail=detail)
 
 
 if __name__ == "__main__":

@@ -42,6 +42,11 @@ class TrainingState(msgspec.Struct, kw_only=True, omit_defaults=True):
     """The last step whose due evaluation was made; one due at `step` and not made is made on resume."""
     early_stopped: bool = False
     scaler: dict[str, float | int] | None = None
+    guard: dict[str, list[Number]] = {}
+    """What the guard on updates remembers."""
+    micro_batch_size: int | None = None
+    """Examples a micro-batch may have since one found no memory; absent: as configured. So for evaluations."""
+    eval_batch_size: int | None = None
     environment: dict[str, str]
     config_sha256: str
     reason: str

@@ -32,6 +32,10 @@ class Leave(StrEnum):
     """The user's configuration or data: no restart would help."""
     CRASHED = "crashed"
     """An exception: its text is in the farewell."""
+    GAVE_UP = "gave up"
+    """The run's policy ends it for its numbers: the reason is in the farewell."""
+    RETREATED = "retreated"
+    """The run's policy goes back to a checkpoint: nothing of what came after it is kept."""
 
 
 class Beat(msgspec.Struct, tag="beat", omit_defaults=True, kw_only=True):
@@ -56,11 +60,24 @@ class Facts(msgspec.Struct, tag="facts", omit_defaults=True, kw_only=True):
     hashes: dict[str, str]
 
 
+class Retreat(msgspec.Struct, omit_defaults=True, kw_only=True):
+    """What a trainer asks for that goes back for bad numbers."""
+
+    cause: str
+    """non_finite or spike."""
+    skip_from: int
+    """The steps whose batches are left out, counted from 1, both included."""
+    skip_to: int
+    lr: float
+    """The peak learning rate that led there."""
+
+
 class Farewell(msgspec.Struct, tag="farewell", omit_defaults=True, kw_only=True):
     """The last word of a trainer that leaves by itself."""
 
     reason: Leave
     error: str | None = None
+    retreat: Retreat | None = None
 
 
 Report: TypeAlias = Beat | Facts | Farewell
@@ -163,7 +180,7 @@ class Pulse:
     def facts(self, facts: Facts) -> None:
         tell(self._fd, facts, patience_s=5.0)
 
-    def farewell(self, reason: Leave, error: str | None = None) -> None:
+    def farewell(self, reason: Leave, error: str | None = None, retreat: Retreat | None = None) -> None:
         self._beat()
         text = None if error is None else error[:MAX_TEXT]
-        tell(self._fd, Farewell(reason=reason, error=text), patience_s=5.0)
+        tell(self._fd, Farewell(reason=reason, error=text, retreat=retreat), patience_s=5.0)

@@ -23,6 +23,7 @@ class Verb(StrEnum):
     CHECKPOINT = "checkpoint"
     EVAL = "eval"
     SET = "set"
+    ROLLBACK = "rollback"
     STOP = "stop"
     KILL = "kill"
     NOTE = "note"

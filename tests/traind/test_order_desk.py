@@ -7,7 +7,7 @@ from rundir.layout import RunDir
 from rundir.records import OutcomeEvent
 from rundir.status import State
 from traind.eventlog import EventLog
-from traind.order_desk import OrderDesk, refusal
+from traind.order_desk import POLICY, OrderDesk, refusal
 
 TAKEN: dict[Verb, set[State]] = {
     Verb.PAUSE: {State.STARTING, State.RUNNING, State.RESTARTING},
@@ -16,6 +16,7 @@ TAKEN: dict[Verb, set[State]] = {
     Verb.CHECKPOINT: {State.STARTING, State.RUNNING, State.RESTARTING, State.PAUSED},
     Verb.EVAL: {State.STARTING, State.RUNNING, State.RESTARTING, State.PAUSED},
     Verb.SET: set(State),
+    Verb.ROLLBACK: set(State) - {State.STOPPING},
     Verb.STOP: {State.STARTING, State.RUNNING, State.RESTARTING, State.PAUSED, State.PARKED},
     Verb.KILL: {State.STARTING, State.RUNNING, State.RESTARTING, State.PAUSED, State.PARKED, State.STOPPING},
     Verb.NOTE: set(State),
@@ -38,6 +39,20 @@ def test_a_done_run_with_more_steps_resumes() -> None:
 def test_arguments_where_none_belong_are_refused() -> None:
     assert refusal(Order(verb=Verb.PAUSE, args={"for": 5}), State.RUNNING, 1, 9, 3) == "pause takes no arguments"
     assert refusal(Order(verb=Verb.NOTE), State.RUNNING, 1, 9, 3) == "a note needs a text"
+    for args in ({"step": -1}, {"step": 1.5}, {"step": True}, {"lr_factor": 0}, {"lr_factor": "x"}, {"lr": 1e-4}):
+        assert refusal(Order(verb=Verb.ROLLBACK, args=args), State.RUNNING, 1, 9, 3), args
+
+
+def test_rollbacks_by_the_policy_alone_are_counted(run_dir: RunDir) -> None:
+    desk = OrderDesk(run_dir, None)
+    for by, step in (("me", 1), (POLICY, 8), (POLICY, 4)):
+        desk.note_outcomes([
+            OutcomeEvent(
+                at=0, attempt=1, writer="supervisor", order=f"{step}", verb="rollback", result="applied", by=by,
+                args={"step": step},
+            )
+        ])  # fmt: skip
+    assert (desk.num_retreats, desk.last_retreat_to) == (2, 4)
 
 
 def test_an_order_is_handed_out_once_and_again_after_a_restart_only_if_unanswered(run_dir: RunDir) -> None:

@@ -11,7 +11,10 @@ import torch
 from rundir.layout import RunDir
 from rundir.records import EVENT_DECODER, METRICS_DECODER, LifecycleEvent, StepRecord, decode_lines
 from traind.eventlog import EventLog
+from traind.guard import Guard
 from traind.recorder import Recorder
+
+GUARD = Guard(torch.device("cpu"), spike_z=None)
 
 
 @pytest.fixture
@@ -25,9 +28,9 @@ def recorder(run_dir: RunDir) -> Iterator[Recorder]:
 
 def log(recorder: Recorder, step: int, loss: float, *, is_logged: bool = True) -> None:
     tensor = torch.tensor(loss, dtype=torch.float64)
-    recorder.watch(tensor, step)
+    GUARD.judge(tensor, torch.tensor(0.25), step)
     if is_logged:
-        recorder.log_step(StepRecord(at=1.0, attempt=0, step=step, loss=0.0), tensor, torch.tensor(0.25))
+        recorder.log_step(StepRecord(at=1.0, attempt=0, step=step, loss=0.0), tensor, torch.tensor(0.25), GUARD.take())
 
 
 def records_of(run: RunDir) -> list[StepRecord]:
@@ -44,7 +47,11 @@ def test_numbers_arrive_as_they_were(run_dir: RunDir, recorder: Recorder) -> Non
 def test_the_first_bad_step_since_the_last_record_is_told(run_dir: RunDir, recorder: Recorder) -> None:
     for step, loss in enumerate([0.5, 0.4, float("inf"), float("nan"), 0.3, 0.2], 1):
         log(recorder, step, loss, is_logged=step % 2 == 0)
-    assert [record.metrics for record in records_of(run_dir)] == [None, {"first_bad_step": 3.0}, None]
+    told = {"first_bad_step": 3.0, "skipped_updates": 2.0}
+    assert [record.metrics for record in records_of(run_dir)] == [None, told, None]
+    ((step, trouble),) = recorder.take_troubles()
+    assert (step, trouble.num_skipped, trouble.in_a_row, trouble.first_step) == (4, 2, 2, 3)
+    assert recorder.take_troubles() == []
 
 
 @contextmanager

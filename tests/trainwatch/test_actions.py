@@ -25,11 +25,11 @@ def test_every_verb_has_a_row_and_every_name_is_its_own() -> None:
 @pytest.mark.parametrize(
     ("state", "names"),
     [
-        (State.STARTING, {"pause", "park", "note", "stop", "kill"}),
-        (State.RUNNING, {"pause", "park", "checkpoint", "eval", "set-lr", "note", "stop", "kill"}),
-        (State.PAUSED, {"resume", "park", "checkpoint", "eval", "set-lr", "note", "stop", "kill"}),
-        (State.PARKED, {"resume", "set-lr", "note", "stop", "kill"}),
-        (State.RESTARTING, {"pause", "park", "note", "stop", "kill"}),
+        (State.STARTING, {"pause", "park", "note", "stop", "rollback", "kill"}),
+        (State.RUNNING, {"pause", "park", "checkpoint", "eval", "set-lr", "note", "stop", "rollback", "kill"}),
+        (State.PAUSED, {"resume", "park", "checkpoint", "eval", "set-lr", "note", "stop", "rollback", "kill"}),
+        (State.PARKED, {"resume", "set-lr", "note", "stop", "rollback", "kill"}),
+        (State.RESTARTING, {"pause", "park", "note", "stop", "rollback", "kill"}),
         (State.STOPPING, {"kill"}),
     ],
 )

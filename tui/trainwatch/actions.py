@@ -60,6 +60,10 @@ ACTIONS = (
     Action("note", "n", "note", "write a remark into the run's events", Verb.NOTE, _ACTIVE, Ask.TEXT),
     Action("stop", "s", "stop", "checkpoint, then end the run", Verb.STOP, _ACTIVE, Ask.CONFIRM),
     Action(
+        "rollback", "", "roll back", "go back to the newest checkpoint; what came after it is put aside", Verb.ROLLBACK,
+        _ACTIVE, Ask.CONFIRM,
+    ),
+    Action(
         "kill", "", "kill", "end the run at once, without a checkpoint", Verb.KILL,
         _ACTIVE | {State.STOPPING}, Ask.CONFIRM,
     ),

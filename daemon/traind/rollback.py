@@ -1,0 +1,74 @@
+"""Where a rollback goes and what holds from there: resolved once, when it is ordered, into plain values. Torch-free.
+
+What is written down is the step gone back to and the resulting learning rate, never a factor that a second reading
+could multiply again.
+"""
+
+from typing import Any
+
+from rundir.layout import RunDir, checkpoint_step
+from traind import lineage
+from traind.wire import Retreat
+
+LARGEST_FACTOR = 1000.0
+
+
+class NoTargetError(Exception):
+    """There is no such checkpoint; the text says which there are."""
+
+
+def argument_fault(args: dict[str, Any]) -> str | None:
+    """Why the arguments of a rollback order are wrong; None when they are right. Pure."""
+    for key, value in args.items():
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        if key == "step":
+            if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 2**53:
+                return f"step = {value!r}: must be a checkpoint's step, a whole number"
+        elif key == "lr_factor":
+            if not is_number or not 0 < value <= LARGEST_FACTOR:
+                return f"lr_factor = {value!r}: must be a number above 0, at most {LARGEST_FACTOR:.0f}"
+        else:
+            return f"{key}: unknown; known: step, lr_factor"
+    return None
+
+
+def resolve(run: RunDir, args: dict[str, Any], *, from_step: int, lr: float) -> dict[str, Any]:
+    """What a valid order comes to, as its outcome states it: `step`, and `lr` where a factor was given.
+
+    `from_step` and `lr` are the run's own now. The factor multiplies the lower of the learning rates now and then:
+    a second rollback to the same checkpoint goes on from what the first one has lowered. Without a factor the
+    checkpoint's own learning rate holds. Raises NoTargetError.
+    """
+    wanted: int | None = args.get("step")
+    path, passed_over = lineage.newest_valid(run, at_most=wanted)
+    if path is None or (wanted is not None and wanted not in lineage.steps(run)):
+        there = ", ".join(str(step) for step in lineage.steps(run)) or "none"
+        raise NoTargetError(f"no whole checkpoint{'' if wanted is None else f' of step {wanted}'}; there are: {there}")
+    if passed_over and wanted is not None:
+        raise NoTargetError("; ".join(f"{name}: {why}" for name, why in passed_over.items()))
+    state = lineage.read_state(path)
+    resolved: dict[str, Any] = {"step": state.step, "from_step": from_step}
+    if "lr_factor" in args:
+        resolved |= {"lr_before": lr, "lr": min(lr, state.dials.lr) * args["lr_factor"]}
+    return resolved
+
+
+def resolve_retreat(run: RunDir, retreat: Retreat, *, factor: float, last_target: int | None) -> dict[str, Any]:
+    """The same for a rollback by the run's own policy: before the first bad step, to the very start if need be.
+
+    One that would come to the same checkpoint as the last (`last_target`) goes a checkpoint further back, where there
+    is one: what was saved there may be what is ill.
+    """
+    path, _ = lineage.newest_valid(run, at_most=retreat.skip_from - 1)
+    if path is not None and last_target is not None and checkpoint_step(path) == last_target:
+        path = lineage.newest_valid(run, at_most=last_target - 1)[0] or path
+    then = None if path is None else lineage.read_state(path)
+    return {
+        "step": 0 if then is None else then.step,
+        "from_step": retreat.skip_to,
+        "lr_before": retreat.lr,
+        "lr": min(retreat.lr, retreat.lr if then is None else then.dials.lr) * factor,
+        "skip_from": retreat.skip_from,
+        "skip_to": retreat.skip_to,
+        "cause": retreat.cause,
+    }
