@@ -17,15 +17,15 @@ class Cells:
     line: int
 
 
-def delimited_rows(text: str, path: Path) -> Iterator[Cells | Fault]:
-    """The rows of a .csv file (commas, RFC 4180 quotes) or a .tsv file (tabs)."""
-    return _tabs(text) if path.suffix == ".tsv" else _commas(text, path)
+def delimited_rows(text: str, path: Path, separator: str = ",") -> Iterator[Cells | Fault]:
+    """The rows of a .csv file (RFC 4180 quotes) or, whatever the separator, of a .tsv file (tabs)."""
+    return _tabs(text) if path.suffix == ".tsv" else _quoted(text, path, separator)
 
 
-def _commas(text: str, path: Path) -> Iterator[Cells | Fault]:
+def _quoted(text: str, path: Path, separator: str) -> Iterator[Cells | Fault]:
     # A document may be longer than the 128 KiB that the module takes for a sign of a missing quote; strict finds that.
     csv.field_size_limit(sys.maxsize)
-    reader = csv.reader(_lines(text), strict=True)
+    reader = csv.reader(_lines(text), strict=True, delimiter=separator)
     line = 1
     try:
         for cells in reader:

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from traind.config import ConfigError
-from traind.data.table import Columns, Row, Table, as_row, choose_columns
+from traind.data.columns import Columns, choose_columns, told
+from traind.data.table import Row, Table, as_row
 from traind.data.textfile import Fault, collect
 
 PREFIX = "hub:"
@@ -34,7 +35,7 @@ def read_hub(source: str, key: str, wanted: Columns) -> Table:
     names = getattr(data.features[columns[1]], "names", None)
     rows = collect(_rows(data, columns, names, source, split), key)
     digest = hashlib.sha256("\n".join(repr((row.text, row.label)) for row in rows).encode()).hexdigest()
-    return Table(rows, digest, tuple(names) if names else None)
+    return Table(rows, digest, tuple(names) if names else None, told(columns))
 
 
 def eval_source(source: str, key: str) -> str | None:

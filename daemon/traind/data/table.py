@@ -4,22 +4,19 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from traind.config import ConfigError
+from traind.data.columns import Columns, choose_columns, is_header, told
 from traind.data.delimited import Cells, delimited_rows
 from traind.data.header import may_be_names
 from traind.data.record import RecordError, whole
 from traind.data.textfile import Fault, collect, decode, read_bytes
 
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".parquet")
-TEXT_NAMES = ("text", "sentence", "review", "content", "comment", "tweet", "question", "utterance", "document", "body")
-LABEL_NAMES = ("label", "category", "class", "sentiment", "intent", "score", "rating", "stars", "target", "labels")
-"""What the columns are usually called, the likelier first; upper and lower case are the same."""
-
 
 _WHOLE = re.compile(r"\A(-?\d+)\.0+\Z")
 """A whole number that went through a column of fractions."""
@@ -43,34 +40,25 @@ class Table:
     """SHA-256 of what they came from."""
     names: tuple[str, ...] | None = None
     """Label names in the order of their ids, where the source itself knows them."""
-
-
-@dataclass(frozen=True, slots=True)
-class Columns:
-    """What a configuration says of the columns: the name of each, or None for the usual ones."""
-
-    text: str | None
-    label: str | None
-    is_labelled: bool = True
-    """False where the text is all that is wanted: the label is then not looked for, and empty."""
+    columns: str = ""
+    """Which columns were taken for text and label, for a person; empty where there are none to choose from."""
 
 
 def read_table(path: Path, key: str, wanted: Columns) -> Table:
     """All rows of a file. Raises ConfigError naming `key`, file and line, and the cure."""
     data = read_bytes(path, key, "correct the path, or take sample:reviews")
-    rows: Iterator[Row | Fault]
     match path.suffix:
         case ".csv" | ".tsv":
-            rows = _delimited(decode(data, path, key), path, key, wanted)
+            rows, columns = _delimited(decode(data, path, key), path, key, wanted)
         case ".jsonl":
-            rows = _jsonl(decode(data, path, key), path, key, wanted)
+            rows, columns = _jsonl(decode(data, path, key), path, key, wanted)
         case ".parquet":
-            rows = _parquet(path, key, wanted)
+            rows, columns = _parquet(path, key, wanted)
         case _:
             known = ", ".join(SUFFIXES)
             cure = f"give one of {known}, sample:reviews or hub:NAME"
             raise ConfigError(f"{key}: {path}: unknown format {path.suffix!r}; {cure}")
-    return Table(collect(rows, key), hashlib.sha256(data).hexdigest())
+    return Table(collect(rows, key), hashlib.sha256(data).hexdigest(), columns=columns)
 
 
 def as_row(text: Any, label: Any, place: str, columns: tuple[str, str]) -> Row | Fault:
@@ -99,52 +87,19 @@ def _shown(value: Any) -> str:
     return "empty" if value is None or value == "" else repr(value)[:40]
 
 
-def choose_columns(names: Sequence[str], place: str, key: str, wanted: Columns) -> tuple[str, str]:
-    """Which of the named columns hold text and label. Raises ConfigError when that cannot be told.
-
-    Without labels both are that of the text.
-    """
-    text = _chosen(names, wanted.text, TEXT_NAMES, place, "data.text")
-    if not wanted.is_labelled:
-        text = names[0] if text is None and len(names) == 1 else text
-        if text is None:
-            raise ConfigError(f"{key}: {place}: its columns are {_listed(names)}; name that of the text in data.text")
-        return text, text
-    label = _chosen(names, wanted.label, LABEL_NAMES, place, "data.label")
-    if len(names) == 2 and (text is None) != (label is None):
-        # One is known, so the other is what is left.
-        text, label = text or _other(names, label), label or _other(names, text)
-    if text is None or label is None or text == label:
-        which = "text" if text is None else "label"
-        raise ConfigError(f"{key}: {place}: its columns are {_listed(names)}; name that of the {which} in data.{which}")
-    return text, label
+_Read: TypeAlias = tuple[Iterable[Row | Fault], str]
+"""The rows of a file, and which of its columns they are."""
 
 
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join(map(repr, names)) or "none"
-
-
-def _other(names: Sequence[str], known: str | None) -> str:
-    return names[1] if names[0] == known else names[0]
-
-
-def _chosen(names: Sequence[str], wanted: str | None, usual: Sequence[str], place: str, key: str) -> str | None:
-    if wanted is not None and wanted not in names:
-        raise ConfigError(f"{key} = {wanted!r}: {place}: its columns are {_listed(names)}; name one of them")
-    if wanted is not None:
-        return wanted
-    folded = {name.strip().casefold(): name for name in reversed(names)}
-    return next((folded[name] for name in usual if name in folded), None)
-
-
-def _delimited(text: str, path: Path, key: str, wanted: Columns) -> Iterator[Row | Fault]:
-    parsed = list(delimited_rows(text, path))
+def _delimited(text: str, path: Path, key: str, wanted: Columns) -> _Read:
+    is_semicolon = path.suffix == ".csv" and _has_semicolons(text, path, wanted)
+    parsed = list(delimited_rows(text, path, ";" if is_semicolon else ","))
     table = [row for row in parsed if isinstance(row, Cells)]
-    yield from (row for row in parsed if isinstance(row, Fault))
+    faults = [row for row in parsed if isinstance(row, Fault)]
     if not table:
-        return
-    names = table[0].cells
-    if _is_header(names, wanted):
+        return faults, ""
+    names, has_header = table[0].cells, is_header(table[0].cells, wanted)
+    if has_header:
         columns = choose_columns(names, str(path), key, wanted)
         del table[0]
     else:
@@ -152,6 +107,12 @@ def _delimited(text: str, path: Path, key: str, wanted: Columns) -> Iterator[Row
         columns = choose_columns(names, f"{path} (no header)", key, _guessed(table, wanted))
         if not (wanted.text or wanted.label):
             _refuse_names(table, columns, path, key)
+    notes = [*(["no header"] if not has_header else []), *(["separated by ;"] if is_semicolon else [])]
+    more = f" ({', '.join(notes)})" if notes else ""
+    return [*faults, *_rows(table, names, columns, path)], told(columns, more)
+
+
+def _rows(table: Iterable[Cells], names: Sequence[str], columns: tuple[str, str], path: Path) -> Iterator[Row | Fault]:
     text_index, label_index = (names.index(name) for name in columns)
     for row in table:
         if len(row.cells) != len(names):
@@ -161,11 +122,22 @@ def _delimited(text: str, path: Path, key: str, wanted: Columns) -> Iterator[Row
             yield as_row(row.cells[text_index], row.cells[label_index], f"{path}:{row.line}", columns)
 
 
-def _is_header(cells: Sequence[str], wanted: Columns) -> bool:
-    """Whether a first row names its columns: by all the names that were given, or by one of the usual ones."""
-    given = {name for name in (wanted.text, wanted.label) if name is not None}
-    usual = {*TEXT_NAMES, *LABEL_NAMES}
-    return bool(given and given <= set(cells)) or any(cell.strip().casefold() in usual for cell in cells)
+def _has_semicolons(text: str, path: Path, wanted: Columns) -> bool:
+    """Whether a .csv file is apart by `;`, as spreadsheets write it where the comma is the decimal point.
+
+    Its first row is then a single cell by commas; by semicolons it names columns that are known, or, where a label is
+    wanted and one column cannot hold both, every row has as many cells.
+    """
+    first_by_comma = next(delimited_rows(text, path), None)
+    if isinstance(first_by_comma, Cells) and len(first_by_comma.cells) > 1:
+        return False
+    rows = delimited_rows(text, path, ";")
+    first = next(rows, None)
+    if not isinstance(first, Cells) or len(first.cells) < 2:
+        return False
+    if is_header(first.cells, wanted):
+        return True
+    return wanted.is_labelled and all(isinstance(row, Cells) and len(row.cells) == len(first.cells) for row in rows)
 
 
 def _refuse_names(table: Sequence[Cells], columns: tuple[str, str], path: Path, key: str) -> None:
@@ -194,9 +166,20 @@ def _guessed(table: Sequence[Cells], wanted: Columns) -> Columns:
     return Columns(text, label, wanted.is_labelled)
 
 
-def _jsonl(text: str, path: Path, key: str, wanted: Columns) -> Iterator[Row | Fault]:
-    """Split at newlines alone: JSON strings may hold U+2028, which `splitlines` would take for one."""
+def _jsonl(text: str, path: Path, key: str, wanted: Columns) -> _Read:
+    rows: list[Row | Fault] = []
     columns: tuple[str, str] | None = None
+    for place, record in _objects(text, path):
+        if isinstance(record, Fault):
+            rows.append(record)
+        else:
+            columns = columns or choose_columns(list(record), place, key, wanted)
+            rows.append(as_row(record.get(columns[0]), record.get(columns[1]), place, columns))
+    return rows, "" if columns is None else told(columns)
+
+
+def _objects(text: str, path: Path) -> Iterator[tuple[str, dict[str, Any] | Fault]]:
+    """Each with its place. Split at newlines alone: JSON strings may hold U+2028, where `splitlines` would split."""
     for number, line in enumerate(text.split("\n"), start=1):
         if not line.strip():
             continue
@@ -204,16 +187,14 @@ def _jsonl(text: str, path: Path, key: str, wanted: Columns) -> Iterator[Row | F
         try:
             record = json.loads(line)
         except (ValueError, RecursionError) as error:
-            yield Fault(f"{place}: not JSON: {error}; write one object a line")
+            yield place, Fault(f"{place}: not JSON: {error}; write one object a line")
             continue
         if not isinstance(record, dict):
-            yield Fault(f'{place}: is no object; write {{"text": "…", "label": "…"}}')
-            continue
-        columns = columns or choose_columns(list(record), place, key, wanted)
-        yield as_row(record.get(columns[0]), record.get(columns[1]), place, columns)
+            record = Fault(f'{place}: is no object; write {{"text": "…", "label": "…"}}')
+        yield place, record
 
 
-def _parquet(path: Path, key: str, wanted: Columns) -> Iterator[Row | Fault]:
+def _parquet(path: Path, key: str, wanted: Columns) -> _Read:
     try:
         from pyarrow import ArrowException, parquet
     except ImportError:
@@ -225,5 +206,5 @@ def _parquet(path: Path, key: str, wanted: Columns) -> Iterator[Row | Fault]:
     except (ArrowException, OSError) as error:
         raise ConfigError(f"{key}: {path}: not Parquet: {str(error).splitlines()[0]}; write it again") from None
     values = zip(*(table.column(name).to_pylist() for name in columns), strict=True)
-    for number, (text, label) in enumerate(values, start=1):
-        yield as_row(text, label, f"{path}: row {number}", columns)
+    rows = [as_row(text, label, f"{path}: row {number}", columns) for number, (text, label) in enumerate(values, 1)]
+    return rows, told(columns)

@@ -11,11 +11,12 @@ from pathlib import Path
 
 from traind.config import Config, ConfigError
 from traind.data.classes import SCORES_MAX, ClassSet, ScoreError, derive, read_classes
+from traind.data.columns import Columns, told_of_both
 from traind.data.hub_table import PREFIX, eval_source, read_hub
 from traind.data.source import check_unchanged
 from traind.data.split import hold_out
 from traind.data.survey import Split, Survey
-from traind.data.table import Columns, Row, Table, read_table
+from traind.data.table import Row, Table, read_table
 from traind.data.textfile import Fault, collect
 
 EMPTY = "empty text"
@@ -44,6 +45,8 @@ class TextCorpus:
     """What is odd about the texts, with counts; absent causes did not occur."""
     hashes: dict[str, str]
     """SHA-256 of each source, by its key: train, eval, labels."""
+    columns: str = ""
+    """Which columns of a table were taken, for a person; empty where there was no table."""
 
     def survey(self) -> Survey:
         return Survey(self._split(self.train), self._split(self.eval), self.labels.names)
@@ -84,7 +87,9 @@ def load_texts(config: Config, labels: ClassSet | None, began_with: Mapping[str,
         collect(_labelled(rows, labels), key) for rows, key in ((train_rows, "data.train"), (eval_rows, "data.eval"))
     )
     num_empty = sum(not row.text.strip() for row in (*train_rows, *eval_rows))
-    return TextCorpus(train_texts, eval_texts, labels, {EMPTY: num_empty} if num_empty else {}, hashes)
+    notes = {EMPTY: num_empty} if num_empty else {}
+    columns = told_of_both(train.columns, "" if evaluation is None else evaluation.columns)
+    return TextCorpus(train_texts, eval_texts, labels, notes, hashes, columns)
 
 
 def _table(source: str, split: str, config: Config) -> Table:

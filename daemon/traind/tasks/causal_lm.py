@@ -71,7 +71,10 @@ class CausalLm:
         ]
         text = f"{', '.join(sets)}; {self.num_classes:,} different tokens"
         unknown = self.summary["unknown_tokens"]["eval"] / tokens["eval"]
-        return text + (f"; {unknown:.1%} of the eval tokens are unknown" if unknown else "")
+        text += f"; {unknown:.1%} of the eval tokens are unknown" if unknown else ""
+        # Of a run that began before this was written down, the tokenised data does not say.
+        columns = self.summary.get("columns", "")
+        return f"{text}; {columns}" if columns else text
 
     def _packed(self, encoded: EncodedSet, *, own_only: bool) -> PackedDataset:
         data, tokenizer = self._config.data, self._tokenizer

@@ -54,6 +54,7 @@ def encode_plain(config: Config, corpus: PlainCorpus, tokenizer: Any, alive: Cal
         summary["unknown_tokens"][name] = int((encoded.ids == tokenizer.unk_token_id).sum()) if _knows(tokenizer) else 0
         sets[name] = encoded
     summary["empty_documents"] = sum(corpus.notes.values())
+    summary["columns"] = corpus.columns
     hashes = {**corpus.hashes, "tokenizer": fingerprint(tokenizer)}
     return Prepared(sets["train"], sets["eval"], summary, hashes)
 

@@ -62,7 +62,9 @@ class TextClassification(Classifier):
         if any(truncated.values()):
             limit = f"data.max_length = {self._config.data.max_length}"
             odd.append(f"{truncated['train']:,} + {truncated['eval']:,} cut short at {limit}")
-        return "; ".join([text, *odd])
+        # Of a run that began before this was written down, the tokenised data does not say.
+        columns = self.summary.get("columns", "")
+        return "; ".join([text, *([columns] if columns else []), *odd])
 
     def count(self, outputs: Tensor, batch: Batch) -> Tensor:
         """Which class was taken for which, flat: int64, on the logits' device, without a host sync."""
@@ -109,6 +111,7 @@ def _encode(config: Config, corpus: TextCorpus, tokenizer: Any, alive: Callable[
         "texts": {"train": len(corpus.train), "eval": len(corpus.eval)},
         "tokens": {"train": len(train.ids), "eval": len(evaluation.ids)},
         "notes": corpus.notes,
+        "columns": corpus.columns,
         "train_labels": {name: int(count) for name, count in zip(corpus.labels.names, by_label, strict=True)},
     }
     return Prepared(train, evaluation, summary, {**corpus.hashes, "tokenizer": fingerprint(tokenizer)})

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from pyarrow import parquet
 
 from traind.config import ConfigError
-from traind.data.table import Columns, Row, read_table
+from traind.data.columns import Columns
+from traind.data.table import Row, read_table
 
 ANY = Columns(None, None)
 
@@ -112,6 +113,55 @@ def test_the_name_of_a_single_column_of_texts_is_not_learnt(tmp_path: Path) -> N
 def test_a_column_of_texts_without_a_name_is_taken_whole(tmp_path: Path, content: str) -> None:
     path = written(tmp_path, "a.csv", content)
     assert [text for text, _ in rows_of(path, Columns(None, None, is_labelled=False))] == content.splitlines()
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        ("a.csv", "id,sentence,category\n7,good,1\n", "text from 'sentence', label from 'category'"),
+        ("a.csv", "stars,words\n1,good\n", "text from 'words', label from 'stars'"),
+        ("a.tsv", "x\tone\nx\ttwo\ny\tthree\n", "text from '2', label from '1' (no header)"),
+        ("a.csv", "text;label\ngood;1\n", "text from 'text', label from 'label' (separated by ;)"),
+        ("a.csv", "good;1\nbad;0\n", "text from '1', label from '2' (no header, separated by ;)"),
+        ("a.jsonl", '{"n": 3, "tweet": "x", "target": 1}', "text from 'tweet', label from 'target'"),
+        ("a.csv", "", ""),
+    ],
+)
+def test_which_columns_were_taken_is_told(tmp_path: Path, name: str, content: str, says: str) -> None:
+    assert read_table(written(tmp_path, name, content), "data.train", ANY).columns == says
+
+
+def test_the_columns_of_parquet_and_of_texts_alone_are_told(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    parquet.write_table(pa.table({"body": ["one"], "stars": [1]}), path)
+    assert read_table(path, "data.train", ANY).columns == "text from 'body', label from 'stars'"
+    only_text = Columns(None, None, is_labelled=False)
+    assert read_table(path, "data.train", only_text).columns == "text from 'body'"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "text;label\ngood, really;1\nbad;0\n",
+        "Label;Review\r\n1;good, really\r\n0;bad\r\n",
+        'id;sentence;category\n7;"good, really";1\n8;bad;0',
+        '"good, really";1\nbad;0\n',
+    ],
+)
+def test_a_csv_of_semicolons_is_read_as_one(tmp_path: Path, content: str) -> None:
+    assert rows_of(written(tmp_path, "a.csv", content)) == [("good, really", "1"), ("bad", "0")]
+
+
+def test_semicolons_that_part_nothing_are_text(tmp_path: Path) -> None:
+    texts = Columns(None, None, is_labelled=False)
+    lines = "I came; I saw\nhe left; she stayed\n"
+    assert [text for text, _ in rows_of(written(tmp_path, "a.csv", lines), texts)] == lines.splitlines()
+    assert rows_of(written(tmp_path, "b.csv", "text,label\nI came; I saw,1\n")) == [("I came; I saw", "1")]
+    assert "its columns are '1'" in faults_of(written(tmp_path, "c.csv", "one; two\nthree\n"))[0]
+    (fault,) = faults_of(written(tmp_path, "d.csv", "text;label\ngood;1\nbad; worse;0\n"))
+    assert fault.endswith(":3: has 3 columns, the first row has 2; put a text that holds the separator in quotes")
+    (fault,) = faults_of(written(tmp_path, "e.csv", "body;kind;stars;title\na;b;c;d\n"), Columns("words", None))
+    assert fault.endswith("its columns are 'body', 'kind', 'stars', 'title'; name one of them")
 
 
 def test_columns_that_cannot_be_told_are_asked_for(tmp_path: Path) -> None:

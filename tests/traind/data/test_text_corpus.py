@@ -131,6 +131,17 @@ def test_an_empty_eval_file_is_refused_and_a_changed_source_is(scores: Path, tmp
         load(settings(scores), None, hashes)
 
 
+def test_other_columns_of_the_eval_set_are_told(tmp_path: Path) -> None:
+    train, evaluation = tmp_path / "train.csv", tmp_path / "eval.csv"
+    train.write_text("sentence,label\ngood,1\nbad,0\n")
+    evaluation.write_text("text;label\npoor;0\n")
+    of_train = "text from 'sentence', label from 'label'"
+    assert load(settings(train)).columns == load(settings(train, eval=str(train))).columns == of_train
+    of_eval = "text from 'text', label from 'label' (separated by ;)"
+    assert load(settings(train, eval=str(evaluation))).columns == f"{of_train}, of the eval set {of_eval}"
+    assert load(settings("sample:reviews")).columns == ""
+
+
 def test_empty_texts_are_counted_and_kept(tmp_path: Path) -> None:
     corpus = load(settings(table(tmp_path / "t.jsonl", [("", 0), ("  ", 1), ("x", 0), ("y", 1)])))
     assert corpus.notes == {EMPTY: 2}
@@ -154,6 +165,7 @@ def test_a_dataset_of_the_hub_brings_its_own_eval_split(hub: Path) -> None:
     assert [(text.text, text.label) for text in corpus.train] == [("good", 1), ("bad", 0), ("fine", 1)]
     assert [(text.text, text.label) for text in corpus.eval] == [("poor", 0), ("great", 1)]
     assert corpus.eval[1].place == f"hub:{hub}@test row 2"
+    assert corpus.columns == "text from 'text', label from 'label'"
     assert corpus.hashes == load(settings(f"hub:{hub}")).hashes
     split = load(settings(f"hub:{hub}@train", eval=f"hub:{hub}@test"))
     assert (split.train, split.eval) == (corpus.train, corpus.eval)

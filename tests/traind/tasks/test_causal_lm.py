@@ -248,6 +248,7 @@ def test_what_is_read_is_said_in_a_line(rows: Path, book: Path, make: Make) -> N
     task = make(settings(rows, tokenizer="word", max_length=32))
     assert task.describe().startswith("45 texts with ")
     assert "unknown" in task.describe()
+    assert task.describe().endswith("; text from 'text'")
     one = make(settings(book, tokenizer="char"), "book")
     assert one.describe().startswith("1 text with ")
     assert "unknown" not in one.describe()

@@ -130,7 +130,9 @@ def test_texts_are_cut_at_their_end_and_that_is_counted(reviews: Path, make: Mak
 def test_of_two_classes_the_one_that_the_scores_are_about_is_named(tmp_path: Path, make: MakeTask) -> None:
     path = tmp_path / "two.csv"
     path.write_text("text,label\n" + "so bad,down\nso good,up\n" * 8, encoding="utf-8")
-    assert make(settings(path)).describe().endswith('2 classes; precision, recall and f1 are those of "up"')
+    said = make(settings(path)).describe()
+    assert '2 classes; precision, recall and f1 are those of "up"' in said
+    assert said.endswith("; text from 'text', label from 'label'")
 
 
 def test_a_batch_is_padded_to_its_longest_text(reviews: Path, make: MakeTask) -> None:
