@@ -141,7 +141,8 @@ def wait(reference: str, runs_dir: Path) -> int:
     if status.state is State.FAILED:
         print(f"traind: {run.id} failed: {plain(status.last_error or '')}", file=sys.stderr)
     else:
-        print(f"{run.id}: {status.state}, step {_steps(status)}")
+        cause = f" ({plain(status.last_error)})" if status.last_error else ""
+        print(f"{run.id}: {status.state}{cause}, step {_steps(status)}")
         if said := last_word(run):
             print(said)
     return exit_code.OF_STATE[status.state]

@@ -34,7 +34,7 @@ class Ordered(Protocol):
     def park(self) -> None:
         """The trainer has left, or there is none left to leave."""
 
-    def end(self, state: State) -> None: ...
+    def end(self, state: State, error: str | None = None) -> None: ...
 
     def await_leaving(self) -> None:
         """The trainer is told to leave: end it unless it does within `grace_s`."""
@@ -142,9 +142,11 @@ class OrderEffects:
             case Verb.STOP | Verb.KILL:
                 self._on.status.intend(Intent.STOPPED)
                 self._answer(order, None)
+                cause = "killed by order" if order.verb is Verb.KILL else None
                 if self._on.trainer is None:
-                    self._on.end(State.STOPPED)
+                    self._on.end(State.STOPPED, cause)
                 else:
+                    self._on.status.now.last_error = cause
                     self._on.trainer.kill()
             case Verb.PARK:  # between a crash and its restart: there is nothing left to leave
                 self._on.status.intend(Intent.PARKED)

@@ -9,7 +9,15 @@ import pytest
 from rundir import process
 from rundir.control import Order, Verb, new_order_id, send
 from rundir.layout import RunDir
-from rundir.records import CheckpointEvent, EvalRecord, NoteEvent, OutcomeEvent, ResumeRecord, StepRecord
+from rundir.records import (
+    CheckpointEvent,
+    EvalRecord,
+    LifecycleEvent,
+    NoteEvent,
+    OutcomeEvent,
+    ResumeRecord,
+    StepRecord,
+)
 from rundir.status import Intent, Liveness, State, liveness
 from tests.conftest import eventually
 from tests.process.tiny_run import Trace, Traind, events_of, kill_supervisor, metrics_of, status_of, trace_of
@@ -142,9 +150,16 @@ def test_kill_leaves_at_once_and_resume_takes_it_up(traind: Traind, config: Path
     eventually(lambda: status_of(run).checkpoint, 30.0)
     traind.ok("kill")
     eventually(lambda: status_of(run).state is State.STOPPED)
+    assert status_of(run).last_error == "killed by order"
+    assert "killed by order" in traind.ok("list")
+    assert "killed by order" in traind.ok("status")
+    assert "stopped (killed by order), step" in traind("wait").stdout
+    ends = [event for event in events_of(run) if isinstance(event, LifecycleEvent) and event.what == "stopped"]
+    assert [event.message for event in ends] == ["killed by order"]
     traind.ok("resume")
     traind.finish(run)
     assert trace_of(run) == undisturbed
+    assert status_of(run).last_error is None
 
 
 @pytest.mark.slow

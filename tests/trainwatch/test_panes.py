@@ -266,6 +266,20 @@ def test_a_dead_run_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert f"traind resume {run.id}" in text
 
 
+def test_a_killed_run_does_not_look_like_a_stopped_one(tmp_path: Path) -> None:
+    run = make_run(tmp_path)
+    append(run.metrics, steps(3))
+    set_status(run, State.STOPPED, step=3, total=9)
+    assert "killed" not in paint_text(read_run(run), View(now=time.time()), 80, 24)
+    status = read_status(run.status_json)
+    assert status is not None
+    status.last_error = "killed by order"
+    write_status(run.status_json, status)
+    for width, height in ((40, 10), (80, 24), (120, 40)):
+        header = paint_text(read_run(run), View(now=time.time()), width, height).splitlines()[0]
+        assert "● stopped: killed by order" in header
+
+
 @settings(max_examples=100)
 @given(
     metrics=st.lists(metrics_records, max_size=12),

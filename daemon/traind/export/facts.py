@@ -11,7 +11,7 @@ from rundir.direction import is_lower_better
 from rundir.layout import checkpoint_step
 from rundir.records import EvalRecord, LifecycleEvent, number
 from rundir.size import size
-from rundir.status import Liveness, liveness
+from rundir.status import Liveness, State, liveness
 from traind import words
 from traind.config import Config
 from traind.export.recording import Recording
@@ -75,7 +75,10 @@ def _numbers(values: dict[str, Any]) -> dict[str, float]:
 def run_rows(recording: Recording, now: float) -> list[Row]:
     """What was run, when, and how far it came."""
     info, status = recording.info, recording.status
-    rows = [("run", recording.run.id), ("state", state(recording, now))]
+    cause = (
+        f": {status.last_error}" if status is not None and status.state is State.STOPPED and status.last_error else ""
+    )
+    rows = [("run", recording.run.id), ("state", state(recording, now) + cause)]
     if info is not None:
         rows += [("task", info.task), ("begun", words.instant(info.created_at))]
         rows += [("command", " ".join(info.argv))] if info.argv else []

@@ -29,6 +29,8 @@ def _first_line(store: Store, width: int) -> Row:
     words, style = state_words(status.state if status else None, store.verdict)
     if status is not None and store.status_fault:
         words, style = f"no status, was {status.state}", "alert"
+    elif status is not None and status.state == "stopped" and status.last_error:  # by a kill or a signal, not by `stop`
+        words, style = f"stopped: {fmt.clip(plain(status.last_error), 24)}", "warn"
     left: Row = [(" ● ", style), (words, style)]
     if status is not None and status.phase is not None and store.is_moving and status.phase not in ("train", "paused"):
         left.append((f" · {status.phase}", "dim"))
