@@ -4,7 +4,7 @@ import re
 import time
 from collections.abc import Iterable, Iterator, Sequence
 
-from rundir.records import EvalRecord
+from rundir.records import EvalRecord, Sample
 from rundir.size import size
 from rundir.text import plain
 from traind import words
@@ -20,6 +20,7 @@ MANY_RESULTS = 60
 WIDE_CONFUSION = 12
 """Labels beyond which a confusion matrix is no reading matter; confusion.csv has it."""
 
+_TICKS = re.compile("`+")
 _SPECIAL = re.compile(r"([\\`*\[\]<>|])")
 
 
@@ -43,8 +44,8 @@ def _lines(recording: Recording, now: float) -> Iterator[str]:
         yield from _section("Best checkpoint", _best(recording, best))
     samples = recording.evals[-1].samples if recording.evals else None
     if samples:
-        quotes = (f"- **{text(s.prompt)}**{' ' * s.text[:1].isspace()}{text(s.text)}" for s in samples)
-        yield from _section(f"Samples at step {recording.evals[-1].step:,}", quotes)
+        told = [line for sample in samples for line in ("", *_sample(sample))]
+        yield from _section(f"Samples at step {recording.evals[-1].step:,}", told[1:])
     sizes = [(f"`{path}`", size(num_bytes), what) for path, num_bytes, what in facts.file_rows(recording)]
     yield from _section("Files", _table(("file", "size", ""), sizes, right=(1,)))
     yield from _section("Orders and notes", map(_told, remarks(recording)))
@@ -129,6 +130,18 @@ def _best(recording: Recording, best: EvalRecord) -> Iterator[str]:
         counts = [(label, *map(str, row)) for label, row in zip(labels, best.confusion, strict=False)]
         yield ""
         yield from _table(("true ↓ predicted →", *labels), counts, right=range(1, len(labels) + 1))
+
+
+def _sample(sample: Sample) -> Iterator[str]:
+    """What was given and what was written after it, with its own lines."""
+    prompt = f"**{given}**" if (given := text(sample.prompt)) else "nothing"
+    yield from (f"After {prompt}", "", *_fenced(sample.text))
+
+
+def _fenced(value: str) -> list[str]:
+    """Foreign text as a block of code, its lines kept: nothing in it is markup, and no fence of its own ends it."""
+    fence = "`" * max(3, 1 + max(map(len, _TICKS.findall(value)), default=0))
+    return [f"{fence}text", *map(plain, value.rstrip("\n").split("\n")), fence]
 
 
 def _told(happening: Happening) -> str:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from rundir import records as r
 from rundir.layout import RunDir
-from rundir.status import State
+from rundir.status import State, read_status, write_status
 from tests.protocol import records as strategies
 from tests.traind.export import stories
 from tests.trainwatch.runs import set_status
@@ -50,8 +50,33 @@ def test_issues_and_foreign_text_are_told_and_tamed(tmp_path: Path) -> None:
     issues = "\n".join(section(found, "Issues met"))
     assert r"**critical** non-finite: loss is inf at step 3 \<script\>alert(1)\</script\>" in issues
     assert "**fault** checkpoint failed: disk full" in issues
-    assert section(found, "Samples at step 4") == [r"- **Where \<i\>** is my \| card? \</script\>"]
+    lines = section(found, "Samples at step 4")
+    assert lines == [r"After **Where \<i\>**", "", "```text", " is my | card?", "</script>", "```"]
     assert r"looks \| odd (ada)" in section(found, "Orders and notes")[0]
+
+
+def test_a_sample_keeps_its_lines_and_cannot_leave_its_block(tmp_path: Path) -> None:
+    texts = [("ROMEO:", "\nBut soft!\tWhat\x1b[31m light\x07\n\n## No title\n"), ("\n", "```\n````\nout?\r")]
+    record = r.EvalRecord(
+        at=1.0, attempt=1, seq=1, step=7, loss=1.0, samples=[r.Sample(prompt=p, text=t) for p, t in texts]
+    )
+    found = log(stories.write(RunDir(tmp_path / "run"), [record], []))
+    block = found.partition("## Samples at step 7\n\n")[2].partition("\n\n## Files")[0]
+    assert block == (
+        "After **ROMEO:**\n\n```text\n\nBut soft!    What light␇\n\n## No title\n```\n\n"
+        "After nothing\n\n`````text\n```\n````\nout?␍\n`````"
+    )
+
+
+def test_a_run_that_was_killed_says_so(tmp_path: Path) -> None:
+    run = stories.scored(tmp_path)
+    set_status(run, State.STOPPED, step=4, total=10)
+    assert "| state | stopped |" in log(run)
+    status = read_status(run.status_json)
+    assert status is not None
+    status.last_error = "killed by order"
+    write_status(run.status_json, status)
+    assert "| state | stopped: killed by order |" in log(run)
 
 
 def test_a_crashed_run_says_so_and_how_to_go_on(tmp_path: Path) -> None:
