@@ -395,6 +395,25 @@ def test_what_is_to_be_read_is_wrapped_and_the_header_says_the_last_word(tmp_pat
     assert wide[2].startswith(" ✓ best f1 0.9 at step 9")
 
 
+def test_an_event_is_read_to_its_end_on_a_small_screen(tmp_path: Path) -> None:
+    run = make_run(tmp_path)
+    data = "800 texts to train, 200 to evaluate, 2 classes; text from 'sentence', label from 'category' (no header)"
+    refused = "not possible while the run is paused: " + "because " * 12 + "so"
+    told = LifecycleEvent(at=1.0, attempt=1, writer="trainer", what="data", message=data)
+    crashed = LifecycleEvent(at=1.0, attempt=1, writer="supervisor", what="crashed", message="x" * 1_000_000)
+    append(run.events, [told, outcome("1", "eval", "refused", reason=refused), crashed])
+    store = read_run(run)
+    place = View(chosen="events").layout(80, 24)["events"]
+    size = place.width, place.height
+    limit = scroll_limit("events", store, *size)
+    assert limit < 60  # an endless one is cut, and says so
+    pictures = [text_of(paint_pane("events", store, View(scroll={"events": at}), *size)) for at in range(limit + 1)]
+    last = " ".join(pictures[-1].replace("│", " ").split())
+    assert data in last
+    assert refused in last
+    assert any("│                  …" in picture for picture in pictures)
+
+
 @pytest.mark.parametrize(("reason", "said"), [("best", "7 B, best"), ("order", "7 B, order, best")])
 def test_a_checkpoint_is_called_best_once(tmp_path: Path, reason: str, said: str) -> None:
     run = make_run(tmp_path)

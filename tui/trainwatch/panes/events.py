@@ -1,4 +1,7 @@
-"""Alerts that hold now, above the time line of events, newest first; one list, scrolled as one. Pure."""
+"""Alerts that hold now, above the time line of events, newest first; one list, scrolled as one. Pure.
+
+What a line does not hold goes on under it: there is no other place where a person could read the rest.
+"""
 
 import time
 from itertools import islice
@@ -21,7 +24,8 @@ _WHAT_STYLES = {
 }  # fmt: skip
 _TEXT_AT = 18
 """Cells before the name of an event."""
-_MOST_LINES = 8
+_MOST_LINES = 40
+"""Of one event: more is no reading matter, and no reason to scroll past what else happened."""
 
 
 def paint_events(store: Store, width: int, height: int, scroll: int = 0, style: str = "border") -> list[Row]:
@@ -32,7 +36,8 @@ def paint_events(store: Store, width: int, height: int, scroll: int = 0, style: 
         title = [("alerts", "title"), (f" {len(alerts)} active", SEVERITY_STYLES[alerts[0].severity]), *_joined(title)]
     warned = _alerts_lines(store, width)
     room = max(0, height - 2)
-    start = min(scroll, max(0, len(warned) + _num_told(store, width) - room))
+    # Every event is wrapped to know how far one can scroll: only once somebody does.
+    start = min(scroll, max(0, len(warned) + _num_told(store, width) - room)) if scroll else 0
     lines = warned[start : start + room]
     first = max(0, start - len(warned))
     told = (line for view in reversed(store.events) for line in _event_lines(view, width))
@@ -49,7 +54,7 @@ def num_event_lines(store: Store, width: int) -> int:
 
 
 def _num_told(store: Store, width: int) -> int:
-    return sum(len(_event_lines(view, width)) if _is_wrapped(view) else 1 for view in store.events)
+    return sum(len(_event_lines(view, width)) for view in store.events)
 
 
 def _alerts_lines(store: Store, width: int) -> list[Row]:
@@ -70,17 +75,16 @@ def _alert_lines(alert: AlertEvent, width: int) -> list[Row]:
     return lines + [[("   " + line, "dim")] for line in advice]
 
 
-def _is_wrapped(view: EventView) -> bool:
-    """Whether what an event says is to be read to its end; the others are one line, as far as it goes."""
-    return isinstance(view.event, LifecycleEvent) and view.event.what in ("report", "sink_failed", "starting_loss")
-
-
 def _event_lines(view: EventView, width: int) -> list[Row]:
     name, text, style = _words(view.event)
-    name, text = plain(name), plain(text)
-    if not _is_wrapped(view):
-        return [_event_line(view, name, text, style)]
-    first, *more = fmt.wrap(f"{name} {text}", max(width - 2 - _TEXT_AT, 10))[:_MOST_LINES] or [""]
+    room = max(width - 2 - _TEXT_AT, 10)
+    most = room * _MOST_LINES  # characters: of a text without end the rest need not be wrapped
+    is_cut = len(text) > most
+    name, text = plain(name), plain(text[:most])
+    lines = fmt.wrap(f"{name} {text}", room) or [""]
+    if is_cut or len(lines) > _MOST_LINES:
+        lines = [*lines[: _MOST_LINES - 1], "…"]
+    first, *more = lines
     name, rest = (name, first[len(name) :].lstrip()) if first.startswith(name) else (first, "")
     shade = "faint" if view.superseded else ""
     return [_event_line(view, name, rest, style), *([(" " * _TEXT_AT + line, shade)] for line in more)]
