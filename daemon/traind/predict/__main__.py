@@ -51,6 +51,8 @@ def _say(text: str) -> None:
 def _predict(args: argparse.Namespace) -> int:
     found = source.find(args.source, args.runs_dir)
     wanted = texts.find(args.texts, args.file, args.batch_size)
+    if sys.stderr.isatty():  # seconds, of which torch takes most
+        print(f"… loading the model of {plain(args.source)}", file=sys.stderr, flush=True)
     from traind.device import is_out_of_memory
     from traind.predict.choose import choose
     from traind.predict.model import load
