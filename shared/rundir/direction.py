@@ -1,4 +1,7 @@
-"""Which metrics are better when they are lower. Known by name, as records carry nothing else."""
+"""Which metrics are better when they are lower: as a run's configuration says of its own, else known by name."""
+
+from collections.abc import Mapping
+from typing import Any
 
 _LOWER = (
     *("perplexity", "ppl", "bits_per_char", "nll", "brier", "ece"),
@@ -6,6 +9,20 @@ _LOWER = (
 )
 
 
-def is_lower_better(name: str) -> bool:
-    """True of losses and of the error measures known by name; scores are better when they are higher."""
+def is_lower_better(name: str, told: Mapping[str, bool] | None = None) -> bool:
+    """What `told` says of a metric; else true of losses and of the error measures known by name, false of scores."""
+    if told is not None and name in told:
+        return told[name]
     return "loss" in name or name.removeprefix("eval_") in _LOWER
+
+
+def directions_in(configured: Mapping[str, Any]) -> dict[str, bool]:
+    """Of a decoded config.toml: its `[eval]` metric with whether the lower is better; empty where it does not say.
+
+    What is no configuration of ours says nothing.
+    """
+    part = configured.get("eval")
+    if not isinstance(part, dict):
+        return {}
+    metric, direction = part.get("metric"), part.get("direction")
+    return {metric: direction == "lower"} if isinstance(metric, str) and direction in ("higher", "lower") else {}

@@ -1,8 +1,10 @@
 """Which metrics are better when they are lower."""
 
+from typing import Any
+
 import pytest
 
-from rundir.direction import is_lower_better
+from rundir.direction import directions_in, is_lower_better
 
 
 @pytest.mark.parametrize(
@@ -15,3 +17,21 @@ def test_lower(name: str) -> None:
 @pytest.mark.parametrize("name", ["f1", "accuracy", "binary_f1@3", "token_accuracy", "recall"])
 def test_higher(name: str) -> None:
     assert not is_lower_better(name)
+
+
+@pytest.mark.parametrize(
+    ("configured", "says"),
+    [
+        ({"eval": {"metric": "regret", "direction": "lower"}}, {"regret": True}),
+        ({"eval": {"metric": "mae", "direction": "higher"}}, {"mae": False}),
+        ({"eval": {"metric": "regret"}}, {}),
+        ({"eval": {"metric": "regret", "direction": "down"}}, {}),
+        ({"eval": {"metric": ["regret"], "direction": "lower"}}, {}),
+        ({"eval": [1]}, {}),
+        ({}, {}),
+    ],
+)
+def test_what_a_configuration_says_comes_before_the_name(configured: dict[str, Any], says: dict[str, bool]) -> None:
+    assert directions_in(configured) == says
+    assert is_lower_better("regret", says) == says.get("regret", False)
+    assert is_lower_better("mae", says) == says.get("mae", True)

@@ -432,6 +432,18 @@ def test_a_run_that_goes_on_takes_its_last_word_back(tmp_path: Path) -> None:
     assert read_run(run).report is None
 
 
+def test_the_direction_of_a_metric_is_the_configured_one(tmp_path: Path) -> None:
+    run = make_run(tmp_path)
+    for at_step, value in ((5, 3.0), (6, 2.5), (7, 2.75)):
+        append(run.metrics, [evaluation(at_step, 0.4, 0.8, metrics={"regret": value})])
+    assert read_run(run).scores.best["regret"] == 3.0
+    run.config_toml.write_text('[eval]\nmetric = "regret"\ndirection = "lower"\n', encoding="utf-8")
+    store = read_run(run)
+    assert store.scores.best["regret"] == 2.5
+    rows = paint_pane("evals", store, View(), 70, 12)
+    assert any(("    +0.250", "warn") in row for row in rows)
+
+
 def test_lower_is_better_for_what_measures_surprise(tmp_path: Path) -> None:
     run = make_run(tmp_path)
     for at_step, value in ((5, 3.0), (6, 2.5), (7, 2.75)):

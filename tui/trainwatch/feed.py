@@ -5,7 +5,8 @@ Owns the file positions and nothing else; a batch is immutable and is asked for 
 
 import time
 import tomllib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -13,6 +14,7 @@ import msgspec
 import numpy as np
 
 from rundir.control import ControlPosition, ControlReader, Malformed, Order
+from rundir.direction import directions_in
 from rundir.layout import LATEST, RunDir
 from rundir.records import (
     EVENT_DECODER,
@@ -78,6 +80,8 @@ class Opened:
     """The configured peak learning rate."""
     task: str = ""
     """The configured kind of task."""
+    directions: Mapping[str, bool] = field(default_factory=dict)
+    """Of the metric whose direction is configured: whether the lower is better."""
 
 
 def read_opened(run: RunDir) -> Opened:
@@ -98,6 +102,7 @@ def read_opened(run: RunDir) -> Opened:
         info,
         as_float(lr) if isinstance(lr, int | float) else None,
         task if isinstance(task, str) else (info.task if info is not None else ""),
+        directions_in(configured),
     )
 
 

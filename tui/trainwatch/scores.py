@@ -17,7 +17,9 @@ _FIRST = ("loss", "perplexity", "bits_per_char", "f1", "precision", "recall", "a
 class Scores:
     """Owns the evaluations in file order. A repeated line counts once; of a due one made twice the later holds."""
 
-    def __init__(self) -> None:
+    def __init__(self, directions: Mapping[str, bool] | None = None) -> None:
+        """`directions`: of the metrics whose configuration says whether the lower is better."""
+        self._directions = directions
         self.records: list[EvalRecord] = []
         self.best: dict[str, float] = {}
         """The best finite value of each metric, the loss included."""
@@ -61,7 +63,11 @@ class Scores:
         for name, value in values_of(record).items():
             if math.isfinite(value):
                 known = self.best.get(name, value)
-                self.best[name] = min(value, known) if is_lower_better(name) else max(value, known)
+                self.best[name] = min(value, known) if self.is_lower_better(name) else max(value, known)
+
+    def is_lower_better(self, name: str) -> bool:
+        """Of a metric of this run."""
+        return is_lower_better(name, self._directions)
 
     @property
     def latest(self) -> EvalRecord | None:

@@ -109,7 +109,7 @@ class Store:
         self.attempt_start = 0
         """Index in `steps` of the current attempt's first record."""
         self.seams: list[ResumeRecord] = []
-        self.scores = Scores()
+        self.scores = Scores(self.opened.directions)
         self.epochs: list[EpochRecord] = []
 
     def _clear_events(self) -> None:

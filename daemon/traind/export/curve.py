@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 
 from rundir.column import Floats, Indices
-from rundir.direction import is_lower_better
+from rundir.direction import directions_in, is_lower_better
 from rundir.records import number
 from rundir.text import plain
 from traind.export import facts
@@ -156,9 +156,10 @@ def _score_charts(recording: Recording) -> Iterable[Chart]:
     """Scores between 0 and 1 share a picture, with the baseline of that which chooses; others have one each."""
     shares: list[str] = []
     others: list[str] = []
+    told = directions_in(recording.config)
     for name in facts.metric_names(recording):
         values = [as_float((e.metrics or {}).get(name, 0.0)) for e in recording.evals]
-        is_share = all(0 <= v <= 1 for v in values if math.isfinite(v)) and not is_lower_better(name)
+        is_share = all(0 <= v <= 1 for v in values if math.isfinite(v)) and not is_lower_better(name, told)
         (shares if is_share else others).append(name)
     below = facts.baseline(recording)
     while shares:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from rundir.direction import is_lower_better
+from rundir.direction import directions_in, is_lower_better
 from rundir.layout import checkpoint_step
 from rundir.records import EvalRecord, LifecycleEvent, number
 from rundir.size import size
@@ -213,11 +213,11 @@ def best_rows(recording: Recording, best: EvalRecord) -> list[tuple[str, float, 
     return [(name, values[name], below.get(name)) for name in names]
 
 
-def improvement(name: str, value: float, below: float | None) -> str:
+def improvement(recording: Recording, name: str, value: float, below: float | None) -> str:
     """Signed distance from the baseline, marked where it is for the worse."""
     if below is None or not math.isfinite(value - below):
         return ""
-    is_worse = (value > below) if is_lower_better(name) else (value < below)
+    is_worse = (value > below) if is_lower_better(name, directions_in(recording.config)) else (value < below)
     return f"{value - below:+.4g}" + (" (worse)" if is_worse else "")
 
 

@@ -111,7 +111,7 @@ def _best(recording: Recording, best: EvalRecord) -> Iterator[str]:
         (
             text(name),
             words.number(value),
-            *((words.number(under), facts.improvement(name, value, under)) if below else ()),
+            *((words.number(under), facts.improvement(recording, name, value, under)) if below else ()),
         )
         for name, value, under in facts.best_rows(recording, best)
     ]

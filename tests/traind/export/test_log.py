@@ -97,6 +97,15 @@ def test_a_verdict_comes_first(tmp_path: Path) -> None:
     assert log(run).splitlines()[2] == "**Verdict.** best f1 0.5; use it"
 
 
+def test_worse_is_what_the_configuration_says(tmp_path: Path) -> None:
+    run = stories.scored(tmp_path)
+    assert "| f1 | 0.5 | 0.125 | +0.375 |" in log(run)
+    settings = Config()
+    settings.eval.direction = "lower"
+    run.config_toml.write_bytes(dump(settings))
+    assert "| f1 | 0.5 | 0.125 | +0.375 (worse) |" in log(run)
+
+
 def test_settings_are_the_essential_ones_and_those_that_differ(tmp_path: Path) -> None:
     run = stories.scored(tmp_path)
     settings = Config()

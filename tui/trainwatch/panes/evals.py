@@ -2,7 +2,6 @@
 
 import math
 
-from rundir.direction import is_lower_better
 from rundir.records import EvalRecord
 from rundir.text import plain
 from trainwatch import format as fmt
@@ -73,7 +72,7 @@ def _overall(store: Store, latest: EvalRecord, inner: int) -> list[Row]:
         best = store.scores.best.get(name, math.nan)
         is_best = value == best
         change = fmt.change(value, before[name]) if name in before else ""
-        better = change.startswith("-") == is_lower_better(name)
+        better = change.startswith("-") == store.scores.is_lower_better(name)
         cells = {
             "latest": (fmt.number(value), "value" if math.isfinite(value) else "alert"),
             "best": (fmt.number(best) if math.isfinite(best) else fmt.MISSING, "ok" if is_best else "dim"),
