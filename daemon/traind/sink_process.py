@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from rundir.layout import RunDir
+from traind.exit_status import exit_status
 from traind.sinks.catalog import NO_ROOM, SinkName
 
 HUNG_S = 60.0
@@ -39,9 +40,15 @@ class _SinkProcess:
     """Owns one process, the leash that holds it (its standard input), and what it says (its standard output)."""
 
     def __init__(self, run: RunDir, name: SinkName) -> None:
-        leash_read, self._leash = os.pipe()
-        self._report, report_write = os.pipe()
-        with open(run.sinks / f"{name}.log", "ab") as log:
+        """Raises OSError where it cannot be started; nothing is left open then."""
+        with contextlib.ExitStack() as on_failure, contextlib.ExitStack() as theirs:
+            leash_read, self._leash = os.pipe()
+            theirs.callback(os.close, leash_read)
+            on_failure.callback(os.close, self._leash)
+            self._report, report_write = os.pipe()
+            theirs.callback(os.close, report_write)
+            on_failure.callback(os.close, self._report)
+            log = theirs.enter_context(open(run.sinks / f"{name}.log", "ab"))
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "traind.sinks", str(run.path), name],
                 stdin=leash_read,
@@ -49,15 +56,17 @@ class _SinkProcess:
                 stderr=log,
                 start_new_session=True,
             )
-        os.close(leash_read)
-        os.close(report_write)
+            on_failure.pop_all()
         os.set_blocking(self._report, False)
         self._said = b""
         self.heard_at = time.monotonic()
 
     def ended(self) -> int | None:
-        """Its exit status, negative for a signal; None while it lives. Notes what it said meanwhile."""
-        code = self._process.poll()
+        """Its exit status, negative for a signal; None while it lives. Notes what it said meanwhile.
+
+        Not reaped before `close`, which must signal its group and no other's.
+        """
+        code = exit_status(self._process.pid)
         while data := self._read():
             self._said = (self._said + data)[-4096:]
             self.heard_at = time.monotonic()
@@ -81,7 +90,7 @@ class _SinkProcess:
             self._leash = -1
 
     def close(self) -> None:
-        """End it and what it started, if any of it still lives."""
+        """End it and what it started, if any of it still lives; once."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()

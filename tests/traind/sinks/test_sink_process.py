@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -192,6 +193,41 @@ def test_a_sink_whose_supervisor_dies_takes_in_what_is_there_and_leaves(run: Run
     write(run, [step(4)])
     assert sinks.finish(no_beat, lambda: False) == []
     assert num_steps(run) == 4
+
+
+def test_only_a_group_whose_leader_is_not_reaped_is_signalled(run: RunDir, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else the number may be another's by then."""
+    held: list[bool] = []
+    killpg = os.killpg
+
+    def seen(group: int, signum: int) -> None:
+        held.append(psutil.Process(group).ppid() == os.getpid())
+        killpg(group, signum)
+
+    sinks = started(run, SinkName.CSV)
+    eventually(lambda: caught_up(sinks, run, 3))
+    monkeypatch.setattr(os, "killpg", seen)
+    processes_of(run)[0].kill()
+    eventually(lambda: sinks.look() == [] and held)
+    eventually(lambda: caught_up(sinks, run, 3))
+    assert sinks.finish(no_beat, lambda: False) == []
+    assert held == [True, True]
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs /proc")
+def test_a_sink_that_cannot_be_started_leaves_nothing_open(run: RunDir, monkeypatch: pytest.MonkeyPatch) -> None:
+    fds = Path("/proc/self/fd")
+    run.sinks.mkdir()
+    (run.sinks / "tensorboard.log").mkdir()
+    num_open = len(list(fds.iterdir()))
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    sinks = Sinks(run, [SinkName.CSV, SinkName.TENSORBOARD])
+    sinks.start()
+    failures = sinks.look()
+    assert [failure.name for failure in failures] == [SinkName.CSV, SinkName.TENSORBOARD]
+    assert "/nowhere/python" in failures[0].reason
+    assert "Is a directory" in failures[1].reason
+    assert len(list(fds.iterdir())) == num_open
 
 
 def test_what_is_wanted_and_what_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
