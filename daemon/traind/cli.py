@@ -6,12 +6,14 @@ Exit codes: 0 done or applied, 1 the run failed, 2 a mistake in the command or c
 
 import argparse
 import importlib.metadata
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from rundir.control import SETTABLE, Verb
 from rundir.layout import LATEST, RunNotFoundError
+from rundir.secret import redact
 from traind import exit_code
 from traind.config import ConfigError
 from traind.export import FORMATS
@@ -39,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         args = _parser().parse_args(given)
         return int(args.act(args, ["traind", *given]))
     except (ConfigError, RunNotFoundError, RunBusyError) as error:
-        print(f"traind: {error}", file=sys.stderr)
+        print(f"traind: {redact(str(error), os.environ)}", file=sys.stderr)
         return exit_code.MISTAKE
     except BrokenPipeError:  # `traind list | head`
         sys.stderr.close()

@@ -1,11 +1,11 @@
 """The end of a run: the best checkpoint is read back from the disk, measured again, and reported."""
 
-import traceback
 from collections.abc import Mapping
 
 from rundir.layout import RunDir
 from rundir.records import number
 from traind import best, manifest
+from traind.complaint import print_traceback
 from traind.config import Eval
 from traind.eventlog import EventLog
 from traind.report import Point, report
@@ -40,7 +40,7 @@ def report_best(
     except Leaving:
         raise
     except Exception as error:  # noqa: BLE001 — memory for a second model, a base that was moved, a damaged file, …
-        traceback.print_exc()
+        print_traceback()
         reason = f"{type(error).__name__}: {error}"
         events.lifecycle(
             "report", f"the best checkpoint, {path.name}, could not be measured again: {reason}", step=step

@@ -20,6 +20,7 @@ from traind.check.finding import Finding, fault, of_mistake, ok
 from traind.check.report import read_line
 from traind.check.table import Table
 from traind.config import Config, ConfigError
+from traind.config_secret import refuse_secrets
 from traind.data import load_corpus
 from traind.doctor.room import existing
 from traind.sinks import catalog as sinks
@@ -34,6 +35,7 @@ def check(path: Path, overrides: list[str], runs_dir: Path, *, as_json: bool) ->
     began = time.monotonic()
     try:
         settings = config.load(path, overrides)
+        refuse_secrets(settings, str(path))
         launch.require_trainer()
         if missing := sinks.faults(settings.log):
             raise ConfigError(*missing)

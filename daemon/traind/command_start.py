@@ -15,6 +15,7 @@ from traind import config, exit_code, launch
 from traind.check.data import examine_early
 from traind.check.finding import Level, in_one_line
 from traind.config import Config, ConfigError
+from traind.config_secret import refuse_secrets
 from traind.data import load_corpus
 from traind.data.survey import Survey
 from traind.follow import follow
@@ -43,6 +44,7 @@ def start(
     settings = config.load(path, overrides)
     if name is not None:
         settings = config.check(msgspec.to_builtins(settings) | {"name": name}, "--name")
+    refuse_secrets(settings, str(path))
     launch.require_trainer()
     if missing := sinks.faults(settings.log):
         raise ConfigError(*missing)

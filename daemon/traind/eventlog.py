@@ -1,6 +1,11 @@
-"""Writing events.jsonl: the one place where supervisor and trainer say what happened. Each line names its writer."""
+"""Writing events.jsonl: the one place where supervisor and trainer say what happened. Each line names its writer.
+
+Free text comes from libraries, people and exceptions: no secret of the environment, and no credential of a URL, goes
+from there into the log.
+"""
 
 import errno
+import os
 import threading
 import time
 from collections.abc import Mapping
@@ -10,6 +15,7 @@ from typing import Any, Literal
 from rundir.append import Appender
 from rundir.control import Malformed, Order
 from rundir.records import CheckpointEvent, EventRecord, LifecycleEvent, OutcomeEvent, encode
+from rundir.secret import redact, redact_fields
 
 
 class EventLog:
@@ -29,6 +35,7 @@ class EventLog:
         """Stamp and append. `at`, `attempt` and `seq` are set here."""
         with self._lock:  # the saving thread writes too
             self._seq += 1
+            redact_fields(event, os.environ)
             event.at, event.attempt, event.seq = time.time(), self.attempt, self._seq
             if not self._appender.append(encode(event)):
                 self._appender.free_reserve()
@@ -58,7 +65,7 @@ class EventLog:
                 writer=self.writer,
                 step=step,
                 order=order.id,
-                verb=str(order.verb),
+                verb=redact(order.verb, os.environ) if isinstance(order, Malformed) else str(order.verb),
                 result="applied" if refused is None else "refused",
                 reason=refused or "",
                 args=order.args or None if isinstance(order, Order) else None,

@@ -11,6 +11,7 @@ from rundir import process
 from rundir.atomic import write_atomic
 from rundir.layout import RunDir
 from rundir.records import encode
+from rundir.secret import redact
 from rundir.status import RunInfo
 from traind.config import Config
 from traind.wire import Facts
@@ -28,7 +29,7 @@ def write_run_json(run: RunDir, config: Config, argv: list[str], started_at: flo
         name=config.name,
         task=config.task.kind,
         created_at=started_at or time.time(),
-        argv=argv,
+        argv=[redact(word, os.environ) for word in argv],
         host=process.host(),
         user=process.user(),
         git_commit=commit,

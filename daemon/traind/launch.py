@@ -17,6 +17,7 @@ from rundir.atomic import write_atomic
 from rundir.control import Order, Verb, new_order_id, send
 from rundir.layout import RunDir
 from rundir.records import EVENT_DECODER, OutcomeEvent, decode_lines
+from rundir.secret import redact
 from rundir.status import HEARTBEAT_S, Liveness, State, Status, liveness, read_status, write_status
 from rundir.tail import Tail
 from traind import config
@@ -77,7 +78,7 @@ def spawn_supervisor(run: RunDir, *, reason: str, order_id: str | None, argv: li
     command += ["--ready-fd", str(ready_write)] + (["--order", order_id] if order_id else [])
     with open(run.supervisor_log, "ab") as log:
         supervisor = subprocess.Popen(
-            [*command, "--argv", json.dumps(argv)],
+            [*command, "--argv", json.dumps([redact(word, os.environ) for word in argv])],  # anybody may see it in ps
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,

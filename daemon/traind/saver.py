@@ -6,12 +6,12 @@ the end of the run; older checkpoints stay.
 
 import threading
 import time
-import traceback
 from collections.abc import Callable
 
 from rundir.layout import RunDir
 from traind import checkpoint, lineage
 from traind.checkpoint import ModelWriter, Snapshot
+from traind.complaint import print_traceback
 from traind.eventlog import EventLog
 from traind.training_state import TrainingState
 
@@ -62,7 +62,7 @@ class Saver:
             lineage.prune(self._run, self._keep_last, state.best_step)
         except Exception as error:  # noqa: BLE001 — safetensors has errors of its own for a full disk; none may pass unsaid
             self._saved = None
-            traceback.print_exc()
+            print_traceback()
             self._events.lifecycle(
                 "checkpoint_failed", f"checkpoint of step {state.step} could not be written: {error}", step=state.step
             )

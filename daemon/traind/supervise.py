@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from rundir.layout import RunDir
+from rundir.secret import redact
 from rundir.status import umask_private
 from traind import config, exit_code
 from traind.config import ConfigError
@@ -29,8 +30,9 @@ def main() -> int:
     try:
         supervisor = take_up(RunDir(args.run), args.argv)
     except (ConfigError, RunBusyError, OSError) as error:
-        _say(args.ready_fd, str(error))
-        print(error, file=sys.stderr)
+        reason = redact(str(error), os.environ)
+        _say(args.ready_fd, reason)
+        print(reason, file=sys.stderr)
         return exit_code.MISTAKE
     _say(args.ready_fd, "ok")
     return exit_code.OF_STATE.get(supervisor.supervise(args.reason, args.order), exit_code.OK)

@@ -7,7 +7,6 @@ import hashlib
 import logging
 import os
 import sys
-import traceback
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -22,6 +21,7 @@ from rundir.status import Phase, umask_private
 from traind import checkpoint, config, device, lineage
 from traind.batch_order import BatchOrder
 from traind.checkpoint import Loaded
+from traind.complaint import print_traceback
 from traind.config import Config, ConfigError
 from traind.dial import initial_dials
 from traind.eventlog import EventLog
@@ -68,7 +68,7 @@ def main() -> int:
     except ConfigError as error:
         pulse.farewell(Leave.MISTAKE, str(error))
     except Exception as error:  # noqa: BLE001 — the last resort of the process: the whole of it goes to console.log
-        traceback.print_exc()
+        print_traceback()
         pulse.farewell(Leave.CRASHED, _cause(error))
         return 1
     else:

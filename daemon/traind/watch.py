@@ -20,6 +20,7 @@ from rundir.records import (
     decode_lines,
     encode,
 )
+from rundir.secret import redact
 from rundir.tail import Tail
 
 
@@ -98,10 +99,12 @@ def newest_checkpoint(events: list[EventRecord]) -> str | None:
 
 
 def last_console_lines(run: RunDir, num_bytes: int = 2000) -> str:
-    """The end of console.log, for the event of a crash."""
+    """The end of console.log, for the event of a crash, without the secrets that a library may have printed."""
     try:
         with open(run.console, "rb") as file:
-            file.seek(max(0, file.seek(0, os.SEEK_END) - num_bytes))
-            return file.read().decode("utf-8", "replace")
+            # From further back than is kept: of a secret that begins before the cut, the rest would not be known.
+            file.seek(max(0, file.seek(0, os.SEEK_END) - 3 * num_bytes))
+            text = file.read().decode("utf-8", "replace")
     except OSError:
         return ""
+    return redact(text, os.environ)[-num_bytes:]

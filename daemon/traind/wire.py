@@ -14,6 +14,7 @@ import msgspec
 
 from rundir.control import Order
 from rundir.records import encode
+from rundir.secret import redact
 from rundir.status import Phase
 
 MAX_TEXT = 1500
@@ -182,5 +183,5 @@ class Pulse:
 
     def farewell(self, reason: Leave, error: str | None = None, retreat: Retreat | None = None) -> None:
         self._beat()
-        text = None if error is None else error[:MAX_TEXT]
+        text = None if error is None else redact(error, os.environ)[:MAX_TEXT]  # else a cut secret would pass
         tell(self._fd, Farewell(reason=reason, error=text, retreat=retreat), patience_s=5.0)

@@ -19,6 +19,7 @@ from rundir.atomic import write_atomic
 from rundir.layout import RunDir
 from rundir.orders import MAX_ORDER_BYTES, SETTABLE, Malformed, Order, Verb, new_order_id, parse_order
 from rundir.records import encode
+from rundir.secret import redact_value
 
 __all__ = [
     "MAX_ORDER_BYTES",
@@ -59,10 +60,10 @@ class ControlPosition(msgspec.Struct, omit_defaults=True):
 
 
 def send(run: RunDir, order: Order) -> None:
-    """Append an order (with its id) to the run's control file. Raises OSError."""
+    """Append an order (with its id) to the run's control file, less the secrets in its text. Raises OSError."""
     appender = Appender(run.control)
     try:
-        if not appender.append(encode(order)):
+        if not appender.append(_line(order)):
             raise OSError(errno.ENOSPC, "no room to write the order", str(run.control))
     finally:
         appender.close()
@@ -71,7 +72,11 @@ def send(run: RunDir, order: Order) -> None:
 def send_by_rename(run: RunDir, order: Order) -> None:
     """The same for network filesystems, where appends of several hosts are not atomic. Raises OSError."""
     run.control_dir.mkdir(mode=0o700, exist_ok=True)
-    write_atomic(run.control_dir / f"{order.id}.json", encode(order))
+    write_atomic(run.control_dir / f"{order.id}.json", _line(order))
+
+
+def _line(order: Order) -> bytes:
+    return encode(msgspec.structs.replace(order, args=redact_value(order.args, os.environ)))
 
 
 class ControlReader:

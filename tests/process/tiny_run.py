@@ -6,7 +6,8 @@ import random
 import signal
 import subprocess
 import sys
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -96,15 +97,19 @@ class Traind:
     """The command line, in a directory of its own."""
 
     directory: Path
+    process: Mapping[str, Any] = field(default_factory=dict)
+    """What subprocess is told besides: another user, umask or environment."""
+    python: str = sys.executable
 
     def __call__(self, *args: str, timeout_s: float = 90.0) -> "subprocess.CompletedProcess[str]":
         return subprocess.run(
-            [sys.executable, "-m", "traind.cli", *args],
+            [self.python, "-m", "traind.cli", *args],
             cwd=self.directory,
             capture_output=True,
             text=True,
             timeout=timeout_s,
             check=False,
+            **self.process,
         )
 
     def start(self, config: Path, *settings: str) -> RunDir:

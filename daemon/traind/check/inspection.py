@@ -4,7 +4,6 @@ A fault that leaves nothing to go on with ends the inspection; what comes after 
 """
 
 import time
-import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -33,6 +32,7 @@ from traind.check.plan import Plan, examine_disk, examine_plan, plan_of
 from traind.check.report import Reporter
 from traind.check.scan import Scan, examine_scan, examine_truncation, labels_of, scan
 from traind.check.weights import examine_weights
+from traind.complaint import print_traceback
 from traind.config import Config, ConfigError
 from traind.device import Placement
 from traind.stepper import Stepper
@@ -179,7 +179,7 @@ class Inspection:
         except ConfigError as error:
             self._end_on_fault(*(of_mistake(check, mistake) for mistake in error.faults))
         except Exception as error:  # noqa: BLE001 — anything may be raised by what is checked; all of it is reported
-            traceback.print_exc()
+            print_traceback()
             self._end_on_fault(of_error(check, error))
 
 

@@ -5,6 +5,7 @@
 
 import hashlib
 import logging
+import os
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from rundir.secret import redact
 from traind.config import ConfigError
 from traind.data.columns import Columns, choose_columns, told
 from traind.data.table import Row, Table, as_row
@@ -85,7 +87,7 @@ def _hub_answers(endpoint: str) -> bool:
 def _reason(error: BaseException) -> str:
     if isinstance(error, ConnectionError):
         return "the hub cannot be reached and the dataset is not cached; download it elsewhere and give its files"
-    first = (str(error).strip() or type(error).__name__).splitlines()[0][:300]
+    first = (redact(str(error), os.environ).strip() or type(error).__name__).splitlines()[0][:300]
     return f"cannot be loaded: {first}; correct the name (hub:NAME:CONFIGURATION@SPLIT), or give a file"
 
 

@@ -1,5 +1,9 @@
-"""Reads a whole run directory, live or finished, into plain records that hold. Knows no format it goes to."""
+"""Reads a whole run directory, live or finished, into plain records that hold. Knows no format it goes to.
 
+Exports are handed on: what is a secret here and now is left out, whoever has written the directory.
+"""
+
+import os
 import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -26,6 +30,7 @@ from rundir.records import (
     decode_lines,
     number,
 )
+from rundir.secret import redact, redact_fields, redact_value
 from rundir.series import MAX_STEP
 from rundir.status import RunInfo, Status, read_run_info, read_status
 from rundir.tail import Tail
@@ -72,6 +77,8 @@ def read_recording(run: RunDir) -> Recording:
     recording = Recording(
         run, info=_or_none(read_run_info, run.run_json), status=_or_none(read_status, run.status_json)
     )
+    if recording.info is not None:
+        recording.info.argv = redact_value(recording.info.argv, os.environ)
     recording.config_text, recording.config = _read_config(run.config_toml)
     metrics, num_bad_metrics = _read(run.metrics, METRICS_DECODER)
     for record in effective(metrics):
@@ -81,6 +88,8 @@ def read_recording(run: RunDir) -> Recording:
         records.sort(key=lambda record: record.step)
     events, num_bad_events = _read(run.events, EVENT_DECODER)
     recording.events = _once(events)
+    for event in recording.events:
+        redact_fields(event, os.environ)
     recording.checkpoints = [event for event in effective(events) if isinstance(event, CheckpointEvent)]
     recording.system, num_bad_system = _read(run.system, SYSTEM_DECODER)
     recording.skipped = num_bad_metrics + num_bad_events + num_bad_system
@@ -146,6 +155,7 @@ def _read_config(path: Path) -> tuple[str, dict[str, Any]]:
         text = path.read_text(encoding="utf-8", errors="replace")
     except OSError:
         return "", {}
+    text = redact(text, os.environ)
     try:
         return text, tomllib.loads(text)
     except tomllib.TOMLDecodeError:

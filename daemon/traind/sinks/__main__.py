@@ -12,14 +12,15 @@ import select
 import signal
 import sys
 import time
-import traceback
 from pathlib import Path
 
 import msgspec
 
 from rundir.layout import RunDir
+from rundir.secret import redact
 from rundir.status import umask_private
 from traind import config
+from traind.complaint import print_traceback
 from traind.sinks.catalog import NO_ROOM, SinkName
 from traind.sinks.pump import Pump
 from traind.sinks.sink import Sink, State
@@ -46,8 +47,8 @@ def main() -> int:
     try:
         _serve(RunDir(args.run), args.name, leash, report)
     except Exception as error:  # noqa: BLE001 — whatever a foreign library raises, its reason is what is wanted
-        traceback.print_exc()
-        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        print_traceback()
+        reason = " ".join(redact(f"{type(error).__name__}: {error}", os.environ).split())
         os.write(report, reason[:500].encode("utf-8", "replace") + b"\n")
         sys.stderr.flush()
         is_full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)

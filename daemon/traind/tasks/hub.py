@@ -1,5 +1,6 @@
 """What goes wrong on the way to a pretrained model, as one line with the cure. Knows no model and no tokenizer."""
 
+import os
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from typing import Any
 from huggingface_hub import constants
 from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, RepositoryNotFoundError
 
+from rundir.secret import redact
 from traind.config import ConfigError
 
 _PATIENCE_S = 10.0
@@ -86,5 +88,5 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def _first_line(error: BaseException) -> str:
-    lines = str(error).strip().splitlines()
+    lines = redact(str(error), os.environ).strip().splitlines()
     return lines[0][:300] if lines else type(error).__name__
