@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from rundir.append import Appender
 from rundir.control import Malformed, Order
+from rundir.orders import MAX_REASON_LENGTH
 from rundir.records import CheckpointEvent, EventRecord, LifecycleEvent, OutcomeEvent, encode
 from rundir.secret import redact, redact_fields
 
@@ -67,7 +68,7 @@ class EventLog:
                 order=order.id,
                 verb=redact(order.verb, os.environ) if isinstance(order, Malformed) else str(order.verb),
                 result="applied" if refused is None else "refused",
-                reason=refused or "",
+                reason=(refused or "")[:MAX_REASON_LENGTH],
                 args=order.args or None if isinstance(order, Order) else None,
                 by=order.by,
             )

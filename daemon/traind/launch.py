@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from rundir import layout, process
 from rundir.atomic import write_atomic
-from rundir.control import Order, Verb, new_order_id, send
+from rundir.control import Order, Verb, distrusted, new_order_id, send
 from rundir.layout import RunDir
 from rundir.records import EVENT_DECODER, OutcomeEvent, decode_lines
 from rundir.secret import redact
@@ -136,7 +136,9 @@ def _is_getting_ready(run: RunDir) -> bool:
 
 
 def write_order(run: RunDir, verb: Verb, args: dict[str, object]) -> Order:
-    """Append an order of this command line. Raises OSError."""
+    """Append an order of this command line. Raises OSError, ConfigError where no order would be taken."""
+    if why := distrusted(run):
+        raise ConfigError(f"no orders are taken from {why}")
     order = Order(verb=verb, id=new_order_id(), args=args, at=time.time(), by="traind")
     send(run, order)
     return order

@@ -24,6 +24,8 @@ class OrderDesk:
         onward = ControlReader(run, position)
         onward.poll()
         self._reader = ControlReader(run, ControlPosition(generation=onward.position.generation))
+        self._control_name = run.control.name
+        self._said_distrust: dict[str, str] = {}
         self._answered: set[str] = set()
         self.in_flight: dict[str, Order] = {}
         self.num_retreats = 0
@@ -64,6 +66,22 @@ class OrderDesk:
             done = came_about.get(order.verb) is state
             self.answer(order, events, step=step, refused=None if done else refused)
 
+    def changes_of_trust(self) -> list[tuple[str, str]]:
+        """From what orders are not taken any more, or again, since the last call: a word of LIFECYCLE and the text."""
+        distrust = self._reader.distrust
+        changes = [
+            ("control_distrusted", f"no orders are taken from {_named(place)}: {why}")
+            for place, why in distrust.items()
+            if self._said_distrust.get(place) != why
+        ]
+        for place in self._said_distrust.keys() - distrust.keys():
+            text = f"{_named(place)} is in order again"
+            if passed := self._reader.passed_over_bytes if place == self._control_name else 0:
+                text += f"; {passed:,} bytes that others may have written are passed over: give those orders anew"
+            changes.append(("control_ok", text))
+        self._said_distrust = distrust
+        return changes
+
     def arrivals(self) -> list[Order | Malformed]:
         """Orders that came and were neither answered nor handed on."""
         fresh: dict[str, Order | Malformed] = {}
@@ -71,6 +89,10 @@ class OrderDesk:
             if order.id not in self._answered and order.id not in self.in_flight:
                 fresh.setdefault(order.id, order)
         return list(fresh.values())
+
+
+def _named(place: str) -> str:
+    return "the run directory" if place == "." else place
 
 
 def refusal(

@@ -71,6 +71,8 @@ class OrderEffects:
 
     def _arrivals(self) -> list[Order | Malformed]:
         orders = self._desk.arrivals()
+        for what, message in self._desk.changes_of_trust():
+            self._on.events.lifecycle(what, message, step=self._on.status.now.step)
         self._on.status.now.control = self._desk.position
         return orders
 
@@ -209,7 +211,7 @@ class OrderEffects:
         return None
 
     def _note(self, order: Order) -> None:
-        text = str(order.args["text"])[:2000]
+        text = str(order.args["text"])
         step = self._on.status.now.step
         self._on.events.write(NoteEvent(at=0, attempt=0, writer="supervisor", text=text, by=order.by, step=step))
 

@@ -3,23 +3,36 @@
 Guarantees: an order is one line of `control.jsonl` (or one file of `control.d/`); a malformed or oversized line is
 reported and hides none after it; ids are stable, so that an order read twice is recognised; a control file that was
 rewritten (`>` instead of `>>`) or replaced is read anew from its start, as a new generation; memory is bounded
-whatever is written; a symlink is not followed.
+whatever is written; nothing is taken from a file that others than the run's user and root may write, nor from what is
+no regular file (`trust`).
 """
 
 import errno
 import hashlib
 import os
+import re
 import stat
-from pathlib import Path
 
 import msgspec
 
+from rundir import trust
 from rundir.append import Appender
 from rundir.atomic import write_atomic
 from rundir.layout import RunDir
-from rundir.orders import MAX_ORDER_BYTES, SETTABLE, Malformed, Order, Verb, new_order_id, parse_order
+from rundir.orders import (
+    MAX_ID_LENGTH,
+    MAX_ORDER_BYTES,
+    SETTABLE,
+    Malformed,
+    Order,
+    Verb,
+    new_order_id,
+    parse_order,
+    refused_unread,
+)
 from rundir.records import encode
 from rundir.secret import redact_value
+from rundir.trust import DistrustedError
 
 __all__ = [
     "MAX_ORDER_BYTES",
@@ -29,6 +42,7 @@ __all__ = [
     "Malformed",
     "Order",
     "Verb",
+    "distrusted",
     "new_order_id",
     "send",
     "send_by_rename",
@@ -37,6 +51,7 @@ __all__ = [
 MAX_POLL_BYTES = 1024 * 1024
 """How much of the control file one poll takes in."""
 _FINGERPRINT_BYTES = 4096
+_FILE_ID = re.compile(rf"[A-Za-z0-9_-]{{1,{MAX_ID_LENGTH}}}")
 
 
 class ControlPosition(msgspec.Struct, omit_defaults=True):
@@ -70,13 +85,26 @@ def send(run: RunDir, order: Order) -> None:
 
 
 def send_by_rename(run: RunDir, order: Order) -> None:
-    """The same for network filesystems, where appends of several hosts are not atomic. Raises OSError."""
+    """The same for network filesystems, where appends of several hosts are not atomic.
+
+    Raises OSError, and ValueError for an id that is no file name of control.d.
+    """
+    if not _FILE_ID.fullmatch(order.id):
+        raise ValueError(f"{order.id!r}: no id for a file of control.d; use letters, digits, - and _")
     run.control_dir.mkdir(mode=0o700, exist_ok=True)
     write_atomic(run.control_dir / f"{order.id}.json", _line(order))
 
 
 def _line(order: Order) -> bytes:
     return encode(msgspec.structs.replace(order, args=redact_value(order.args, os.environ)))
+
+
+def distrusted(run: RunDir) -> str | None:
+    """Why no order would be taken from the run's control file as it is now, and the cure; None where it would be."""
+    reader = ControlReader(run)
+    reader.poll()
+    name = run.control.name
+    return next((f"{run.path / place}: {why}" for place, why in reader.distrust.items() if place in (".", name)), None)
 
 
 class ControlReader:
@@ -89,21 +117,68 @@ class ControlReader:
     def __init__(self, run: RunDir, position: ControlPosition | None = None) -> None:
         self._run = run
         self.position = position if position is not None else ControlPosition()
+        self.distrust: dict[str, str] = {}
+        """From what nothing is taken, by its path in the run directory, and why. As the last poll found it."""
+        self.passed_over_bytes = 0
+        """Of a file that others could write: what they may have written, and is not taken afterwards either."""
+        self._distrusted: os.stat_result | None = None
+        """The control file as it was last seen, if others could write it then."""
 
     def poll(self) -> list[Order | Malformed]:
         """The orders that came since the last poll, in file order; then those of control.d by name."""
-        return [*self._poll_file(), *self._poll_dir()]
-
-    def _poll_file(self) -> list[Order | Malformed]:
-        fd = _open_regular(self._run.control)
-        if fd is None:
+        self.distrust = {}
+        try:
+            run_fd, owner = trust.open_run(self._run.path)
+        except DistrustedError as error:
+            self.distrust["."] = str(error)
+            return []
+        except OSError:
             return []
         try:
-            return self._read(fd, os.fstat(fd))
+            return [*self._poll_file(run_fd, owner), *self._poll_dir(run_fd, owner)]
+        finally:
+            os.close(run_fd)
+
+    def _poll_file(self, run_fd: int, owner: int) -> list[Order | Malformed]:
+        name = self._run.control.name
+        try:
+            fd = trust.open_file(name, owner, within=run_fd)
+        except DistrustedError as error:
+            self.distrust[name] = str(error)
+            is_file = error.found is not None and stat.S_ISREG(error.found.st_mode)
+            self._distrusted = error.found if is_file else None
+            return []
+        except OSError:
+            return []
+        try:
+            found = os.fstat(fd)
+            if self._is_the_distrusted(found):
+                self._pass_over(fd, found)
+            self._distrusted = None
+            return self._read(fd, found)
         except OSError:
             return []
         finally:
             os.close(fd)
+
+    def _is_the_distrusted(self, found: os.stat_result) -> bool:
+        """Whether this is the file that others could write a moment ago, not a new one with its old inode number."""
+        before = self._distrusted
+        return before is not None and os.path.samestat(before, found) and found.st_size >= before.st_size
+
+    def _pass_over(self, fd: int, found: os.stat_result) -> None:
+        """Go on after all that stands there: nobody can say who wrote it."""
+        end = found.st_size
+        self.passed_over_bytes = max(0, end - self.position.offset)
+        self.position = ControlPosition(
+            generation=self.position.generation,
+            inode=found.st_ino,
+            offset=end,
+            fingerprint=_fingerprint(fd, end),
+            mtime_ns=found.st_mtime_ns,
+            inside_long_line=end > 0 and os.pread(fd, 1, end - 1) != b"\n",
+            files=self.position.files,
+        )
 
     def _read(self, fd: int, found: os.stat_result) -> list[Order | Malformed]:
         place = self.position
@@ -137,28 +212,57 @@ class ControlReader:
         )
         return orders
 
-    def _poll_dir(self) -> list[Order | Malformed]:
+    def _poll_dir(self, run_fd: int, owner: int) -> list[Order | Malformed]:
+        folder = self._run.control_dir.name
         try:
-            names = sorted(path.name for path in self._run.control_dir.iterdir())
+            fd = trust.open_folder(folder, owner, within=run_fd)
+        except DistrustedError as error:
+            self.distrust[folder] = str(error)
+            return []
         except OSError:
             return []
+        try:
+            return self._read_folder(fd, owner)
+        except OSError:
+            return []
+        finally:
+            os.close(fd)
+
+    def _read_folder(self, folder_fd: int, owner: int) -> list[Order | Malformed]:
         read_before = set(self.position.files)
         orders: list[Order | Malformed] = []
         keys: list[str] = []
-        for name in names:
+        for name in sorted(os.listdir(folder_fd)):
             if name.startswith(".") or not name.endswith(".json"):
                 continue
             place = b"d:" + os.fsencode(name)
             key = hashlib.sha256(place).hexdigest()[:12]
             if key not in read_before:
-                line = _read_small(self._run.control_dir / name)
-                if not line.strip():
-                    continue  # not there any more, no file, or still empty: its writer did not rename it into place
-                orders.append(parse_order(line, place))
+                order = _read_order(name, owner, folder_fd, place)
+                if order is None:
+                    continue  # not there any more, or still empty: its writer did not rename it into place
+                orders.append(order)
             keys.append(key)
         if keys != self.position.files:
             self.position = msgspec.structs.replace(self.position, files=keys)
         return orders
+
+
+def _read_order(name: str, owner: int, folder_fd: int, place: bytes) -> Order | Malformed | None:
+    """The order in a file of control.d; None where there is none yet. Of a long file no more is read than shows it."""
+    try:
+        fd = trust.open_file(name, owner, within=folder_fd)
+    except DistrustedError as error:
+        return refused_unread(place, f"control.d/{name}: {error}, and give the order anew")
+    except OSError:
+        return None
+    try:
+        line = os.pread(fd, MAX_ORDER_BYTES + 1, 0)
+    except OSError:
+        return None
+    finally:
+        os.close(fd)
+    return parse_order(line, place) if line.strip() else None
 
 
 def _is_rewritten(fd: int, found: os.stat_result, place: ControlPosition) -> bool:
@@ -180,28 +284,3 @@ def _fingerprint(fd: int, offset: int) -> str:
     head = os.pread(fd, min(offset, _FINGERPRINT_BYTES), 0)
     start = max(len(head), offset - _FINGERPRINT_BYTES)
     return hashlib.sha256(head + os.pread(fd, offset - start, start)).hexdigest()[:16]
-
-
-def _open_regular(path: Path) -> int | None:
-    """A descriptor on a regular file; None for a symlink, a pipe, a directory, or nothing."""
-    try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
-    except OSError:
-        return None
-    if not stat.S_ISREG(os.fstat(fd).st_mode):
-        os.close(fd)
-        return None
-    return fd
-
-
-def _read_small(path: Path) -> bytes:
-    """The content of a file of control.d, at most one byte more than an order may have; nothing if it is no file."""
-    fd = _open_regular(path)
-    if fd is None:
-        return b""
-    try:
-        return os.pread(fd, MAX_ORDER_BYTES + 1, 0)
-    except OSError:
-        return b""
-    finally:
-        os.close(fd)

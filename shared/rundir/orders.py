@@ -10,8 +10,17 @@ import msgspec
 MAX_ORDER_BYTES = 64 * 1024
 """A longer line is no order; it is refused without being held whole."""
 MAX_ID_LENGTH = 64
+MAX_BY_LENGTH = 128
+MAX_TEXT_LENGTH = 2000
+"""Characters of a text among the arguments: that of a note, say."""
 MAX_DEPTH = 8
 """How deep an order's arguments may nest."""
+MAX_VALUES = 64
+"""How many values and names all arguments together may have."""
+MAX_INTEGER = 2**53
+"""Beyond it no reader of JSON need know a whole number exactly."""
+MAX_REASON_LENGTH = 500
+"""Of a refusal: it may quote what was given."""
 
 
 class Verb(StrEnum):
@@ -52,7 +61,7 @@ class Order(msgspec.Struct, omit_defaults=True, kw_only=True):
 
 
 class Malformed(msgspec.Struct, kw_only=True):
-    """A line that is no order, with the id under which it is refused."""
+    """A line that is no order, with the id under which it is refused. Every text in it is short."""
 
     id: str
     reason: str
@@ -80,23 +89,55 @@ def parse_order(line: bytes, place: bytes) -> Order | Malformed:
         return Malformed(id=line_id, reason='not an object like {"verb": "pause"}')
     given = raw.get("id")
     order_id = given if isinstance(given, str) and 0 < len(given) <= MAX_ID_LENGTH else line_id
-    verb = str(raw.get("verb"))[:40]
-    by = raw.get("by") if isinstance(raw.get("by"), str) else None
+    verb = _word(raw.get("verb"))
+    by = raw["by"] if isinstance(raw.get("by"), str) else None
+
+    def refused(reason: str) -> Malformed:
+        short_by = None if by is None else by[:MAX_BY_LENGTH]
+        return Malformed(id=order_id, verb=verb, by=short_by, reason=reason[:MAX_REASON_LENGTH])
+
     if raw.get("verb") not in list(Verb):
-        return Malformed(id=order_id, verb=verb, by=by, reason=f"unknown verb {verb!r}; known: {', '.join(Verb)}")
-    if _is_deeper_than(raw, MAX_DEPTH):
-        return Malformed(id=order_id, verb=verb, by=by, reason=f"nested deeper than {MAX_DEPTH}")
+        return refused(f"unknown verb {verb!r}; known: {', '.join(Verb)}")
+    if by is not None and len(by) > MAX_BY_LENGTH:
+        return refused(f"by: longer than {MAX_BY_LENGTH} characters")
+    if fault := _fault_of_size(raw.get("args")):
+        return refused(f"args: {fault}")
     try:
         order = msgspec.convert(raw, Order)
     except msgspec.ValidationError as error:
-        return Malformed(id=order_id, verb=verb, by=by, reason=str(error))
+        return refused(str(error))
     order.id = order_id
     return order
 
 
-def _is_deeper_than(value: Any, depth: int) -> bool:
-    """Whether a value nests deeper: it would have to be written into an outcome, from a deeper stack than ours."""
-    if not isinstance(value, dict | list):
-        return False
-    inner = value.values() if isinstance(value, dict) else value
-    return depth == 0 or any(_is_deeper_than(each, depth - 1) for each in inner)
+def refused_unread(place: bytes, reason: str) -> Malformed:
+    """The refusal of an order whose text nobody may rely on: not even its id is taken from it."""
+    return Malformed(id=hashlib.sha256(place).hexdigest()[:12], reason=reason[:MAX_REASON_LENGTH])
+
+
+def _word(value: Any) -> str:
+    """A verb as it can be repeated, whatever stood there."""
+    return value[:40] if isinstance(value, str) else str(None if value is None else type(value).__name__)
+
+
+def _fault_of_size(args: Any) -> str | None:
+    """Why arguments are too much to be written into an outcome; None when they are not. Never raises."""
+    values, depth, num_values = [args], 0, 0
+    while values:
+        if depth > MAX_DEPTH:
+            return f"nested deeper than {MAX_DEPTH}"
+        inner: list[Any] = []
+        for value in values:
+            if isinstance(value, dict):
+                inner += [*value.keys(), *value.values()]
+            elif isinstance(value, list):
+                inner += value
+            elif isinstance(value, str) and len(value) > MAX_TEXT_LENGTH:
+                return f"a text longer than {MAX_TEXT_LENGTH} characters"
+            elif isinstance(value, int) and abs(value) > MAX_INTEGER:
+                return f"a whole number beyond {MAX_INTEGER}"
+        num_values += len(inner)
+        if num_values > MAX_VALUES:
+            return f"more than {MAX_VALUES} names and values"
+        values, depth = inner, depth + 1
+    return None

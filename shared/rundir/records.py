@@ -159,6 +159,8 @@ LIFECYCLE = {
     "checkpoint_failed": "a checkpoint could not be written; training goes on",
     "disk_full": "a record could not be written: it and those after it wait in memory",
     "disk_ok": "there is room again: what waited has been written, in order",
+    "control_distrusted": "no orders are taken from a control file that others may write: why, and the cure",
+    "control_ok": "orders are taken from it again; what others may have written is passed over",
     "sink_failed": "a sink of [log] has ended by a fault; training and the other sinks go on",
     "report": "the best checkpoint, evaluated again at the end, and the verdict",
     "crashed": "the trainer ended without leave: its cause",

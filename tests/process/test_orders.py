@@ -9,6 +9,7 @@ import pytest
 from rundir import process
 from rundir.control import Order, Verb, new_order_id, send
 from rundir.layout import RunDir
+from rundir.orders import MAX_BY_LENGTH
 from rundir.records import (
     CheckpointEvent,
     EvalRecord,
@@ -105,7 +106,7 @@ def test_a_resume_right_behind_a_park_is_not_lost(traind: Traind, config: Path, 
 def test_orders_given_in_one_breath_are_judged_in_order(traind: Traind, config: Path) -> None:
     run = traind.start(config, *LONG)
     verbs = [Verb.PAUSE, Verb.RESUME, Verb.PAUSE, Verb.PAUSE]
-    orders = [Order(verb=verb, id=new_order_id(), by="x" * 60_000) for verb in verbs]
+    orders = [Order(verb=verb, id=new_order_id(), by="\x01" * MAX_BY_LENGTH) for verb in verbs]
     for order in orders:
         send(run, order)
     eventually(lambda: outcome_of(run, orders[-1].id))

@@ -105,7 +105,10 @@ def test_checkpoint_files() -> None:
 def test_the_limits_that_are_named() -> None:
     assert f"more than {orders.MAX_ORDER_BYTES} bytes" in TEXT
     assert f"1 to {orders.MAX_ID_LENGTH} characters" in TEXT
-    assert f"at most {orders.MAX_DEPTH} deep" in TEXT
+    assert f"`by` is longer than {orders.MAX_BY_LENGTH} characters" in TEXT
+    assert f"nest deeper\n   than {orders.MAX_DEPTH}, are more than {orders.MAX_VALUES} names and values" in TEXT
+    assert f"a text of more than {orders.MAX_TEXT_LENGTH} characters or a whole number beyond 2⁵³" in TEXT
+    assert orders.MAX_INTEGER == 2**53
     assert f"old after {status.PRESUMED_DEAD_S:g} s" in TEXT
     assert f"more than {status.SILENT_TRAINER_S:g} s old" in TEXT
     assert f"`checkpoints/{RunDir(Path()).checkpoint(1200).name}/`" in TEXT

@@ -3,13 +3,14 @@
 import json
 import os
 import shutil
+import socket
 import tempfile
 import tracemalloc
 from pathlib import Path
 
 import msgspec
 import pytest
-from hypothesis import settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
@@ -21,12 +22,15 @@ from rundir.control import (
     Malformed,
     Order,
     Verb,
+    distrusted,
     new_order_id,
     send,
     send_by_rename,
 )
 from rundir.layout import RunDir
-from rundir.orders import MAX_DEPTH, MAX_ID_LENGTH, parse_order
+from rundir.orders import MAX_BY_LENGTH, MAX_DEPTH, MAX_ID_LENGTH, MAX_REASON_LENGTH, parse_order
+from rundir.records import EVENT_DECODER, decode_lines
+from traind.eventlog import EventLog
 
 
 def read_all(reader: ControlReader) -> list[Order | Malformed]:
@@ -209,20 +213,121 @@ def test_the_same_line_written_anew_is_a_new_order(run_dir: RunDir) -> None:
     assert reader.poll() == []
 
 
-@pytest.mark.parametrize("kind", ["directory", "pipe", "symlink", "dangling"])
-def test_what_is_no_regular_file_is_no_order(run_dir: RunDir, kind: str) -> None:
+@pytest.mark.parametrize(
+    ("kind", "why"),
+    [
+        ("directory", "a directory"),
+        ("pipe", "a pipe"),
+        ("socket", "a socket"),
+        ("symlink", "a symlink"),
+        ("dangling", "a symlink"),
+    ],
+)
+def test_what_is_no_regular_file_is_no_order(
+    run_dir: RunDir, kind: str, why: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     if kind == "directory":
         run_dir.control.mkdir()
     elif kind == "pipe":
         os.mkfifo(run_dir.control)
+    elif kind == "socket":
+        monkeypatch.chdir(run_dir.path)  # its path may have 107 bytes
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(run_dir.control.name)
     else:
         (run_dir.path / "target").write_text(note("secret"))
         run_dir.control.symlink_to("target" if kind == "symlink" else "nowhere")
     reader = ControlReader(run_dir)
     assert reader.poll() == []
+    assert why in reader.distrust["control.jsonl"]
+    assert str(run_dir.control) in (distrusted(run_dir) or "")
     run_dir.control.rmdir() if kind == "directory" else run_dir.control.unlink()
     run_dir.control.write_text(note("hello"))
     assert texts(reader.poll()) == ["hello"]
+    assert reader.distrust == {}
+    assert distrusted(run_dir) is None
+
+
+def test_a_second_name_of_the_control_file_is_one_too_many(run_dir: RunDir) -> None:
+    """Who may append to the file under its other name has no say here."""
+    log = run_dir.path / "log"
+    log.write_text(note("GET /"))
+    os.link(log, run_dir.control)
+    reader = ControlReader(run_dir)
+    assert reader.poll() == []
+    assert "2 names" in reader.distrust["control.jsonl"]
+
+
+@pytest.mark.parametrize("mode", [0o620, 0o602, 0o666, 0o777])
+def test_what_others_may_have_written_is_never_taken(run_dir: RunDir, mode: int) -> None:
+    """Not even once the file is in order again: the lines that were there are passed over, those after it are taken."""
+    run_dir.control.write_text(note("mine"))
+    reader = ControlReader(run_dir)
+    assert texts(reader.poll()) == ["mine"]
+    run_dir.control.chmod(mode)
+    assert reader.poll() == []
+    for text in ("theirs", "also theirs"):
+        with run_dir.control.open("a") as file:
+            file.write(note(text))
+        assert reader.poll() == []
+    assert f"mode {mode:o}): chmod 600" in reader.distrust["control.jsonl"]
+    run_dir.control.chmod(0o600)
+    with run_dir.control.open("a") as file:
+        file.write('{"verb": "kill"')  # written before the reader looked again: whose is it?
+    assert reader.poll() == []
+    assert reader.distrust == {}
+    assert reader.passed_over_bytes == len(note("theirs") + note("also theirs")) + 15
+    with run_dir.control.open("a") as file:
+        file.write("}\n" + note("mine again"))
+    assert texts(reader.poll()) == ["mine again"]
+
+
+def test_a_new_file_in_place_of_one_that_others_could_write_is_read(run_dir: RunDir) -> None:
+    run_dir.control.write_text(note("theirs, and rather long"))
+    run_dir.control.chmod(0o666)
+    reader = ControlReader(run_dir)
+    assert reader.poll() == []
+    run_dir.control.unlink()
+    run_dir.control.write_text(note("mine"))  # on many file systems with the inode number of the old one
+    assert texts(reader.poll()) == ["mine"]
+
+
+@pytest.mark.parametrize("mode", [0o770, 0o702, 0o1777])
+def test_a_folder_that_others_may_write_gives_no_orders(run_dir: RunDir, mode: int) -> None:
+    send_by_rename(run_dir, Order(verb=Verb.PAUSE, id="a"))
+    send(run_dir, Order(verb=Verb.RESUME, id="b"))
+    run_dir.control_dir.chmod(mode)
+    reader = ControlReader(run_dir)
+    assert [order.id for order in reader.poll()] == ["b"]
+    assert f"mode {mode:o}): chmod 700" in reader.distrust["control.d"]
+    run_dir.control_dir.chmod(0o700)
+    assert [order.id for order in reader.poll()] == ["a"]
+    run_dir.path.chmod(mode)
+    send(run_dir, Order(verb=Verb.RESUME, id="c"))
+    assert reader.poll() == []
+    assert "chmod 700" in reader.distrust["."]
+    run_dir.path.chmod(0o700)
+    assert [order.id for order in reader.poll()] == ["c"]
+
+
+def test_a_file_of_control_d_that_others_may_write_is_refused_for_good(run_dir: RunDir) -> None:
+    """And not under its own id: that might be the id of an order that is on its way."""
+    send_by_rename(run_dir, Order(verb=Verb.KILL, id="victim"))
+    (run_dir.control_dir / "victim.json").chmod(0o622)
+    reader = ControlReader(run_dir)
+    [refused] = reader.poll()
+    assert isinstance(refused, Malformed)
+    assert "others may write it" in refused.reason
+    assert refused.id != "victim"
+    (run_dir.control_dir / "victim.json").chmod(0o600)
+    assert reader.poll() == []
+
+
+@pytest.mark.parametrize("given", ["../../x", "a/b", "", ".hidden", "x" * 65, "a\0b"])
+def test_no_id_leads_out_of_control_d(run_dir: RunDir, given: str) -> None:
+    with pytest.raises(ValueError, match="no id for a file"):
+        send_by_rename(run_dir, Order(verb=Verb.PAUSE, id=given))
+    assert not any(run_dir.path.parent.rglob("*.json"))
 
 
 def test_an_endless_line_is_refused_once_and_held_in_bounded_memory(run_dir: RunDir) -> None:
@@ -273,7 +378,16 @@ def test_odd_things_in_control_d(run_dir: RunDir) -> None:
     (folder / "empty.json").touch()
     Path(os.fsdecode(bytes(folder) + b"/\xff.json")).write_text(note("not utf-8"))
     reader = ControlReader(run_dir)
-    assert texts(reader.poll()) == [f"the line is longer than {MAX_ORDER_BYTES} bytes", "not utf-8"]
+    (folder / "twice.json").write_text(note("a log of mine"))
+    os.link(folder / "twice.json", run_dir.path / "other name")
+    assert texts(reader.poll()) == [
+        "control.d/folder.json: it is a directory, no regular file: remove it, and give the order anew",
+        "control.d/link.json: it is a symlink, which is not followed: remove it, and give the order anew",
+        f"the line is longer than {MAX_ORDER_BYTES} bytes",
+        "control.d/twice.json: it has 2 names (hard links): remove this one, and give the order anew",
+        "not utf-8",
+    ]
+    assert reader.poll() == []
     (folder / "empty.json").write_text(note("late"))
     assert texts(reader.poll()) == ["late"]
     msgspec.json.encode(reader.position)
@@ -293,6 +407,12 @@ def test_odd_things_in_control_d(run_dir: RunDir) -> None:
         ('{"verb":"set","args":{"lr":NaN}}', "not JSON"),
         ('{"verb":"set","args":' + '{"a":' * 100 + "1" + "}" * 101, f"nested deeper than {MAX_DEPTH}"),
         ("[" * 50_000, "not JSON"),
+        ('{"verb":"pause","by":"' + "x" * 129 + '"}', "by: longer than 128 characters"),
+        ('{"verb":"note","args":{"text":"' + "x" * 2001 + '"}}', "args: a text longer than 2000 characters"),
+        ('{"verb":"note","args":{"' + "x" * 2001 + '":1}}', "args: a text longer than 2000 characters"),
+        ('{"verb":"set","args":{"lr":[' + "1," * 64 + "1]}}", "args: more than 64 names and values"),
+        ('{"verb":"set","args":{"lr":-9007199254740993}}', "args: a whole number beyond 9007199254740992"),
+        ('{"verb":"pause","at":1' + "0" * 340 + "}", "out of range"),
     ],
 )
 def test_why_a_line_is_refused(line: str, reason: str) -> None:
@@ -316,3 +436,39 @@ def test_an_id_of_no_use_is_replaced(given: str) -> None:
 
 def test_unknown_fields_of_an_order_are_ignored() -> None:
     assert isinstance(parse_order(b'{"verb":"pause","mood":"calm"}', b""), Order)
+
+
+WORDS = st.sampled_from(["pause", "set", "note", "dance", "", 'é"', "\\ud800", "x" * 100, "y" * 40_000, "\x01" * 3000])
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.integers(10**300, 10**310) | st.floats() | WORDS,
+    lambda inner: st.lists(inner, max_size=80) | st.dictionaries(WORDS, inner, max_size=80),
+    max_leaves=100,
+)
+
+
+@given(
+    st.fixed_dictionaries(
+        {}, optional={"verb": WORDS | VALUES, "id": WORDS | VALUES, "by": WORDS | VALUES, "args": VALUES, "at": VALUES}
+    )
+)
+def test_no_order_makes_an_outcome_without_bounds(fields: dict[str, object]) -> None:
+    """Whatever the line holds: it is an order or refused, and its outcome is a line of bounded length."""
+    line = json.dumps(fields).encode()
+    order = parse_order(line, b"0:0")
+    with tempfile.TemporaryDirectory() as folder:
+        run = RunDir(Path(folder))
+        log = EventLog(run.events, "supervisor", 1, run.reserve)
+        log.outcome(order, step=1, refused=order.reason if isinstance(order, Malformed) else "x" * 100_000)
+        log.close()
+        written = run.events.read_bytes()
+    [outcome] = decode_lines(written, EVENT_DECODER).records
+    assert outcome.order == order.id
+    assert 0 < len(outcome.order) <= MAX_ID_LENGTH
+    assert len(outcome.reason) <= MAX_REASON_LENGTH
+    assert len(outcome.by or "") <= MAX_BY_LENGTH
+    assert len(written) <= MAX_ORDER_BYTES + 8192
+
+
+@given(st.binary(max_size=200) | st.text(max_size=200).map(str.encode))
+def test_no_bytes_make_it_raise(line: bytes) -> None:
+    assert isinstance(parse_order(line, b""), Order | Malformed)

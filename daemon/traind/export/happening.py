@@ -16,7 +16,16 @@ from rundir.records import (
 from rundir.status import Liveness, liveness
 from traind.export.recording import Recording
 
-_TROUBLE = ("crashed", "restarting", "checkpoint_failed", "disk_full", "disk_ok", "sink_failed", "failed")
+_TROUBLE = (
+    "crashed",
+    "restarting",
+    "checkpoint_failed",
+    "disk_full",
+    "disk_ok",
+    "sink_failed",
+    "control_distrusted",
+    "failed",
+)
 
 
 class Happening(NamedTuple):
