@@ -76,7 +76,7 @@ class OrderDesk:
         ]
         for place in self._said_distrust.keys() - distrust.keys():
             text = f"{_named(place)} is in order again"
-            if passed := self._reader.passed_over_bytes if place == self._control_name else 0:
+            if passed := self._reader.passed_over_bytes if place in (".", self._control_name) else 0:
                 text += f"; {passed:,} bytes that others may have written are passed over: give those orders anew"
             changes.append(("control_ok", text))
         self._said_distrust = distrust

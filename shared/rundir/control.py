@@ -120,20 +120,24 @@ class ControlReader:
         self.distrust: dict[str, str] = {}
         """From what nothing is taken, by its path in the run directory, and why. As the last poll found it."""
         self.passed_over_bytes = 0
-        """Of a file that others could write: what they may have written, and is not taken afterwards either."""
+        """Of a file that others could write: what they may have written, and the last poll has left out for good."""
         self._distrusted: os.stat_result | None = None
         """The control file as it was last seen, if others could write it then."""
+        self._was_open = False
+        """Whether others could have put any file in its place since it was last read."""
 
     def poll(self) -> list[Order | Malformed]:
         """The orders that came since the last poll, in file order; then those of control.d by name."""
-        self.distrust = {}
+        self.passed_over_bytes = 0
         try:
             run_fd, owner = trust.open_run(self._run.path)
         except DistrustedError as error:
-            self.distrust["."] = str(error)
+            self.distrust = {".": str(error)}
+            self._was_open = True
             return []
         except OSError:
             return []
+        self.distrust = {}
         try:
             return [*self._poll_file(run_fd, owner), *self._poll_dir(run_fd, owner)]
         finally:
@@ -148,13 +152,16 @@ class ControlReader:
             is_file = error.found is not None and stat.S_ISREG(error.found.st_mode)
             self._distrusted = error.found if is_file else None
             return []
+        except FileNotFoundError:
+            self._distrusted, self._was_open = None, False  # what comes in its place is new
+            return []
         except OSError:
             return []
         try:
             found = os.fstat(fd)
-            if self._is_the_distrusted(found):
+            if self._was_open or self._is_the_distrusted(found):
                 self._pass_over(fd, found)
-            self._distrusted = None
+            self._distrusted, self._was_open = None, False
             return self._read(fd, found)
         except OSError:
             return []
