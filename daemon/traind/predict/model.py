@@ -191,7 +191,9 @@ def _model(path: Path, kind: Kind, settings: Config | None, base: str | None) ->
     if base is not None:
         raise ConfigError(f"--base {base}: is for adapters; {path} is a whole model")
     # As training loads it: in fp32, then the body alone lowered.
-    model: nn.Module = _LOADERS[kind].from_pretrained(path, dtype=torch.float32, local_files_only=True)
+    model: nn.Module = _LOADERS[kind].from_pretrained(
+        path, dtype=torch.float32, local_files_only=True, trust_remote_code=False
+    )
     if dtype == "bf16":
         lower_body(model)
     return model

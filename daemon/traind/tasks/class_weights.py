@@ -5,9 +5,9 @@ No file can run code here: of a `.pt` only tensors, numbers and containers are t
 
 import hashlib
 import json
-import pickle
 from collections.abc import Sequence
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import numpy as np
@@ -82,7 +82,7 @@ def _read(path: Path, names: Sequence[str]) -> Any:
         return torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise _fault(path, "no such file; correct the path, or write inverse") from None
-    except pickle.UnpicklingError:
+    except UnpicklingError:
         raise _fault(path, "holds more than tensors and is not run; save the bare tensor, or a .json list") from None
     except (OSError, ValueError, RuntimeError, EOFError, SafetensorError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__

@@ -37,12 +37,13 @@ def is_local(name: str) -> bool:
 
 
 def from_where(name: str) -> dict[str, Any]:
-    """What `from_pretrained` of a model is told, so that it asks no hub that does not answer.
+    """What `from_pretrained` of a model is told, so that it asks no hub that does not answer, and runs no code of the
+    model's own: left unsaid, the library asks at the terminal whether it may.
 
     With peft installed, transformers looks for an adapter beside a model, and asks the hub for that by itself.
     """
     local = {"local_files_only": is_local(name)}
-    return {**local, "adapter_kwargs": dict(local)}
+    return {**local, "adapter_kwargs": dict(local), "trust_remote_code": False}
 
 
 @cache
@@ -69,6 +70,8 @@ def _check_directory(name: str) -> None:
 
 def _reason(name: str, error: BaseException) -> str:
     causes = list(_chain(error))
+    if "trust_remote_code" in str(error):
+        return "it brings code of its own, which traind does not run; take a model that transformers itself knows"
     if Path(name).is_dir():
         return f"cannot be loaded: {_first_line(error)}; give a whole directory of save_pretrained"
     if any(isinstance(cause, GatedRepoError) for cause in causes):

@@ -33,7 +33,7 @@ def make_tokenizer(config: Config, corpus: PlainCorpus) -> Any:
     name = config.model.pretrained
     pretrained_config(name, config.data.max_length)
     with explained(name):
-        tokenizer: Any = AutoTokenizer.from_pretrained(name, local_files_only=is_local(name))
+        tokenizer: Any = AutoTokenizer.from_pretrained(name, local_files_only=is_local(name), trust_remote_code=False)
     if not getattr(tokenizer, "is_fast", False):
         raise ConfigError(f"model.pretrained: {name}: has no tokenizer.json; take a model that has one")
     if tokenizer.eos_token_id is None:

@@ -51,7 +51,7 @@ def load(config: Config, directory: Path) -> nn.Module:
             adapted = lora.adapt(_pretrained(config), config, lora.CAUSAL_LM, config.model.pretrained or "")
             lora.restore(adapted, directory)
             return adapted
-        model: nn.Module = AutoModelForCausalLM.from_pretrained(directory, dtype=torch.float32)
+        model: nn.Module = AutoModelForCausalLM.from_pretrained(directory, dtype=torch.float32, trust_remote_code=False)
         return lora.adapt(model, config, lora.CAUSAL_LM, "")
 
 

@@ -64,7 +64,9 @@ class Labels(Protocol):
 def pretrained_config(name: str, max_length: int) -> PreTrainedConfig:
     """The configuration of a pretrained model. Raises ConfigError: not to be had, or windows longer than it takes."""
     with explained(name):
-        config: PreTrainedConfig = AutoConfig.from_pretrained(name, local_files_only=is_local(name))
+        config: PreTrainedConfig = AutoConfig.from_pretrained(
+            name, local_files_only=is_local(name), trust_remote_code=False
+        )
     limit = getattr(config, "max_position_embeddings", None)
     if isinstance(limit, int) and limit < max_length:
         raise ConfigError(f"data.max_length = {max_length}: {name} takes {limit} tokens at most; lower it")
@@ -118,8 +120,10 @@ def load(config: Config, labels: Labels, head: Head, run: RunDir, directory: Pat
             lora.restore(adapted, directory)
             return adapted
         # In fp32 whatever its file says: what was bf16 comes back to it unchanged, and the head never was.
-        known = AutoConfig.from_pretrained(directory)
-        model = head.auto.from_pretrained(directory, dtype=torch.float32, **_dropout(config, known))
+        known = AutoConfig.from_pretrained(directory, trust_remote_code=False)
+        model = head.auto.from_pretrained(
+            directory, dtype=torch.float32, trust_remote_code=False, **_dropout(config, known)
+        )
         return lora.adapt(_with_dropout(model, config), config, head.peft_task, "")
 
 

@@ -62,7 +62,7 @@ def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
     """The tokenizer of a directory or a hub name. Raises ConfigError when it cannot be had or gives no offsets."""
     with explained(name):
         tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
-            name, add_prefix_space=True, local_files_only=is_local(name)
+            name, add_prefix_space=True, local_files_only=is_local(name), trust_remote_code=False
         )
     if not getattr(tokenizer, "is_fast", False):
         raise ConfigError(
@@ -97,5 +97,5 @@ def fingerprint(tokenizer: Any) -> str:
 
 def load_saved(directory: Path) -> PreTrainedTokenizerBase:
     """A tokenizer written by `save_pretrained`."""
-    tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(directory)
+    tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(directory, trust_remote_code=False)
     return tokenizer

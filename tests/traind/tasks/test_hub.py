@@ -1,15 +1,22 @@
 """A hub that cannot be reached, knows no such model, or wants its terms accepted: one line with the cure."""
 
+import json
 import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from transformers import AutoModelForCausalLM
+
+from traind.config import ConfigError
+from traind.tasks.hub import explained, from_where
+from traind.tasks.model import pretrained_config
+from traind.tasks.tokenizer import load_tokenizer
 
 PROGRAM = """
 from traind.config import ConfigError
@@ -106,3 +113,37 @@ def test_a_cached_model_is_loaded_where_no_hub_answers(tmp_path: Path) -> None:
     )
     assert done.stdout.splitlines()[-1:] == ["DistilBertForSequenceClassification"], done.stderr[-2000:]
     assert "etrying" not in done.stderr
+
+
+@pytest.mark.parametrize("where", ["config", "weights", "tokenizer"])
+def test_a_model_that_brings_its_own_code_is_refused_unrun(tmp_path: Path, where: str) -> None:
+    """The class that its files name lies beside them, and would leave a mark if it were imported."""
+    mark = tmp_path / "ran"
+    directory = tmp_path / "model"
+    directory.mkdir()
+    classes = "class C: pass\nclass M: pass\nclass T: pass\n"
+    (directory / "code.py").write_text(f"open({str(mark)!r}, 'w')\n{classes}", encoding="utf-8")
+    own = {"auto_map": {"AutoConfig": "code.C", "AutoModelForTokenClassification": "code.M"}}
+    known = {"model_type": "distilbert"}
+    (directory / "config.json").write_text(json.dumps(own if where == "config" else known), encoding="utf-8")
+    tokenizer = {"tokenizer_class": "T", "auto_map": {"AutoTokenizer": ["code.T", "code.T"]}}
+    (directory / "tokenizer_config.json").write_text(json.dumps(tokenizer), encoding="utf-8")
+    load: Callable[[], object] = {
+        "config": lambda: pretrained_config(str(directory), 128),
+        "weights": lambda: _weights(directory),
+        "tokenizer": lambda: load_tokenizer(str(directory)),
+    }[where]
+    # Of a tokenizer the library looks for one that it knows first, and finds none here.
+    said = "cannot be loaded" if where == "tokenizer" else "brings code of its own, which traind does not run"
+    with pytest.raises(ConfigError, match=said):
+        load()
+    assert not mark.exists()
+
+
+def _weights(directory: Path) -> object:
+    (directory / "config.json").write_text(
+        json.dumps({"model_type": "own", "auto_map": {"AutoConfig": "code.C", "AutoModelForCausalLM": "code.M"}}),
+        encoding="utf-8",
+    )
+    with explained(str(directory)):
+        return AutoModelForCausalLM.from_pretrained(directory, **from_where(str(directory)))
