@@ -117,13 +117,13 @@ def test_a_hung_sink_is_ended(run: RunDir) -> None:
 
 def test_the_end_waits_for_a_stopped_sink_only_so_long(run: RunDir) -> None:
     beats: list[float] = []
-    sinks = started(run, SinkName.CSV, SinkName.TENSORBOARD, drain_s=1.0)
+    sinks = started(run, SinkName.CSV, SinkName.TENSORBOARD, drain_s=4.0)
     eventually(lambda: caught_up(sinks, run, 3))
     next(p for p in processes_of(run) if "csv" in p.cmdline()).send_signal(signal.SIGSTOP)
     began = time.monotonic()
     failures = sinks.finish(lambda: beats.append(time.monotonic()), lambda: False)
-    assert time.monotonic() - began < 5.0
-    assert failures == [Failure(SinkName.CSV, "did not finish within 1 s of the run's end")]
+    assert 4.0 <= time.monotonic() - began < 10.0
+    assert failures == [Failure(SinkName.CSV, "did not finish within 4 s of the run's end")]
     assert len(beats) > 10
     assert processes_of(run) == []
 
