@@ -66,7 +66,12 @@ _LEAVE_TIMEOUT_S = 120.0
 def _has_left(run: RunDir) -> bool:
     """Whether the trainer has gone and its memory is free: one waits for it before using the GPU."""
     status = read_status(run.status_json)
-    return status is None or status.trainer is None or not process.is_alive(status.trainer.process)
+    if status is None:
+        return True
+    is_gone = status.trainer is None or not process.is_alive(status.trainer.process)
+    # The supervisor, as long as there is one, has yet to say what became of the run.
+    is_said = status.state not in (State.RUNNING, State.PAUSED, State.STOPPING)
+    return is_gone and (is_said or not launch.is_supervised(run))
 
 
 def read_args(verb: Verb, words: list[str]) -> dict[str, Any]:

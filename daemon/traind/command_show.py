@@ -14,7 +14,7 @@ from rundir.status import Liveness, State, Status, liveness, read_status
 from rundir.tail import Tail
 from rundir.text import plain
 from traind import exit_code
-from traind.last_word import last_word
+from traind.last_word import last_crash, last_word
 from traind.launch import is_over, poll_until
 
 
@@ -84,6 +84,7 @@ def show_status(reference: str, runs_dir: Path, *, as_json: bool) -> int:
         "trainer": None if status.trainer is None else f"process {status.trainer.process.pid}",
         "checkpoint": status.checkpoint,
         "error": status.last_error,
+        "last crash": last_crash(run),
         "report": last_word(run),
     }
     for name, value in rows.items():

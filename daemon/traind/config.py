@@ -271,6 +271,14 @@ class Policy(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     rollback_lr_factor: Annotated[
         float, Meta(gt=0, le=1, description="what such a rollback multiplies the peak learning rate by")
     ] = 0.5
+    stall_s: Annotated[
+        Annotated[float, Meta(gt=0)] | None,
+        Meta(description="a step, evaluation or save without progress for so long is a stall; absent: learnt"),
+    ] = None
+    on_stall: Annotated[
+        Literal["alert", "restart"],
+        Meta(description="after the stacks of all threads are written: an alert alone, or end the trainer and restart"),
+    ] = "alert"
 
 
 class Alerts(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):

@@ -1,4 +1,4 @@
-"""The verdict on a finished run, as the trainer wrote it into the events. Never imports torch."""
+"""The verdict on a finished run, and its last crash, as they stand in the events. Never imports torch."""
 
 from collections.abc import Sequence
 
@@ -15,6 +15,19 @@ def last_word(run: RunDir) -> str | None:
         return None
     event = verdict(decode_lines(lines, EVENT_DECODER).records)
     return None if event is None else plain(event.message)
+
+
+def last_crash(run: RunDir) -> str | None:
+    """Why the trainer last ended without leave, in one line fit for a terminal; None when it never did."""
+    try:
+        events = decode_lines(run.events.read_bytes(), EVENT_DECODER).records
+    except OSError:
+        return None
+    for event in reversed(events):
+        if isinstance(event, LifecycleEvent) and event.what == "crashed":
+            first = next(iter(event.message.splitlines()), "")
+            return plain(f"attempt {event.attempt}, step {event.step or 0:,}: {first}")
+    return None
 
 
 def verdict(events: Sequence[EventRecord]) -> LifecycleEvent | None:

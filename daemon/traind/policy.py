@@ -13,7 +13,8 @@ class Crash:
 
     at: float
     """Monotonic seconds."""
-    step: int
+    step: int | None
+    """None before the trainer's first: while it loads."""
     cause: str
     is_exception: bool
     """An exception in Python: the same one at the same step twice will come a third time."""
@@ -32,7 +33,8 @@ def after_crash(crashes: Sequence[Crash], max_restarts: int, window_s: float) ->
     last = crashes[-1]
     twins = [crash for crash in crashes[:-1] if (crash.step, crash.cause) == (last.step, last.cause)]
     if last.is_exception and twins:
-        return Verdict(give_up=f"the same exception at step {last.step} twice: {last.cause}")
+        where = "while loading" if last.step is None else f"at step {last.step}"
+        return Verdict(give_up=f"the same exception {where} twice: {last.cause}")
     recent = [crash for crash in crashes if last.at - crash.at <= window_s]
     if len(recent) > max_restarts:
         return Verdict(give_up=f"{len(recent)} crashes in {window_s:.0f} s, the last: {last.cause}")

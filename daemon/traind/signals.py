@@ -20,6 +20,8 @@ class Signals:
         for signum in LEAVE_SIGNALS:
             signal.signal(signum, self._note)
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        # Asks a trainer for its stacks. Inherited as ignored, it ends none that does not listen yet.
+        signal.signal(signal.SIGUSR2, signal.SIG_IGN)
 
     def _note(self, signum: int, frame: object) -> None:  # noqa: ARG002
         self.num_noted += 1

@@ -24,6 +24,8 @@ class StatusFile:
         self.now.host, self.now.boot_id = process.host(), process.boot_id()
         self.now.supervisor = Heart(process=process.this_process(), beat_at=time.time())
         self.now.trainer = None
+        self.step_of_attempt: int | None = None
+        """The last that the present trainer, or the one that has just ended, has told of."""
         self._spawned_at: float | None = None
         self._active_before_s = self.now.active_s
 
@@ -47,6 +49,7 @@ class StatusFile:
         self.now.attempt += 1
         self.now.state, self.now.phase = State.STARTING, None
         self.now.last_error, self.now.ended_at, self.now.is_mistake = None, None, False
+        self.now.signal = self.step_of_attempt = None
         self.write(durable=True)
 
     def note_trainer(self, trainer: ProcessId) -> None:
@@ -63,6 +66,7 @@ class StatusFile:
         is_first_step = beat.step == 1 and status.step == 0
         if beat.step is not None:
             status.step, status.epoch = beat.step, beat.epoch
+            self.step_of_attempt = beat.step
         status.total_steps = beat.total_steps or status.total_steps
         status.total_epochs = beat.total_epochs or status.total_epochs
         changed = status.phase is not beat.phase

@@ -3,6 +3,8 @@
 Safe points are everywhere in the trainer: while tokenising, between micro-batches and between evaluation batches.
 """
 
+import faulthandler
+import os
 import signal
 import time
 from typing import Any, Protocol
@@ -11,6 +13,11 @@ from rundir.control import Order, Verb
 from rundir.status import Phase
 from traind.eventlog import EventLog
 from traind.wire import Leave, Pipe, Pulse, Retreat
+
+SAME_SIGNAL_S = 2.0
+"""A second signal to leave means "now" only after so long: what ends a session sends it to supervisor and trainer, and
+the supervisor sends it on.
+"""
 
 
 class Leaving(Exception):  # noqa: N818
@@ -48,7 +55,9 @@ class Steering:
         self._events = events
         self._loop: Steered | None = None
         self._early: list[Order] = []
-        self._signalled: str | None = None
+        self.signal: str | None = None
+        """The name of the one that told this process to leave."""
+        self._signalled_at = 0.0
         self.hold_at_start = paused
         self.is_holding = False
         self._in_hold = False
@@ -60,9 +69,17 @@ class Steering:
         for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1):
             signal.signal(signum, self._on_signal)
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        # In C, since Python's own handlers wait for a main thread that may hang.
+        faulthandler.register(signal.SIGUSR2, file=2, all_threads=True)
 
     def _on_signal(self, signum: int, frame: object) -> None:  # noqa: ARG002
-        self._signalled = signal.Signals(signum).name
+        now = time.monotonic()
+        if self.signal is None:
+            self.signal, self._signalled_at = signal.Signals(signum).name, now
+            self._pulse.told_to_leave(self.signal)
+        elif now - self._signalled_at > SAME_SIGNAL_S:
+            self._pulse.farewell(Leave.SIGNALLED, "told twice: left without a checkpoint", signal=self.signal)
+            os._exit(0)
 
     def attach(self, loop: Steered) -> None:
         """The loop is about to begin: hold if the run was paused, then obey what waited for it."""
@@ -92,7 +109,7 @@ class Steering:
     def _hear(self) -> None:
         for order in self._pipe.orders():
             self._obey(order)
-        if self._signalled is not None:
+        if self.signal is not None:
             raise Leaving(Leave.SIGNALLED)
         if self._pipe.ended:
             raise Leaving(Leave.ORPHANED)

@@ -4,7 +4,6 @@ Small on purpose: it outlives what kills training. Never imports torch. This is 
 what orders do is in `order_effects`, what status.json says in `status_file`, what is done every so often in `rounds`.
 """
 
-import logging
 import os
 import select
 import time
@@ -14,24 +13,23 @@ from typing import assert_never
 from rundir import process
 from rundir.layout import RunDir
 from rundir.status import HEARTBEAT_S, Intent, State
-from traind import identity, policy
+from traind import identity
 from traind.config import Config
+from traind.crashes import Crashes
 from traind.eventlog import EventLog
 from traind.order_effects import OrderEffects
 from traind.rounds import Rounds
 from traind.signals import Signals
 from traind.status_file import StatusFile, write_or_log
 from traind.trainer_process import Ending, TrainerProcess
-from traind.watch import last_console_lines
+from traind.vigil import Vigil, clear_left_open
 from traind.wire import Beat, Facts, Leave
 
 TICK_S = 0.05
 
-log = logging.getLogger(__name__)
-
 
 class Supervisor:
-    """Owns the trainer process, its crashes, and what is to become of it, from taking the run's lock to leaving it."""
+    """Owns the trainer process and what is to become of it, from taking the run's lock to leaving it."""
 
     def __init__(self, run: RunDir, config: Config, lock_fd: int, argv: list[str]) -> None:
         self.run = run
@@ -46,9 +44,10 @@ class Supervisor:
         self._orders.note_outcomes(history)
         last_seq = max((event.seq for event in history if event.writer == "supervisor"), default=0)
         self.events = EventLog(run.events, "supervisor", self.status.now.attempt, run.reserve, last_seq=last_seq)
-        self._crashes: list[policy.Crash] = []
+        clear_left_open(history, self.events, self.status.now.step)
+        self._crashes = Crashes(run, config.policy)
+        self._vigil: Vigil | None = None
         self._restart_at: float | None = None
-        self._leave_by: float | None = None
         self._anew: str | None = None
         """Why another trainer is started as soon as the one that is being ended has ended."""
         self._signals = Signals()
@@ -67,15 +66,28 @@ class Supervisor:
         self._signals.listen()
         if reason == "start":
             self.spawn("start")
+        elif reason == "take-up":
+            self._take_up()
         self._orders.take_up_old(order_id)
         while self._has_work() or self._takes_last_orders():
             self._tick()
         self._close()
         return self.status.now.state
 
+    def _take_up(self) -> None:
+        """Go on as the run was intended to be when its last supervisor was lost. Not an order: the intent stays."""
+        match self.status.now.intent:
+            case Intent.RUN | Intent.PAUSED:
+                self.spawn("restart")
+            case Intent.PARKED:
+                self.park()
+            case Intent.STOPPED:
+                self.end(State.STOPPED)
+
     def _has_work(self) -> bool:
         state = self.status.now.state
-        waits = self.is_restarting or (state is State.PARKED and self._was_started)
+        is_waiting = state is State.PARKED and self._was_started and not self._signals.num_noted
+        waits = self.is_restarting or is_waiting
         return self.trainer is not None or (waits and not state.has_ended)
 
     def _takes_last_orders(self) -> bool:
@@ -95,13 +107,11 @@ class Supervisor:
         self._orders.take_arrivals()
         if self.trainer is not None and (ending := self.trainer.ended()) is not None:
             self._on_ending(self.trainer, ending)
+        if self._vigil is not None:
+            self._vigil.look(self.status.now, self.events)
         if self._restart_at is not None and now >= self._restart_at:
             self._restart_at = None
             self.spawn("restart")
-        if self._leave_by is not None and now >= self._leave_by and self.trainer is not None:
-            log.warning("the trainer did not leave within %.0f s; ending it", self.config.policy.grace_s)
-            self.trainer.kill()
-            self._leave_by = None
         self._rounds.write_what_is_due(now, None if self.trainer is None else self.trainer.id.pid)
         self._beat()
 
@@ -120,9 +130,13 @@ class Supervisor:
         has_come, is_first = self._signals.heed()
         if not has_come:
             return
-        self.status.now.last_error = f"ended by {self._signals.name}"
+        status, text = self.status.now, f"{self._signals.name} to the supervisor (process {os.getpid()})"
+        if status.state is State.PARKED:
+            self.events.lifecycle("unattended", text, step=status.step)
+            return
+        status.signal, status.last_error = self._signals.name, text
         if self.trainer is None:
-            self.end(State.STOPPED, self.status.now.last_error)
+            self.end(State.STOPPED, text)
         elif is_first:
             self.trainer.terminate()
             self.await_leaving()
@@ -148,7 +162,8 @@ class Supervisor:
 
     def await_leaving(self) -> None:
         """The trainer is told to leave: it is ended unless it does within `grace_s`."""
-        self._leave_by = time.monotonic() + self.config.policy.grace_s
+        if self._vigil is not None:
+            self._vigil.await_leaving()
 
     def begin_anew(self, reason: str) -> None:
         """End the trainer at once: what it has done since the last checkpoint is not wanted. Then start another."""
@@ -163,8 +178,17 @@ class Supervisor:
         self.status.begin_attempt()
         attempt = self.events.attempt = self.status.now.attempt
         paused = self.status.now.intent is Intent.PAUSED
-        trainer = TrainerProcess(self.run, attempt=attempt, reason=reason, paused=paused, lock_fd=self._lock_fd)
+        trainer = TrainerProcess(
+            self.run,
+            attempt=attempt,
+            reason=reason,
+            paused=paused,
+            lock_fd=self._lock_fd,
+            grace_s=self.config.policy.grace_s,
+            oom_kills=self.status.now.oom_kills,
+        )
         self.trainer = trainer
+        self._vigil = Vigil(self.run, self.config.policy, trainer)
         self._was_started = True
         self._rounds.start_sinks()
         self.status.note_trainer(trainer.id)
@@ -179,6 +203,8 @@ class Supervisor:
             match report:
                 case Beat():
                     self.status.note_beat(report)
+                    if self._vigil is not None:
+                        self._vigil.note(report)
                 case Facts():
                     self._note_facts(report)
                 case _:
@@ -195,19 +221,23 @@ class Supervisor:
     def _on_ending(self, trainer: TrainerProcess, ending: Ending) -> None:
         self._hear_trainer()
         trainer.close()
-        self.trainer, self._leave_by = None, None
+        left_for = None
+        if self._vigil is not None:
+            left_for = self._vigil.leaves_for
+            self._vigil.close(self.status.now, self.events)
+        self.trainer = self._vigil = None
         self.status.forget_trainer()
         self._read_records()
-        self._follow(ending)
+        self._follow(trainer, ending, left_for)
         self.status.write(durable=True)
 
-    def _follow(self, ending: Ending) -> None:
-        """What becomes of the run now."""
+    def _follow(self, trainer: TrainerProcess, ending: Ending, left_for: str | None) -> None:
+        """What becomes of the run now. `left_for`: the signal that the trainer alone was sent."""
         if self._anew is not None:
             reason, self._anew = self._anew, None
             self.spawn(reason)
             return
-        match ending.farewell.reason if ending.farewell else None:
+        match ending.leave:
             case Leave.DONE:
                 self.end(State.DONE)
             case Leave.PARKED:
@@ -215,7 +245,7 @@ class Supervisor:
             case Leave.STOPPED:
                 self.end(State.STOPPED)
             case Leave.SIGNALLED:
-                self.end(State.STOPPED, self.status.now.last_error or "the trainer was told to leave by a signal")
+                self._end_by_signal(trainer, ending, left_for or ending.signal)
             case Leave.MISTAKE:
                 self.status.now.is_mistake = True
                 self.end(State.FAILED, ending.cause)
@@ -224,7 +254,10 @@ class Supervisor:
             case Leave.RETREATED:
                 self._retreat(ending)
             case Leave.CRASHED | Leave.ORPHANED | None:
-                self._after_crash(ending)
+                if left_for is not None and not self._signals.num_noted:  # ended as its grace was over
+                    self._end_by_signal(trainer, ending, left_for)
+                else:
+                    self._after_crash(ending)
             case other:
                 assert_never(other)
 
@@ -241,26 +274,33 @@ class Supervisor:
     def _after_crash(self, ending: Ending) -> None:
         """What was intended decides; else the restart policy."""
         status = self.status.now
-        if status.intent is Intent.STOPPED or self._signals.num_noted:
+        if self._signals.num_noted:
+            self.end(State.STOPPED, f"{status.last_error}; its trainer: {ending.cause}", was_killed=True)
+            return
+        if status.intent is Intent.STOPPED:
             self.end(State.STOPPED, status.last_error, was_killed=True)
             return
-        step = status.step
-        self.events.lifecycle("crashed", ending.cause, step=step, detail={"console": last_console_lines(self.run)})
+        cause = self._crashes.tell(ending, status, self.events)
         if status.intent is Intent.PARKED:
             self.park()
             return
-        self._crashes.append(
-            policy.Crash(time.monotonic(), step, ending.cause, is_exception=ending.farewell is not None)
-        )
-        verdict = policy.after_crash(
-            self._crashes, self.config.policy.max_restarts, self.config.policy.restart_window_s
-        )
+        verdict = self._crashes.judge(ending, cause, self.status.step_of_attempt)
         if verdict.give_up is not None:
             self.end(State.FAILED, verdict.give_up)
             return
-        status.state, status.last_error = State.RESTARTING, ending.cause
+        status.state, status.last_error = State.RESTARTING, cause
         self._restart_at = time.monotonic() + verdict.delay_s
-        self.events.lifecycle("restarting", f"in {verdict.delay_s:.1f} s", step=step)
+        self.events.lifecycle("restarting", f"in {verdict.delay_s:.1f} s", step=status.step)
+
+    def _end_by_signal(self, trainer: TrainerProcess, ending: Ending, name: str | None) -> None:
+        """The supervisor's own signal, else the one that the trainer says or died of."""
+        status = self.status.now
+        if status.signal is None:
+            status.signal = name or "a signal"
+            more = ending.cause if ending.farewell is None else ending.farewell.error
+            text = f"{status.signal} to the trainer (process {trainer.id.pid})"
+            status.last_error = f"{text}: {more}" if more else text
+        self.end(State.STOPPED, status.last_error)
 
     def park(self) -> None:
         """No trainer any more, by order."""

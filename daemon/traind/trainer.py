@@ -18,7 +18,7 @@ import torch
 from rundir.layout import RunDir
 from rundir.records import EVENT_DECODER, ResumeEvent, ResumeRecord, decode_lines
 from rundir.status import Phase, umask_private
-from traind import checkpoint, config, device, lineage
+from traind import checkpoint, config, device, leash, lineage
 from traind.batch_order import BatchOrder
 from traind.checkpoint import Loaded
 from traind.complaint import print_traceback
@@ -50,6 +50,9 @@ class Post:
     order_fd: int
     report_fd: int
     lock_fd: int
+    grace_s: float
+    oom_kills: int
+    """How often the kernel has ended a trainer of this run for want of memory: its micro-batches are to be smaller."""
 
 
 def main() -> int:
@@ -61,10 +64,11 @@ def main() -> int:
     events = EventLog(post.run.events, "trainer", post.attempt, post.run.reserve)
     steering = Steering(Pipe(post.order_fd), pulse, events, paused=post.paused)
     steering.hear_signals()
+    leash.hold(post.order_fd, post.grace_s)
     try:
         reason = _train(post, pulse, events, steering)
     except Leaving as leaving:
-        pulse.farewell(leaving.reason, leaving.error, leaving.retreat)
+        pulse.farewell(leaving.reason, leaving.error, leaving.retreat, signal=steering.signal)
     except ConfigError as error:
         pulse.farewell(Leave.MISTAKE, str(error))
     except Exception as error:  # noqa: BLE001 — the last resort of the process: the whole of it goes to console.log
@@ -86,8 +90,10 @@ def _parse(argv: list[str]) -> Post:
     parser.add_argument("--paused", action="store_true")
     for name in ("order", "report", "lock"):
         parser.add_argument(f"--{name}-fd", type=int, required=True)
-    args = parser.parse_args(argv)
-    return Post(RunDir(args.run), args.attempt, args.reason, args.paused, args.order_fd, args.report_fd, args.lock_fd)
+    parser.add_argument("--grace-s", type=float, default=60.0)
+    parser.add_argument("--oom-kills", type=int, default=0)
+    args = vars(parser.parse_args(argv))
+    return Post(**args | {"run": RunDir(args["run"])})
 
 
 def _cause(error: Exception) -> str:

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections import deque
 from dataclasses import dataclass
 
@@ -12,7 +13,10 @@ import msgspec
 from rundir.control import Order
 from rundir.layout import RunDir
 from rundir.process import ProcessId, identify
-from traind.wire import Farewell, Pipe, Report, tell
+from traind.oom_kill import OomKills
+from traind.wire import Farewell, Leave, Pipe, Report, tell
+
+_TOLD_TO_LEAVE = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,20 +27,47 @@ class Ending:
     """Its last word; None when it had none."""
     cause: str
     """For a person: exit status, signal or exception."""
+    exit_status: int | None = None
+    signal: str | None = None
+    """The name of the one that ended it, or told it to leave."""
+    is_oom_kill: bool = False
+    """The kernel ended it, or a loader worker of it, for want of memory."""
+    console_begin: int = 0
+    """Where this attempt's part of console.log begins."""
+
+    @property
+    def leave(self) -> Leave | None:
+        """Why it left of its own will; None when it did not. A signal that came before it could listen is a reason."""
+        if self.farewell is not None:
+            return self.farewell.reason
+        is_told = self.signal is not None and signal.Signals[self.signal] in _TOLD_TO_LEAVE
+        return Leave.SIGNALLED if is_told else None
 
 
 class TrainerProcess:
     """Owns the process, its group, and the supervisor's ends of its pipes."""
 
-    def __init__(self, run: RunDir, *, attempt: int, reason: str, paused: bool, lock_fd: int) -> None:
+    def __init__(
+        self,
+        run: RunDir,
+        *,
+        attempt: int,
+        reason: str,
+        paused: bool,
+        lock_fd: int,
+        grace_s: float,
+        oom_kills: int,
+    ) -> None:
         order_read, self._order_fd = os.pipe()
         report_read, report_write = os.pipe()
         # The lock's open file description is inherited: a second trainer cannot start while this one lives.
         inherited = (order_read, report_write, lock_fd)
         command = [sys.executable, "-m", "traind.trainer", str(run.path), "--attempt", str(attempt), "--reason", reason]
+        command += ["--grace-s", str(grace_s), "--oom-kills", str(oom_kills)]
         for name, fd in zip(("order", "report", "lock"), inherited, strict=True):
             command += [f"--{name}-fd", str(fd)]
         with open(run.console, "ab") as console:
+            self._console_begin = console.tell()
             self._process = subprocess.Popen(
                 command + (["--paused"] if paused else []),
                 stdin=subprocess.DEVNULL,
@@ -50,8 +81,11 @@ class TrainerProcess:
         os.close(report_write)
         os.set_blocking(self._order_fd, False)
         self._reports = Pipe(report_read)
+        self._heard: list[Report] = []
         self._farewell: Farewell | None = None
         self._unsent: deque[Order] = deque()
+        self._killed_for = ""
+        self._oom_kills = OomKills(self._process.pid, time.monotonic())
         self.id = identify(self._process.pid) or ProcessId(self._process.pid)
 
     @property
@@ -61,11 +95,16 @@ class TrainerProcess:
     def reports(self) -> list[Report]:
         """What it said since the last call. Also sends on what it had no room to hear before."""
         self._send()
-        reports = self._reports.reports()
-        for report in reports:
+        self._oom_kills.look(time.monotonic())
+        self._hear()
+        heard, self._heard = self._heard, []
+        return heard
+
+    def _hear(self) -> None:
+        for report in self._reports.reports():
+            self._heard.append(report)
             if isinstance(report, Farewell):
                 self._farewell = report
-        return reports
 
     def order(self, order: Order) -> None:
         """Hand over an order, as soon as it reads. `by` is cut: a line must fit the pipe's atomic write."""
@@ -81,24 +120,43 @@ class TrainerProcess:
         """Ask it to checkpoint and leave."""
         self._process.terminate()
 
-    def kill(self) -> None:
-        """End it and all it started, now."""
+    def dump_stacks(self) -> None:
+        """Have it write the stack of every thread into console.log; it needs no safe point for that."""
+        self._process.send_signal(signal.SIGUSR2)
+
+    def kill(self, why: str = "") -> None:
+        """End it and all it started, now. `why`: the cause of its end, if it is no order."""
+        self._killed_for = why or self._killed_for
         try:
             os.killpg(self._process.pid, signal.SIGKILL)
         except ProcessLookupError:
             return
 
     def ended(self) -> Ending | None:
-        """How it ended; None while it lives. Call `reports` once more before trusting the farewell."""
+        """How it ended; None while it lives. `reports` has its last words once more to give."""
         code = self._process.poll()
         if code is None:
             return None
         self.kill()  # loader workers that outlived it
-        self.reports()
-        cause = f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit status {code}"
-        if self._farewell is not None and self._farewell.error:
-            cause = self._farewell.error
-        return Ending(self._farewell, cause)
+        self._hear()
+        name = signal.Signals(-code).name if code < 0 else None
+        error = None if self._farewell is None else self._farewell.error
+        told_by = None if self._farewell is None else self._farewell.signal
+        # A loader worker is the likelier victim: it is told by its parent in these words.
+        was_killed = name == "SIGKILL" if error is None else "is killed by signal: Killed" in error
+        is_oom_kill = was_killed and not self._killed_for and self._oom_kills.has_one_come()
+        if is_oom_kill:
+            cause = "killed by the kernel: out of memory" + (f" ({error})" if error else "")
+        else:
+            cause = error or self._killed_for or (f"exit status {code}" if name is None else f"killed by {name}")
+        return Ending(
+            self._farewell,
+            cause,
+            exit_status=None if name else code,
+            signal=name or told_by,
+            is_oom_kill=is_oom_kill,
+            console_begin=self._console_begin,
+        )
 
     def close(self) -> None:
         os.close(self._order_fd)

@@ -1,13 +1,12 @@
 """The supervisor as a reader of its own run: outcomes that the trainer wrote, and the alert rules over its records."""
 
-import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from rundir.alerts import AlertChange, Engine
+from rundir.alerts import RULES, AlertChange, Engine
 from rundir.atomic import write_atomic
 from rundir.layout import RunDir
 from rundir.records import (
@@ -20,7 +19,6 @@ from rundir.records import (
     decode_lines,
     encode,
 )
-from rundir.secret import redact
 from rundir.tail import Tail
 
 
@@ -43,7 +41,7 @@ class RecordWatch:
         records: list[EventRecord] = []
         for lines in _chunks(self._events):
             records += decode_lines(lines, EVENT_DECODER).records
-        self._num_known += sum(isinstance(record, AlertEvent) for record in records)
+        self._num_known += sum(isinstance(record, AlertEvent) and record.rule in RULES for record in records)
         return records
 
     def alert_changes(self) -> list[AlertChange]:
@@ -96,15 +94,3 @@ def _chunks(tail: Tail) -> Iterator[bytes]:
 def newest_checkpoint(events: list[EventRecord]) -> str | None:
     """The path of the last checkpoint that these events tell of, relative to the run directory."""
     return next((event.path for event in reversed(events) if isinstance(event, CheckpointEvent)), None)
-
-
-def last_console_lines(run: RunDir, num_bytes: int = 2000) -> str:
-    """The end of console.log, for the event of a crash, without the secrets that a library may have printed."""
-    try:
-        with open(run.console, "rb") as file:
-            # From further back than is kept: of a secret that begins before the cut, the rest would not be known.
-            file.seek(max(0, file.seek(0, os.SEEK_END) - 3 * num_bytes))
-            text = file.read().decode("utf-8", "replace")
-    except OSError:
-        return ""
-    return redact(text, os.environ)[-num_bytes:]

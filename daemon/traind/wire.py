@@ -49,6 +49,8 @@ class Beat(msgspec.Struct, tag="beat", omit_defaults=True, kw_only=True):
     epoch: float | None = None
     total_steps: int | None = None
     total_epochs: float | None = None
+    signal: str | None = None
+    """The name of the one that has just told the trainer to leave, though it may be long before it can."""
 
 
 class Facts(msgspec.Struct, tag="facts", omit_defaults=True, kw_only=True):
@@ -79,6 +81,8 @@ class Farewell(msgspec.Struct, tag="farewell", omit_defaults=True, kw_only=True)
     reason: Leave
     error: str | None = None
     retreat: Retreat | None = None
+    signal: str | None = None
+    """The name of the one that told it to leave."""
 
 
 Report: TypeAlias = Beat | Facts | Farewell
@@ -159,29 +163,36 @@ class Pulse:
         self.phase = phase
         self._beat()
 
+    def told_to_leave(self, signal: str) -> None:
+        """Say so at once; from the signal's handler, whatever it has interrupted."""
+        self._beat(Phase.LEAVING, signal)
+
     def safe_point(self) -> None:
         self.safe_points += 1
         if time.monotonic() - self._last_beat >= self.EVERY_S:
             self._beat()
 
-    def _beat(self) -> None:
+    def _beat(self, phase: Phase | None = None, signal: str | None = None) -> None:
         self._last_beat = time.monotonic()
         tell(
             self._fd,
             Beat(
-                phase=self.phase,
+                phase=phase or self.phase,
                 step=self.step,
                 safe_points=self.safe_points,
                 epoch=self.epoch,
                 total_steps=self.total_steps,
                 total_epochs=self.total_epochs,
+                signal=signal,
             ),
         )
 
     def facts(self, facts: Facts) -> None:
         tell(self._fd, facts, patience_s=5.0)
 
-    def farewell(self, reason: Leave, error: str | None = None, retreat: Retreat | None = None) -> None:
+    def farewell(
+        self, reason: Leave, error: str | None = None, retreat: Retreat | None = None, *, signal: str | None = None
+    ) -> None:
         self._beat()
         text = None if error is None else redact(error, os.environ)[:MAX_TEXT]  # else a cut secret would pass
-        tell(self._fd, Farewell(reason=reason, error=text, retreat=retreat), patience_s=5.0)
+        tell(self._fd, Farewell(reason=reason, error=text, retreat=retreat, signal=signal), patience_s=5.0)

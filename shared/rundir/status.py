@@ -107,6 +107,10 @@ class Status(msgspec.Struct, omit_defaults=True, kw_only=True):
     last_error: str | None = None
     is_mistake: bool = False
     """The run failed by its configuration or data, not by a fault: starting it again as it is would be of no use."""
+    signal: str | None = None
+    """The one that ended the run, e.g. SIGTERM: it was neither done nor stopped by order."""
+    oom_kills: int = 0
+    """How often the kernel has ended a trainer of this run for want of memory."""
     checkpoint: str | None = None
     """The newest whole checkpoint, relative to the run directory."""
     control: ControlPosition | None = None

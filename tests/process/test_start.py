@@ -173,7 +173,10 @@ def test_sigterm_to_the_supervisor_checkpoints_and_ends(traind: Traind, config: 
     os.kill(heart.process.pid, signal.SIGTERM)
     eventually(lambda: status_of(run).state.has_ended, 30.0)
     ended = status_of(run)
-    assert (ended.state, ended.last_error) == (State.STOPPED, "ended by SIGTERM")
+    assert (ended.state, ended.last_error) == (
+        State.STOPPED,
+        f"SIGTERM to the supervisor (process {heart.process.pid})",
+    )
     assert ended.checkpoint == f"checkpoints/step-{ended.step:08d}"
     eventually(lambda: not process.is_alive(heart.process))
     traind.ok("resume")

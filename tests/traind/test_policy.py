@@ -7,7 +7,7 @@ def killed(at: float, step: int = 5) -> Crash:
     return Crash(at, step, "killed by SIGKILL", is_exception=False)
 
 
-def raised(at: float, step: int = 5, cause: str = "ValueError: x") -> Crash:
+def raised(at: float, step: int | None = 5, cause: str = "ValueError: x") -> Crash:
     return Crash(at, step, cause, is_exception=True)
 
 
@@ -29,5 +29,8 @@ def test_the_same_exception_at_the_same_step_twice_fails_the_run() -> None:
     assert verdict.give_up is not None
     assert "step 5" in verdict.give_up
     assert after_crash([raised(0), raised(1, step=6)], 9, 600).give_up is None
+    assert after_crash([raised(0), raised(1, step=None)], 9, 600).give_up is None
+    loading = after_crash([raised(0, step=None), raised(1, step=None)], 9, 600)
+    assert "while loading twice" in (loading.give_up or "")
     assert after_crash([raised(0), raised(1, cause="KeyError: y")], 9, 600).give_up is None
     assert after_crash([killed(0), killed(1)], 9, 600).give_up is None

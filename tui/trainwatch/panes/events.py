@@ -19,6 +19,7 @@ from trainwatch.store import EventView, Store
 
 _WHAT_STYLES = {
     "crashed": "alert", "failed": "alert", "checkpoint_failed": "alert", "disk_full": "alert", "restarting": "warn",
+    "stalled": "alert", "stall_over": "ok", "unattended": "warn",
     "sink_failed": "warn", "control_distrusted": "alert", "control_ok": "ok", "report": "ok",
     "paused": "warn", "parked": "warn", "done": "ok", "training": "ok", "resumed": "ok", "disk_ok": "ok",
 }  # fmt: skip

@@ -1,0 +1,82 @@
+"""The kernel ends a trainer for want of memory, in a memory cgroup made for it; where none can be made, no test."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from rundir import layout
+from rundir.layout import RunDir
+from rundir.status import State
+from tests.conftest import eventually
+from tests.process.seen import trainers_of
+from tests.process.tiny_run import Traind, kill_trainer, status_of
+from tests.process.trouble import LONG, lifecycle, trouble
+from traind.oom_kill import counter_file
+
+LIMIT_BYTES = 1200 * 1024**2
+
+
+@pytest.fixture
+def small_cgroup() -> Iterator[Path]:
+    """A memory cgroup below our own."""
+    counter = counter_file(os.getpid())
+    if counter is None:
+        pytest.skip("no memory cgroup that counts its OOM kills")
+    directory = counter.parent / f"traind-test-{os.getpid()}"
+    limit = "memory.limit_in_bytes" if counter.name == "memory.oom_control" else "memory.max"
+    try:
+        directory.mkdir()
+    except OSError as error:
+        pytest.skip(f"a memory cgroup cannot be made here: {error}")
+    try:
+        (directory / limit).write_text(str(LIMIT_BYTES), encoding="ascii")
+    except OSError as error:
+        directory.rmdir()
+        pytest.skip(f"a memory cgroup cannot be limited here: {error}")
+    yield directory
+    eventually(lambda: _is_removed(directory))
+
+
+def _is_removed(directory: Path) -> bool:
+    try:
+        directory.rmdir()
+    except OSError:
+        return False
+    return True
+
+
+@pytest.mark.slow
+def test_a_kill_by_the_kernel_is_told_apart_from_one_by_a_person(
+    traind: Traind, tmp_path: Path, small_cgroup: Path
+) -> None:
+    made = trouble(tmp_path, "x = b'x' * (16 * 2**30)")
+    overrides = [word for setting in LONG for word in ("--set", setting)]
+    inside = f"echo $$ > {small_cgroup}/cgroup.procs && exec " + '"$@"'
+    command = [sys.executable, "-m", "traind.cli", "start", str(made.config), *overrides]
+    begun = subprocess.run(
+        ["/bin/sh", "-c", inside, "sh", *command], cwd=tmp_path, capture_output=True, text=True, timeout=90, check=False
+    )
+    assert begun.returncode == 0, begun.stderr
+    run = RunDir(layout.find_runs(tmp_path / "runs")[0].path)
+    made.make()
+    (crashed,) = eventually(lambda: lifecycle(run, "crashed"), 40.0)
+    assert crashed.message == "killed by the kernel: out of memory"
+    assert (crashed.detail or {})["oom_kill"] is True
+    eventually(lambda: status_of(run).attempt == 2 and status_of(run).state is State.RUNNING, 60.0)
+    assert status_of(run).oom_kills == 1
+    (trainer,) = {pid for pid in trainers_of(run) if b"--oom-kills" in Path(f"/proc/{pid}/cmdline").read_bytes()}
+    words = Path(f"/proc/{trainer}/cmdline").read_bytes().split(b"\0")
+    assert words[words.index(b"--oom-kills") + 1] == b"1"
+    # A new trainer counts anew.
+    traind.ok("park", str(run.path))
+    traind.ok("resume", str(run.path))
+    eventually(lambda: status_of(run).state is State.RUNNING, 60.0)
+    kill_trainer(run)
+    eventually(lambda: len(lifecycle(run, "crashed")) == 2, 20.0)
+    assert lifecycle(run, "crashed")[1].message == "killed by SIGKILL"
+    assert status_of(run).oom_kills == 1
+    traind.ok("kill", str(run.path))
