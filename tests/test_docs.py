@@ -10,7 +10,10 @@ REPOSITORY = Path(__file__).parents[1]
 
 @pytest.mark.parametrize(
     "name",
-    ["docs/architecture.md", "README.md", "docs/protocol.md", "docs/decisions.md", "docs/check.md", "SECURITY.md"],
+    [
+        *("docs/architecture.md", "README.md", "docs/protocol.md", "docs/decisions.md", "docs/check.md"),
+        *("SECURITY.md", "docs/reboot.md"),
+    ],
 )
 def test_every_file_that_is_named_is_there(name: str) -> None:
     text = (REPOSITORY / name).read_text(encoding="utf-8")

@@ -81,20 +81,7 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("--json", action="store_true")
     check.set_defaults(act=_check)
 
-    for verb, text in ORDER_VERBS.items():
-        order = _run_verb(verbs, verb, text, runs_dir)
-        order.set_defaults(act=_order, verb=verb)
-    turn = _run_verb(verbs, "set", "turn a dial of a run: " + ", ".join(SETTABLE), runs_dir, optional=False)
-    turn.add_argument("values", nargs="+", metavar="KEY=VALUE", help="e.g. lr=1e-5; replan=true stretches the schedule")
-    turn.set_defaults(act=_order, verb="set")
-    back = _run_verb(verbs, "rollback", "go back to a checkpoint; what came after it is put aside", runs_dir)
-    back.add_argument("--step", type=int, help="of the checkpoint (default: the newest whole one)")
-    back.add_argument("--lr-factor", type=float, metavar="F", help="multiplies the learning rate, e.g. 0.5")
-    back.set_defaults(act=_rollback)
-    note = _run_verb(verbs, "note", "write a remark into the run's events", runs_dir, optional=False)
-    note.add_argument("text", nargs="+")
-    note.set_defaults(act=_order, verb="note")
-
+    _add_orders(verbs, runs_dir)
     listing = verbs.add_parser("list", parents=[runs_dir], help="all runs, newest first")
     listing.add_argument("--json", action="store_true")
     listing.set_defaults(act=_list)
@@ -117,6 +104,27 @@ def _parser() -> argparse.ArgumentParser:
     wait = _run_verb(verbs, "wait", "return when the run has ended, with its result", runs_dir)
     wait.set_defaults(act=_wait)
     return parser
+
+
+def _add_orders(
+    verbs: "argparse._SubParsersAction[argparse.ArgumentParser]", runs_dir: argparse.ArgumentParser
+) -> None:
+    for verb, text in ORDER_VERBS.items():
+        order = _run_verb(verbs, verb, text, runs_dir)
+        order.set_defaults(act=_order, verb=verb)
+        if verb == "resume":
+            order.set_defaults(act=_resume)
+            order.add_argument("--all", action="store_true", help="after a reboot: every run that was going on")
+    turn = _run_verb(verbs, "set", "turn a dial of a run: " + ", ".join(SETTABLE), runs_dir, optional=False)
+    turn.add_argument("values", nargs="+", metavar="KEY=VALUE", help="e.g. lr=1e-5; replan=true stretches the schedule")
+    turn.set_defaults(act=_order, verb="set")
+    back = _run_verb(verbs, "rollback", "go back to a checkpoint; what came after it is put aside", runs_dir)
+    back.add_argument("--step", type=int, help="of the checkpoint (default: the newest whole one)")
+    back.add_argument("--lr-factor", type=float, metavar="F", help="multiplies the learning rate, e.g. 0.5")
+    back.set_defaults(act=_rollback)
+    note = _run_verb(verbs, "note", "write a remark into the run's events", runs_dir, optional=False)
+    note.add_argument("text", nargs="+")
+    note.set_defaults(act=_order, verb="note")
 
 
 def _run_verb(
@@ -170,6 +178,16 @@ def _rollback(args: argparse.Namespace, argv: list[str]) -> int:
     given = {"step": args.step, "lr_factor": args.lr_factor}
     values = {key: value for key, value in given.items() if value is not None}
     return order(args.run, args.runs_dir, Verb.ROLLBACK, values, argv)
+
+
+def _resume(args: argparse.Namespace, argv: list[str]) -> int:
+    if not args.all:
+        return _order(args, argv)
+    from traind.command_resume_all import resume_all
+
+    if args.run != LATEST:
+        raise ConfigError(f"resume {args.run} --all: give a run or --all; --runs-dir says where to look")
+    return resume_all(args.runs_dir, argv)
 
 
 def _list(args: argparse.Namespace, argv: list[str]) -> int:  # noqa: ARG001

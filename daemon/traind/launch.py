@@ -12,13 +12,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from rundir import layout, process
+from rundir import layout
 from rundir.atomic import write_atomic
 from rundir.control import Order, Verb, distrusted, new_order_id, send
 from rundir.layout import RunDir
 from rundir.records import EVENT_DECODER, OutcomeEvent, decode_lines
 from rundir.secret import redact
-from rundir.status import HEARTBEAT_S, Liveness, State, Status, liveness, read_status, write_status
+from rundir.status import HEARTBEAT_S, Liveness, State, Status, liveness, observe, read_status, write_status
 from rundir.tail import Tail
 from traind import config
 from traind.config import Config, ConfigError
@@ -106,7 +106,7 @@ def is_supervisor_alive(run: RunDir) -> bool:
     status = read_status(run.status_json)
     if status is None or status.supervisor is None or status.supervisor.process.pid == os.getpid():
         return False
-    return process.is_alive(status.supervisor.process)
+    return observe(status, time.time()).supervisor_alive
 
 
 def give_order(run: RunDir, verb: Verb, args: dict[str, object], argv: list[str]) -> OutcomeEvent | None:

@@ -78,7 +78,7 @@ class Steering:
             self.signal, self._signalled_at = signal.Signals(signum).name, now
             self._pulse.told_to_leave(self.signal)
         elif now - self._signalled_at > SAME_SIGNAL_S:
-            self._pulse.farewell(Leave.SIGNALLED, "told twice: left without a checkpoint", signal=self.signal)
+            self._pulse.farewell(Leave.SIGNALLED, "told twice: left without a checkpoint")
             os._exit(0)
 
     def attach(self, loop: Steered) -> None:

@@ -8,14 +8,13 @@ import os
 import select
 import time
 from functools import partial
-from typing import assert_never
 
 from rundir import process
 from rundir.layout import RunDir
 from rundir.status import HEARTBEAT_S, Intent, State
 from traind import identity
+from traind.aftermath import Aftermath
 from traind.config import Config
-from traind.crashes import Crashes
 from traind.eventlog import EventLog
 from traind.order_effects import OrderEffects
 from traind.rounds import Rounds
@@ -23,7 +22,7 @@ from traind.signals import Signals
 from traind.status_file import StatusFile, write_or_log
 from traind.trainer_process import Ending, TrainerProcess
 from traind.vigil import Vigil, clear_left_open
-from traind.wire import Beat, Facts, Leave
+from traind.wire import Beat, Facts, Retreat
 
 TICK_S = 0.05
 
@@ -45,11 +44,9 @@ class Supervisor:
         last_seq = max((event.seq for event in history if event.writer == "supervisor"), default=0)
         self.events = EventLog(run.events, "supervisor", self.status.now.attempt, run.reserve, last_seq=last_seq)
         clear_left_open(history, self.events, self.status.now.step)
-        self._crashes = Crashes(run, config.policy)
+        self._aftermath = Aftermath(run, config.policy, self)
         self._vigil: Vigil | None = None
         self._restart_at: float | None = None
-        self._anew: str | None = None
-        """Why another trainer is started as soon as the one that is being ended has ended."""
         self._signals = Signals()
         self._beat_due_at = 0.0
         self._was_started = False
@@ -168,7 +165,7 @@ class Supervisor:
     def begin_anew(self, reason: str) -> None:
         """End the trainer at once: what it has done since the last checkpoint is not wanted. Then start another."""
         if self.trainer is not None:
-            self._anew = reason
+            self._aftermath.begin_anew = reason
             self.trainer.kill()
 
     def spawn(self, reason: str) -> None:
@@ -203,8 +200,8 @@ class Supervisor:
             match report:
                 case Beat():
                     self.status.note_beat(report)
-                    if self._vigil is not None:
-                        self._vigil.note(report)
+                    if report.signal is not None and self._vigil is not None:
+                        self._vigil.await_leaving()
                 case Facts():
                     self._note_facts(report)
                 case _:
@@ -221,86 +218,25 @@ class Supervisor:
     def _on_ending(self, trainer: TrainerProcess, ending: Ending) -> None:
         self._hear_trainer()
         trainer.close()
-        left_for = None
         if self._vigil is not None:
-            left_for = self._vigil.leaves_for
             self._vigil.close(self.status.now, self.events)
         self.trainer = self._vigil = None
         self.status.forget_trainer()
         self._read_records()
-        self._follow(trainer, ending, left_for)
+        self._aftermath.follow(ending)
         self.status.write(durable=True)
 
-    def _follow(self, trainer: TrainerProcess, ending: Ending, left_for: str | None) -> None:
-        """What becomes of the run now. `left_for`: the signal that the trainer alone was sent."""
-        if self._anew is not None:
-            reason, self._anew = self._anew, None
-            self.spawn(reason)
-            return
-        match ending.leave:
-            case Leave.DONE:
-                self.end(State.DONE)
-            case Leave.PARKED:
-                self.park()
-            case Leave.STOPPED:
-                self.end(State.STOPPED)
-            case Leave.SIGNALLED:
-                self._end_by_signal(trainer, ending, left_for or ending.signal)
-            case Leave.MISTAKE:
-                self.status.now.is_mistake = True
-                self.end(State.FAILED, ending.cause)
-            case Leave.GAVE_UP:
-                self.end(State.FAILED, ending.cause)
-            case Leave.RETREATED:
-                self._retreat(ending)
-            case Leave.CRASHED | Leave.ORPHANED | None:
-                if left_for is not None and not self._signals.num_noted:  # ended as its grace was over
-                    self._end_by_signal(trainer, ending, left_for)
-                else:
-                    self._after_crash(ending)
-            case other:
-                assert_never(other)
+    @property
+    def is_told_to_leave(self) -> bool:
+        return self._signals.num_noted > 0
 
-    def _retreat(self, ending: Ending) -> None:
-        wish = ending.farewell.retreat if ending.farewell else None
-        if wish is None:
-            self._after_crash(ending)
-            return
-        held = self._orders.retreat(wish, self.config.policy)
-        if held is not None:
-            self.events.lifecycle("held", held, step=self.status.now.step)
-        self.spawn("rollback" if held is None else "restart")
+    def restart_in(self, delay_s: float) -> None:
+        """Start another trainer then."""
+        self._restart_at = time.monotonic() + delay_s
 
-    def _after_crash(self, ending: Ending) -> None:
-        """What was intended decides; else the restart policy."""
-        status = self.status.now
-        if self._signals.num_noted:
-            self.end(State.STOPPED, f"{status.last_error}; its trainer: {ending.cause}", was_killed=True)
-            return
-        if status.intent is Intent.STOPPED:
-            self.end(State.STOPPED, status.last_error, was_killed=True)
-            return
-        cause = self._crashes.tell(ending, status, self.events)
-        if status.intent is Intent.PARKED:
-            self.park()
-            return
-        verdict = self._crashes.judge(ending, cause, self.status.step_of_attempt)
-        if verdict.give_up is not None:
-            self.end(State.FAILED, verdict.give_up)
-            return
-        status.state, status.last_error = State.RESTARTING, cause
-        self._restart_at = time.monotonic() + verdict.delay_s
-        self.events.lifecycle("restarting", f"in {verdict.delay_s:.1f} s", step=status.step)
-
-    def _end_by_signal(self, trainer: TrainerProcess, ending: Ending, name: str | None) -> None:
-        """The supervisor's own signal, else the one that the trainer says or died of."""
-        status = self.status.now
-        if status.signal is None:
-            status.signal = name or "a signal"
-            more = ending.cause if ending.farewell is None else ending.farewell.error
-            text = f"{status.signal} to the trainer (process {trainer.id.pid})"
-            status.last_error = f"{text}: {more}" if more else text
-        self.end(State.STOPPED, status.last_error)
+    def retreat(self, wish: Retreat) -> str | None:
+        """Go back for bad numbers; why the run is held instead, where it did so often enough."""
+        return self._orders.retreat(wish, self.config.policy)
 
     def park(self) -> None:
         """No trainer any more, by order."""

@@ -68,7 +68,7 @@ def main() -> int:
     try:
         reason = _train(post, pulse, events, steering)
     except Leaving as leaving:
-        pulse.farewell(leaving.reason, leaving.error, leaving.retreat, signal=steering.signal)
+        pulse.farewell(leaving.reason, leaving.error, leaving.retreat)
     except ConfigError as error:
         pulse.farewell(Leave.MISTAKE, str(error))
     except Exception as error:  # noqa: BLE001 — the last resort of the process: the whole of it goes to console.log

@@ -14,7 +14,7 @@ from rundir.control import Order
 from rundir.layout import RunDir
 from rundir.process import ProcessId, identify
 from traind.oom_kill import OomKills
-from traind.wire import Farewell, Leave, Pipe, Report, tell
+from traind.wire import Beat, Farewell, Leave, Pipe, Report, tell
 
 _TOLD_TO_LEAVE = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
 
@@ -29,7 +29,10 @@ class Ending:
     """For a person: exit status, signal or exception."""
     exit_status: int | None = None
     signal: str | None = None
-    """The name of the one that ended it, or told it to leave."""
+    """The name of the one that ended it."""
+    told_by: str | None = None
+    """The name of the one that had told it to leave."""
+    pid: int = 0
     is_oom_kill: bool = False
     """The kernel ended it, or a loader worker of it, for want of memory."""
     console_begin: int = 0
@@ -40,8 +43,7 @@ class Ending:
         """Why it left of its own will; None when it did not. A signal that came before it could listen is a reason."""
         if self.farewell is not None:
             return self.farewell.reason
-        is_told = self.signal is not None and signal.Signals[self.signal] in _TOLD_TO_LEAVE
-        return Leave.SIGNALLED if is_told else None
+        return Leave.SIGNALLED if self.signal is not None and self.signal == self.told_by else None
 
 
 class TrainerProcess:
@@ -83,6 +85,7 @@ class TrainerProcess:
         self._reports = Pipe(report_read)
         self._heard: list[Report] = []
         self._farewell: Farewell | None = None
+        self._told_by: str | None = None
         self._unsent: deque[Order] = deque()
         self._killed_for = ""
         self._oom_kills = OomKills(self._process.pid, time.monotonic())
@@ -105,6 +108,8 @@ class TrainerProcess:
             self._heard.append(report)
             if isinstance(report, Farewell):
                 self._farewell = report
+            if isinstance(report, Beat) and report.signal is not None:
+                self._told_by = report.signal
 
     def order(self, order: Order) -> None:
         """Hand over an order, as soon as it reads. `by` is cut: a line must fit the pipe's atomic write."""
@@ -141,7 +146,8 @@ class TrainerProcess:
         self._hear()
         name = signal.Signals(-code).name if code < 0 else None
         error = None if self._farewell is None else self._farewell.error
-        told_by = None if self._farewell is None else self._farewell.signal
+        if name is not None and signal.Signals[name] in _TOLD_TO_LEAVE:  # before it could listen
+            self._told_by = name
         # A loader worker is the likelier victim: it is told by its parent in these words.
         was_killed = name == "SIGKILL" if error is None else "is killed by signal: Killed" in error
         is_oom_kill = was_killed and not self._killed_for and self._oom_kills.has_one_come()
@@ -153,7 +159,9 @@ class TrainerProcess:
             self._farewell,
             cause,
             exit_status=None if name else code,
-            signal=name or told_by,
+            signal=name,
+            told_by=self._told_by,
+            pid=self._process.pid,
             is_oom_kill=is_oom_kill,
             console_begin=self._console_begin,
         )

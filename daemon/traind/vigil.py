@@ -17,7 +17,6 @@ from traind.crash_report import MAX_TRACEBACK, read_console
 from traind.eventlog import EventLog
 from traind.stall import Recovered, Stalled, StallWatch
 from traind.trainer_process import TrainerProcess
-from traind.wire import Beat
 
 STACKS_S = 1.0
 """What the trainer is given to write its stacks; one that is stopped writes them when it goes on."""
@@ -34,8 +33,6 @@ class Vigil:
         self._restarts = settings.on_stall == "restart"
         self._grace_s = settings.grace_s
         self._leave_by: float | None = None
-        self.leaves_for: str | None = None
-        """The name of a signal that went to it alone: nobody here told it to leave."""
         self._trainer = trainer
         self._watch = StallWatch(settings.stall_s)
         self._untold: tuple[Stalled, int, float] | None = None
@@ -43,14 +40,9 @@ class Vigil:
         self._is_open = False
 
     def await_leaving(self) -> None:
-        """It is told to leave: it is ended unless it does within `grace_s`."""
-        self._leave_by = time.monotonic() + self._grace_s
-
-    def note(self, beat: Beat) -> None:
-        """What it has just said."""
-        if beat.signal is not None and self._leave_by is None:
-            self.leaves_for = beat.signal
-            self.await_leaving()
+        """It was told to leave: it is ended unless it does within `grace_s` of the first time."""
+        if self._leave_by is None:
+            self._leave_by = time.monotonic() + self._grace_s
 
     def look(self, status: Status, events: EventLog) -> None:
         """Call it at every tick. Ends the trainer where its grace is over, or the policy on stalls says so."""

@@ -81,8 +81,6 @@ class Farewell(msgspec.Struct, tag="farewell", omit_defaults=True, kw_only=True)
     reason: Leave
     error: str | None = None
     retreat: Retreat | None = None
-    signal: str | None = None
-    """The name of the one that told it to leave."""
 
 
 Report: TypeAlias = Beat | Facts | Farewell
@@ -190,9 +188,7 @@ class Pulse:
     def facts(self, facts: Facts) -> None:
         tell(self._fd, facts, patience_s=5.0)
 
-    def farewell(
-        self, reason: Leave, error: str | None = None, retreat: Retreat | None = None, *, signal: str | None = None
-    ) -> None:
+    def farewell(self, reason: Leave, error: str | None = None, retreat: Retreat | None = None) -> None:
         self._beat()
         text = None if error is None else redact(error, os.environ)[:MAX_TEXT]  # else a cut secret would pass
-        tell(self._fd, Farewell(reason=reason, error=text, retreat=retreat, signal=signal), patience_s=5.0)
+        tell(self._fd, Farewell(reason=reason, error=text, retreat=retreat), patience_s=5.0)
