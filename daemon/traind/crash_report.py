@@ -40,6 +40,8 @@ def read_console(path: Path, begin: int) -> str:
             text = file.read(READ_BYTES).decode("utf-8", "replace")
     except OSError:
         return ""
+    if end - READ_BYTES > begin:  # what is left of a secret that was cut would not be known
+        text = text.partition("\n")[2] or text
     return redact(text, os.environ)
 
 

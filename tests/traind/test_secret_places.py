@@ -11,11 +11,11 @@ from rundir.status import Phase
 from traind import identity
 from traind.config import Config, ConfigError, check
 from traind.config_secret import refuse_secrets
+from traind.crash_report import read_console, report_of
 from traind.eventlog import EventLog
 from traind.export.log import as_markdown
 from traind.export.page import as_html
 from traind.export.recording import read_recording
-from traind.watch import last_console_lines
 from traind.wire import MAX_TEXT, Facts, Farewell, Leave, Pipe, Pulse
 
 TOKEN = "plantedPlantedPlanted"  # noqa: S105
@@ -61,7 +61,9 @@ def test_a_farewell_is_masked_before_it_is_cut(num_before: int) -> None:
 @pytest.mark.parametrize("num_after", [0, 1990, 2000, 2010])
 def test_the_end_of_the_console_is_masked_before_it_is_cut(run_dir: RunDir, num_after: int) -> None:
     run_dir.console.write_text("begin " * 2000 + TOKEN + "y" * num_after, encoding="utf-8")
-    assert TOKEN[-5:] not in last_console_lines(run_dir)
+    report = report_of(read_console(run_dir.console, 0))
+    assert report.console
+    assert TOKEN[-5:] not in report.console
 
 
 def test_exports_of_a_directory_that_was_written_elsewhere(run_dir: RunDir, monkeypatch: pytest.MonkeyPatch) -> None:
