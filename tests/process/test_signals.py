@@ -113,6 +113,33 @@ def test_a_foreground_supervisor_leaves_with_the_code_of_a_stop(
 
 
 @pytest.mark.slow
+def test_both_told_at_once_lose_no_checkpoint(traind: Traind, config: Path) -> None:
+    """As systemd does it; the supervisor then sends it on, and the trainer has it twice."""
+    run = traind.start(config, *LONG)
+    pids = [pid_of(run, who) for who in ("trainer", "supervisor")]
+    for pid in pids:
+        os.kill(pid, signal.SIGTERM)
+    assert_left(run, signal.SIGTERM, "supervisor", pids[1])
+    assert status_of(run).checkpoint == f"checkpoints/step-{status_of(run).step:08d}"
+
+
+@pytest.mark.slow
+def test_a_parked_run_stays_parked_when_its_supervisor_is_told_to_leave(traind: Traind, config: Path) -> None:
+    run = traind.start(config, *LONG)
+    traind.ok("park", str(run.path))
+    heart = status_of(run).supervisor
+    assert heart is not None
+    os.kill(heart.process.pid, signal.SIGTERM)
+    eventually(lambda: not process.is_alive(heart.process))
+    status = status_of(run)
+    assert (status.state, status.intent, status.signal) == (State.PARKED, Intent.PARKED, None)
+    assert [event.message.split()[0] for event in lifecycle(run, "unattended")] == ["SIGTERM"]
+    assert "unattended" in traind.ok("status", str(run.path))
+    traind.ok("resume", str(run.path))
+    traind.ok("kill", str(run.path))
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("who", ["supervisor", "trainer"])
 def test_told_twice_it_leaves_at_once(traind: Traind, tmp_path: Path, who: str) -> None:
     """In a step that never ends, so that no safe point comes, with a minute of grace to go."""
