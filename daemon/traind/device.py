@@ -54,14 +54,14 @@ def _device(wanted: str) -> tuple[torch.device, str]:
         return torch.device("mps"), "mps, the GPU found"
     if wanted == "auto":
         return torch.device("cpu"), f"cpu, chosen by auto: {_why_no_cuda()}"
-    raise ConfigError(f"train.device = {wanted!r}: {_why_no_cuda()}; set it to cpu or auto to train on the CPU")
+    raise ConfigError(f"train.device = {wanted!r}: {_why_no_cuda()}; set it to cpu or auto for the CPU")
 
 
 def _mps() -> tuple[torch.device, str]:
     if torch.backends.mps.is_available():
         return torch.device("mps"), "mps, as configured"
     why = "macOS is too old for it" if torch.backends.mps.is_built() else f"this torch ({torch.__version__}) has none"
-    raise ConfigError(f'train.device = "mps": {why}; set it to cpu or auto to train on the CPU')
+    raise ConfigError(f'train.device = "mps": {why}; set it to cpu or auto for the CPU')
 
 
 def float_of(device: torch.device) -> torch.dtype:

@@ -124,7 +124,11 @@ def machine_rows(recording: Recording) -> list[Row]:
         rows.append(("GPU", f"{gpu}, {size(memory)}" + (f", at most {size(peak)} in use" if peak else "")))
     if info is not None and info.threads is not None:
         rows.append(
-            ("CPU", f"{info.threads} threads of torch" + (f", {info.cpu_capability}" if info.cpu_capability else ""))
+            (
+                "CPU",
+                f"{info.threads} thread{'' if info.threads == 1 else 's'} of torch"
+                + (f", {info.cpu_capability}" if info.cpu_capability else ""),
+            )
         )
     totals = [record.mem_total_bytes for record in recording.system if record.mem_total_bytes]
     used = [record.run_rss_bytes for record in recording.system if record.run_rss_bytes]

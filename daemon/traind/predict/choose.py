@@ -6,6 +6,7 @@ from pathlib import Path
 import msgspec
 
 from rundir.layout import RunDir
+from rundir.status import State, read_status
 from traind import lineage, manifest
 from traind.config import ConfigError
 from traind.manifest import InvalidCheckpointError
@@ -42,7 +43,7 @@ def choose(source: Source, wanted: str | None) -> Chosen:
 def _of_run(run: RunDir, wanted: str | None) -> tuple[Path, list[str]]:
     paths = lineage.paths(run)
     if not paths:
-        raise ConfigError(f"{run.path}: no checkpoint yet; `traind checkpoint {run.id}` makes one of a live run")
+        raise ConfigError(f"{run.path}: {_why_none(run)}")
     best = _best(run, paths)
     if wanted is not None:
         path = _wanted(run, paths, best, wanted)
@@ -56,6 +57,18 @@ def _of_run(run: RunDir, wanted: str | None) -> tuple[Path, list[str]]:
         else:
             return path, notes
     raise ConfigError(f"{run.path}: no checkpoint is whole: {'; '.join(notes)}")
+
+
+def _why_none(run: RunDir) -> str:
+    try:
+        status = read_status(run.status_json)
+    except (OSError, msgspec.DecodeError):
+        status = None
+    if status is not None and status.state is State.DONE:
+        return "no checkpoint is left of it"
+    if status is not None and status.state.has_ended:
+        return f"no checkpoint: it ended before its first; `traind resume {run.id}` trains on"
+    return f"no checkpoint yet; `traind checkpoint {run.id}` makes one of a live run"
 
 
 def _wanted(run: RunDir, paths: list[Path], best: Path | None, wanted: str) -> Path:

@@ -13,6 +13,8 @@ NUM_SHOWN = 5
 """Labels of a classification that are shown, likeliest first."""
 BAR_WIDTH = 20
 INDENT = "  "
+_BESIDE_LABEL = 33
+"""Columns of a row of spans that its label leaves: score, start, end, and some of the text."""
 
 
 def render(prediction: Prediction, index: int, width: int) -> list[str]:
@@ -35,13 +37,15 @@ def _spans(prediction: Spans, index: int, width: int) -> list[str]:
     lines = [head, *wrap(_in_context(prediction), width)]
     if not count:
         return lines
-    label_width = max(len("label"), *(columns(plain(span.label)) for span in prediction.spans))
+    widest = max(len("label"), *(columns(plain(span.label)) for span in prediction.spans))
+    label_width = min(widest, width - _BESIDE_LABEL)
     lines.append(f"{INDENT}{'label':{label_width}}  score  start    end  text")
     return lines + [_row(span, label_width, width) for span in prediction.spans]
 
 
 def _row(span: Span, label_width: int, width: int) -> str:
-    row = f"{INDENT}{pad(plain(span.label), label_width)}  {number(span.score):5.3f}  {span.start:5}  {span.end:5}  "
+    label = cut(plain(span.label), label_width)
+    row = f"{INDENT}{pad(label, label_width)}  {number(span.score):5.3f}  {span.start:5}  {span.end:5}  "
     return cut(row + one_line(span.text), width)
 
 

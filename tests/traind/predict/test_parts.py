@@ -5,7 +5,7 @@ import math
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from traind.config import ConfigError
@@ -120,6 +120,7 @@ def test_what_is_written_keeps_its_lines() -> None:
 
 
 @given(text=st.text(), width=st.integers(0, 120))
+@example(text="a_label_that_is_long", width=40)
 def test_nothing_is_too_odd_to_be_shown(text: str, width: int) -> None:
     for prediction in (Spans(text, [Span(text, text, "nan", 0, len(text))]), Generated(text, text)):
         assert all(columns(line) <= max(width, 40) for line in render(prediction, 1, width) if width >= 40)

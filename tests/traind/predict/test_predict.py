@@ -16,6 +16,7 @@ import torch
 
 from rundir.layout import RunDir
 from rundir.records import EvalRecord
+from rundir.status import State, Status, write_status
 from tests.process.tiny_run import metrics_of
 from tests.traind.predict import tiny_models
 from traind import config
@@ -289,7 +290,10 @@ def test_a_damaged_checkpoint_is_refused_and_passed_over(predict: Predict, span_
     refused(predict(run.path, "alpha"), "no checkpoint is whole")
     for path in run.checkpoints.glob("step-*"):
         shutil.rmtree(path)
-    refused(predict(run.path, "alpha"), "no checkpoint yet")
+    refused(predict(run.path, "alpha"), "no checkpoint is left")
+    for state, says in ((State.STOPPED, f"ended before its first; `traind resume {run.id}`"), (State.RUNNING, "yet")):
+        write_status(run.status_json, Status(run=run.id, state=state))
+        refused(predict(run.path, "alpha"), f"{run.path}: no checkpoint", says)
 
 
 def test_a_foreign_model_is_tried_unverified(predict: Predict, span_run: RunDir, tmp_path: Path) -> None:
