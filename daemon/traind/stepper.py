@@ -111,6 +111,13 @@ class Stepper:
         loss_scale = self.scaler._get_scale_async() if self.scaler.is_enabled() else None  # noqa: SLF001
         return StepResult(loss_sum, weight, counts, grad_norm, num_tokens, loss_scale)
 
+    def shrink_to(self, size: int) -> None:
+        """Let no micro-batch have more examples from here on; says so where it makes a difference."""
+        before = self.micro_batch_size or self._config.train.batch_size
+        if size < before:
+            self.micro_batch_size = size
+            self._on_shrunk(Shrunk("train", before, size, "the kernel has killed a trainer for its memory"))
+
     def _add_up(self, batches: list[Batch], step: int, weight: float) -> tuple[Tensor, Tensor] | None:
         """Loss and counts of all micro-batches, their gradients added up. None when there was no memory for them."""
         micro_batches = split_all(batches, self.micro_batch_size)

@@ -98,7 +98,8 @@ def _parse(argv: list[str]) -> Post:
 
 def _cause(error: Exception) -> str:
     if device.is_out_of_memory(error):
-        return f"out of memory: halve train.batch_size and double train.accumulation, the steps stay the same ({error})"
+        cure = "a shorter data.max_length, train.gradient_checkpointing or a smaller model may help"
+        return f"out of memory, where smaller micro-batches did not help: {cure} ({error})"
     return f"{type(error).__name__}: {error}"
 
 
@@ -129,9 +130,11 @@ def _train(post: Post, pulse: Pulse, events: EventLog, steering: Steering) -> Le
     if loaded is not None:
         stepper.restore(loaded.optimizer, loaded.state)
         saver.note_loaded(loaded.state)
+    if post.oom_kills:  # the kernel gives no second chance: what it killed begins smaller
+        stepper.shrink_to(max(settings.train.batch_size >> post.oom_kills, 1))
     baseline_name, baseline = task.baseline()
     if post.attempt > 1:
-        _mark_resume(post, loaded, passed_over, environment, order, recorder, events)
+        _mark_resume(post, loaded, passed_over, environment, order, recorder, events, stepper.micro_batch_size)
     else:
         _describe_model(model, events)
         events.lifecycle("baseline", baseline_name, detail=dict(baseline))
@@ -251,6 +254,7 @@ def _mark_resume(
     order: BatchOrder,
     recorder: Recorder,
     events: EventLog,
+    micro_batch_size: int | None,
 ) -> None:
     """Say in both logs where this attempt goes on, and put aside the checkpoints beyond."""
     step = 0 if loaded is None else loaded.state.step
@@ -262,6 +266,9 @@ def _mark_resume(
             "steps_per_epoch": str(loaded.state.steps_per_epoch),
         }
         now = {**environment, "config": _config_sha256(post.run)[:12], "steps_per_epoch": str(order.steps_per_epoch)}
+        if loaded.state.micro_batch_size != micro_batch_size:
+            before["micro_batch"] = str(loaded.state.micro_batch_size or "as configured")
+            now["micro_batch"] = str(micro_batch_size)
         differences = {key: f"{before.get(key)} → {now[key]}" for key in now if before.get(key) != now[key]}
         if environment["device"] != "cpu" and not torch.are_deterministic_algorithms_enabled():
             differences["deterministic"] = "false: exact on a GPU only with train.deterministic = true"

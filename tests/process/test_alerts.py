@@ -12,7 +12,9 @@ NO_WAY_BACK = "policy.max_skips=100"
 
 def test_a_loss_that_is_not_finite_is_an_alert_with_its_first_step(traind: Traind, config: Path) -> None:
     """Every third step is logged: the first bad one is known all the same."""
-    run = traind.start(config, *FLAT, "train.lr=1e38", "train.clip_norm=0", "train.max_steps=12", "log.every=3", NO_WAY_BACK)
+    run = traind.start(
+        config, *FLAT, "train.lr=1e38", "train.clip_norm=0", "train.max_steps=12", "log.every=3", NO_WAY_BACK
+    )
     traind.finish(run)
     alerts = [event for event in events_of(run) if isinstance(event, AlertEvent)]
     assert [alert.change for alert in alerts].count("raised") == 1

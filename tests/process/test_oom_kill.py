@@ -10,10 +10,11 @@ import pytest
 
 from rundir import layout
 from rundir.layout import RunDir
+from rundir.records import ResumeEvent
 from rundir.status import State
 from tests.conftest import eventually
 from tests.process.seen import trainers_of
-from tests.process.tiny_run import Traind, kill_trainer, status_of
+from tests.process.tiny_run import Traind, events_of, kill_trainer, status_of
 from tests.process.trouble import LONG, lifecycle, trouble
 from traind.oom_kill import counter_file
 
@@ -71,6 +72,10 @@ def test_a_kill_by_the_kernel_is_told_apart_from_one_by_a_person(
     (trainer,) = {pid for pid in trainers_of(run) if b"--oom-kills" in Path(f"/proc/{pid}/cmdline").read_bytes()}
     words = Path(f"/proc/{trainer}/cmdline").read_bytes().split(b"\0")
     assert words[words.index(b"--oom-kills") + 1] == b"1"
+    (smaller,) = lifecycle(run, "out_of_memory")
+    assert ((smaller.detail or {})["before"], (smaller.detail or {})["after"]) == (4, 2)
+    resumed = next(event for event in events_of(run) if isinstance(event, ResumeEvent))
+    assert (resumed.differences or {}).get("micro_batch", "as configured → 2") == "as configured → 2"
     # A new trainer counts anew.
     traind.ok("park", str(run.path))
     traind.ok("resume", str(run.path))
