@@ -148,8 +148,8 @@ class TrainerProcess:
         error = None if self._farewell is None else self._farewell.error
         if name is not None and signal.Signals[name] in _TOLD_TO_LEAVE:  # before it could listen
             self._told_by = name
-        # A loader worker is the likelier victim: it is told by its parent in these words.
-        was_killed = name == "SIGKILL" if error is None else "is killed by signal: Killed" in error
+        # Where a loader worker was the victim, its parent ends by an exception that names it.
+        was_killed = name == "SIGKILL" if error is None else "DataLoader worker" in error
         is_oom_kill = was_killed and not self._killed_for and self._oom_kills.has_one_come()
         if is_oom_kill:
             cause = "killed by the kernel: out of memory" + (f" ({error})" if error else "")

@@ -19,6 +19,7 @@ from tests.process.trouble import LONG, lifecycle, trouble
 from traind.oom_kill import counter_file
 
 LIMIT_BYTES = 1200 * 1024**2
+HUNGRY = "x = b'x' * (16 * 2**30)"
 
 
 @pytest.fixture
@@ -50,19 +51,43 @@ def _is_removed(directory: Path) -> bool:
     return True
 
 
+def start_inside(cgroup: Path, config: Path, *settings: str) -> RunDir:
+    overrides = [word for setting in (*LONG, *settings) for word in ("--set", setting)]
+    inside = f"echo $$ > {cgroup}/cgroup.procs && exec " + '"$@"'
+    command = [sys.executable, "-m", "traind.cli", "start", str(config), *overrides]
+    directory = config.parent
+    begun = subprocess.run(
+        ["/bin/sh", "-c", inside, "sh", *command],
+        cwd=directory,
+        capture_output=True,
+        text=True,
+        timeout=90,
+        check=False,
+    )
+    assert begun.returncode == 0, begun.stderr
+    return RunDir(layout.find_runs(directory / "runs")[0].path)
+
+
+@pytest.mark.slow
+def test_a_loader_worker_that_the_kernel_ends_is_no_deterministic_fault(
+    traind: Traind, tmp_path: Path, small_cgroup: Path
+) -> None:
+    made = trouble(tmp_path, HUNGRY, inside="collate")
+    run = start_inside(small_cgroup, made.config, "data.num_workers=1")
+    made.make()
+    (crashed,) = eventually(lambda: lifecycle(run, "crashed"), 40.0)
+    assert crashed.message.startswith("killed by the kernel: out of memory (RuntimeError: DataLoader worker")
+    eventually(lambda: status_of(run).attempt == 2, 20.0)
+    assert status_of(run).oom_kills == 1
+    traind.ok("kill", str(run.path))
+
+
 @pytest.mark.slow
 def test_a_kill_by_the_kernel_is_told_apart_from_one_by_a_person(
     traind: Traind, tmp_path: Path, small_cgroup: Path
 ) -> None:
-    made = trouble(tmp_path, "x = b'x' * (16 * 2**30)")
-    overrides = [word for setting in LONG for word in ("--set", setting)]
-    inside = f"echo $$ > {small_cgroup}/cgroup.procs && exec " + '"$@"'
-    command = [sys.executable, "-m", "traind.cli", "start", str(made.config), *overrides]
-    begun = subprocess.run(
-        ["/bin/sh", "-c", inside, "sh", *command], cwd=tmp_path, capture_output=True, text=True, timeout=90, check=False
-    )
-    assert begun.returncode == 0, begun.stderr
-    run = RunDir(layout.find_runs(tmp_path / "runs")[0].path)
+    made = trouble(tmp_path, HUNGRY)
+    run = start_inside(small_cgroup, made.config)
     made.make()
     (crashed,) = eventually(lambda: lifecycle(run, "crashed"), 40.0)
     assert crashed.message == "killed by the kernel: out of memory"

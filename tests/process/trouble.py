@@ -17,7 +17,7 @@ LONG = (
 )
 """Hours, unless it is ended."""
 
-_FORWARD = "    def forward(self, points):\n"
+_PLACES = {"forward": "    def forward(self, points):\n", "collate": "    def collate(self, examples):\n"}
 
 
 @dataclass(frozen=True)
@@ -34,8 +34,10 @@ class Trouble:
         self.switch.unlink()
 
 
-def trouble(directory: Path, statement: str, *, once: bool = True) -> Trouble:
-    """`statement` runs in the model's forward pass when the switch is there; `once` takes it away first."""
+def trouble(directory: Path, statement: str, *, once: bool = True, inside: str = "forward") -> Trouble:
+    """`statement` runs in the model's forward pass, or where a loader worker makes a batch (`inside="collate"`), when
+    the switch is there; `once` takes it away first.
+    """
     switch = directory / "trouble"
     lines = [
         "import ctypes, os, pathlib, signal, sys, time",
@@ -45,7 +47,7 @@ def trouble(directory: Path, statement: str, *, once: bool = True) -> Trouble:
         f"    {statement}",
     ]
     body = "".join(f"        {line}\n" for line in lines)
-    return Trouble(write_module(directory, (_FORWARD, _FORWARD + body)), switch)
+    return Trouble(write_module(directory, (_PLACES[inside], _PLACES[inside] + body)), switch)
 
 
 def lifecycle(run: RunDir, what: str) -> list[LifecycleEvent]:
