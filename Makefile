@@ -8,7 +8,7 @@ PYTEST := $(BIN)/python -m pytest
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test check fault bench fmt lint snap-update test-gpu picture clean
+.PHONY: help install run test check test-slow fault soak bench fmt lint snap-update test-gpu picture clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -29,15 +29,18 @@ run: $(TRAIN)  ## train configs/ner.toml in the daemon and watch it
 	@$(BIN)/traind start configs/ner.toml --watch
 
 test: $(DEV)  ## the tests, under 3 minutes
-	$(PYTEST) -n $(WORKERS) --dist worksteal -m "not fault and not slow and not gpu"
+	$(PYTEST) -n $(WORKERS) --dist worksteal -m "not slow and not gpu"
 
 check: lint test test-slow  ## lint, types, import contracts, all tests, faults; under 15 minutes
 
-test-slow: $(DEV)  ## the slow tests and the faults
-	$(PYTEST) -n $(WORKERS) --dist worksteal -m "slow or fault"
+test-slow: $(DEV)  ## the slow tests, some of each fault among them
+	$(PYTEST) -n $(WORKERS) --dist worksteal -m slow
 
-fault: $(DEV)  ## kill real processes at twenty random moments
-	$(PYTEST) -m fault -s
+fault: $(DEV)  ## what runs survive, each fault done to real processes, 30 kills among them: the table; 8 minutes
+	$(PYTEST) -n $(WORKERS) --dist worksteal --faults=quick tests/process tests/soak
+
+soak: $(DEV)  ## the same with 100 kills and every face of each fault; under an hour
+	$(PYTEST) -n $(WORKERS) --dist worksteal --faults=all tests/process tests/soak
 
 bench: $(DEV)  ## what speed costs and gains; prints tables, never fails on a time
 	$(BIN)/python -m bench.logging

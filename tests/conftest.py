@@ -12,6 +12,8 @@ from hypothesis import HealthCheck, settings
 from rundir import layout
 from rundir.layout import RunDir
 
+pytest_plugins = ["tests.soak.table"]
+
 T = TypeVar("T")
 
 # The shared machines are slow and uneven: a deadline for one example would measure them, not us.
