@@ -65,7 +65,7 @@ class Aftermath:
                 self._on.end(State.FAILED, ending.cause)
             case Leave.RETREATED:
                 self._retreat(ending)
-            case Leave.CRASHED | Leave.ORPHANED | None:
+            case Leave.CRASHED | Leave.LOST | Leave.ORPHANED | None:
                 self._after_crash(ending)
             case other:
                 assert_never(other)

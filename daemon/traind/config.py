@@ -240,6 +240,18 @@ class Log(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     wandb_project: Annotated[str, Meta(min_length=1, description="of W&B")] = "trainwatch"
 
 
+class Distributed(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """[distributed]: several processes that train one model."""
+
+    nproc: Annotated[
+        int | Literal["auto"],
+        Meta(
+            description='processes, each on a GPU of its own or all on the CPU; "auto": one a visible GPU. They share '
+            "the examples of every step: batch_size × accumulation stays what a step learns from"
+        ),
+    ] = 1
+
+
 class Policy(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """[policy]: what the supervisor does by itself."""
 
@@ -301,6 +313,7 @@ class Config(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     eval: Eval = msgspec.field(default_factory=Eval)
     checkpoint: Checkpoint = msgspec.field(default_factory=Checkpoint)
     log: Log = msgspec.field(default_factory=Log)
+    distributed: Distributed = msgspec.field(default_factory=Distributed)
     policy: Policy = msgspec.field(default_factory=Policy)
     alerts: Alerts = msgspec.field(default_factory=Alerts)
 

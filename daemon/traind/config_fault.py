@@ -16,6 +16,7 @@ def cross_faults(config: "Config", source: str) -> list[str]:
     """One text a fault, with file, key and cure; `source` is the file."""
     faults = _custom_faults(config, source) if config.task.kind == "custom" else _text_faults(config, source)
     faults += _idle_faults(config, source)
+    faults += _distributed_faults(config, source)
     if config.train.min_lr and (config.train.schedule != "cosine" or config.train.min_lr > config.train.lr):
         faults.append(
             f'{source}: train.min_lr = {config.train.min_lr}: needs schedule = "cosine" and a higher train.lr'
@@ -32,6 +33,22 @@ def _idle_faults(config: "Config", source: str) -> list[str]:
     if config.eval.direction == "higher" and config.eval.metric == "loss":
         faults.append(f"{source}: eval.direction: of the loss the lower is the better; leave it out")
     return faults
+
+
+def _distributed_faults(config: "Config", source: str) -> list[str]:
+    nproc, device = config.distributed.nproc, config.train.device
+    if nproc in ("auto", 1):
+        return []
+    key = f"{source}: distributed.nproc = {nproc}"
+    if isinstance(nproc, int) and nproc < 1:
+        return [f'{key}: give a number of processes from 1, or "auto"']
+    if device == "mps":
+        return [f'{key}: Apple\'s GPU trains one process; leave it out, or set train.device = "cpu"']
+    if ":" in device:
+        return [
+            f'{key}: train.device = "{device}" is one GPU; set it to "cuda" and CUDA_VISIBLE_DEVICES to those meant'
+        ]
+    return []
 
 
 def _custom_faults(config: "Config", source: str) -> list[str]:

@@ -31,9 +31,16 @@ class Placement:
         return f"{self.device} ({kind})"
 
 
-def place(train: Train) -> Placement:
-    """Choose as told. Raises ConfigError where the device asked for is not there: never a silent CPU run."""
+def place(train: Train, local_rank: int = 0, num_ranks: int = 1) -> Placement:
+    """Choose as told. Raises ConfigError where the device asked for is not there: never a silent CPU run.
+
+    Of several processes each gets a GPU of its own.
+    """
     device, reason = _device(train.device)
+    if num_ranks > 1 and device.type == "mps":
+        raise ConfigError(f'distributed.nproc = {num_ranks}: Apple\'s GPU trains one process; set train.device = "cpu"')
+    if num_ranks > 1 and device.type == "cuda":
+        device, reason = _own_gpu(local_rank, num_ranks), f"a GPU for each of {num_ranks} processes"
     if device.type == "cuda":
         torch.cuda.set_device(device)  # events, seeds and statistics are those of the current device
     autocast, precision_reason = _autocast(train.precision, device)
@@ -55,6 +62,16 @@ def _device(wanted: str) -> tuple[torch.device, str]:
     if wanted == "auto":
         return torch.device("cpu"), f"cpu, chosen by auto: {_why_no_cuda()}"
     raise ConfigError(f"train.device = {wanted!r}: {_why_no_cuda()}; set it to cpu or auto for the CPU")
+
+
+def _own_gpu(local_rank: int, num_ranks: int) -> torch.device:
+    num_here = torch.cuda.device_count()
+    if local_rank >= num_here:
+        raise ConfigError(
+            f"distributed.nproc = {num_ranks}: there {'is' if num_here == 1 else 'are'} {num_here} GPU(s), and each "
+            'process needs its own; take nproc = "auto"'
+        )
+    return torch.device("cuda", local_rank)
 
 
 def _mps() -> tuple[torch.device, str]:
@@ -114,11 +131,12 @@ def set_threads(wanted: int | None) -> None:
         torch.set_num_threads(wanted)
 
 
-def environment(placement: Placement, config: Config) -> dict[str, str]:
+def environment(placement: Placement, config: Config, num_ranks: int = 1) -> dict[str, str]:
     """What changes floats when it changes. Two equal ones make a resume exact on the CPU."""
     adapter = {"peft": importlib.metadata.version("peft")} if config.lora.r else {}
     return {
         **adapter,
+        "nproc": str(num_ranks),
         "threads": str(torch.get_num_threads()),
         "cpu_capability": torch.backends.cpu.get_cpu_capability(),
         "device": placement.name,

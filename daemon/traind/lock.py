@@ -17,6 +17,9 @@ from rundir.layout import RunDir
 from rundir.process import ProcessId
 from rundir.status import Status, read_status
 
+DYING_S = 5.0
+"""What processes that were ended are given to be gone, and others of theirs that the status does not name."""
+
 
 class RunBusyError(Exception):
     """Another supervisor holds the run; the text names it."""
@@ -38,10 +41,13 @@ def acquire(run: RunDir, grace_s: float) -> int:
             os.close(fd)
             raise RunBusyError(f"{run.path}: already supervised by process {holder.process.pid}")
         if time.monotonic() > give_up_at:
-            if status is None or status.trainer is None or not process.is_alive(status.trainer.process):
+            left = _trainers(status)
+            if not left:
                 os.close(fd)
                 raise RunBusyError(f"{run.lock}: held by a process that the run's status does not name")
-            end(status.trainer.process)
+            for trainer in left:
+                end(trainer)
+            give_up_at = time.monotonic() + DYING_S
         time.sleep(0.05)
     return fd
 
@@ -59,6 +65,14 @@ def _status(path: Path) -> Status | None:
         return read_status(path)
     except (OSError, msgspec.DecodeError):
         return None
+
+
+def _trainers(status: Status | None) -> list[ProcessId]:
+    """The processes a status names that still train."""
+    if status is None:
+        return []
+    named = [*status.ranks.values()] + ([status.trainer.process] if status.trainer is not None else [])
+    return [trainer for trainer in named if process.is_alive(trainer)]
 
 
 def end(leader: ProcessId) -> None:

@@ -33,6 +33,7 @@ from traind.guard import Trouble
 from traind.intervention import Action, action_for, describe
 from traind.journal import Journal
 from traind.loader import WorkerStart, epoch_steps
+from traind.ranks import Ranks
 from traind.recorder import Recorder
 from traind.saver import Saver
 from traind.steering import Leaving, Steering
@@ -66,11 +67,12 @@ class Loop:
         saver: Saver,
         worker_start: WorkerStart,
         device: torch.device,
+        ranks: Ranks,
     ) -> None:
         self.config, self.task, self.stepper, self.order = config, task, stepper, order
         self.state, self.journal, self.device = state, journal, device
         self.pulse, self.steering, self.recorder, self.saver = pulse, steering, recorder, saver
-        self.worker_start = worker_start
+        self.worker_start, self.ranks = worker_start, ranks
         self.baseline, self.rundir, self.events = baseline, run, events
         self._loss_sum = torch.tensor(number(state.tally.loss_sum), dtype=float_of(device), device=device)
         self._weight_sum = torch.tensor(state.tally.target_weight, dtype=float_of(device), device=device)
@@ -117,8 +119,10 @@ class Loop:
         self.save("end")
         self.saver.join()
         self.pulse.enter(Phase.EVAL)
-        report_best(
-            self.rundir, self.state, self.config.eval, self.task, self.stepper, self.events, baseline=self.baseline
+        self.steering.alone(
+            lambda: report_best(
+                self.rundir, self.state, self.config.eval, self.task, self.stepper, self.events, baseline=self.baseline
+            )
         )
 
     def leave(self, reason: Leave) -> None:
@@ -292,17 +296,26 @@ class Loop:
             self.save("best")
 
     def _evaluate(self, trigger: Trigger) -> bool:
-        """Evaluate, record, and tell whether it is the best so far. An ordered one changes nothing of the course."""
-        self.recorder.drain()
+        """Evaluate, record, and tell whether it is the best so far. An ordered one changes nothing of the course.
+
+        The leader does it alone; the other ranks obey orders meanwhile, and take from it what it has come to.
+        """
+        self.recorder.drain()  # by all ranks, so that all know of bad updates at the same step
+        self._is_evaluating = True
+        try:
+            is_best = self.steering.alone(lambda: self._evaluate_here(trigger))
+        finally:
+            self._is_evaluating = False
+        if not self.ranks.is_alone:
+            self.state = msgspec.json.decode(self.ranks.share(encode(self.state)), type=TrainingState)
+        return bool(is_best)
+
+    def _evaluate_here(self, trigger: Trigger) -> bool:
         began, held_s = time.monotonic(), self.steering.held_s
         phase = self.pulse.phase
         self.pulse.enter(Phase.EVAL)
-        self._is_evaluating = True
-        try:
-            result = self.stepper.evaluate()
-            samples = self.stepper.samples()
-        finally:
-            self._is_evaluating = False
+        result = self.stepper.evaluate()
+        samples = self.stepper.samples()
         eval_s = time.monotonic() - began - (self.steering.held_s - held_s)
         is_best = trigger != "order" and best.note(self.state, result, self.config.eval)
         self.recorder.write(

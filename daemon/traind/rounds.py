@@ -65,10 +65,10 @@ class Rounds:
     def is_watch_due(self, now: float) -> bool:
         return self._is_due("watch", WATCH_S, now)
 
-    def write_what_is_due(self, now: float, trainer_pid: int | None) -> None:
+    def write_what_is_due(self, now: float, trainer_pids: list[int]) -> None:
         """A sample of the machine, the memory of the alert rules."""
         if self._is_due("system", self._system_every_s, now):
-            self._sample([os.getpid()] + ([trainer_pid] if trainer_pid is not None else []))
+            self._sample([os.getpid(), *trainer_pids])
         if self._is_due("keep", KEEP_S, now):
             self.keep_alerts()
 

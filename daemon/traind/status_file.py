@@ -23,7 +23,7 @@ class StatusFile:
         self.now = read_status(run.status_json) or Status(run=run.id, state=State.STARTING)
         self.now.host, self.now.boot_id = process.host(), process.boot_id()
         self.now.supervisor = Heart(process=process.this_process(), beat_at=time.time())
-        self.now.trainer = None
+        self.now.trainer, self.now.ranks = None, {}
         self.step_of_attempt: int | None = None
         """The last that the present trainer, or the one that has just ended, has told of."""
         self._spawned_at: float | None = None
@@ -58,6 +58,11 @@ class StatusFile:
         self.now.started_at = self.now.started_at or time.time()
         self.now.trainer = Heart(process=trainer, beat_at=time.time())
 
+    def note_rank(self, rank: int, its: ProcessId) -> None:
+        """One of several processes of the trainer has come; on disk at once, for whoever must end it."""
+        self.now.ranks[rank] = its
+        self.write(durable=True)
+
     def note_beat(self, beat: Beat) -> None:
         """What the trainer said of itself; written at once where a viewer waits for it."""
         status = self.now
@@ -79,7 +84,7 @@ class StatusFile:
     def forget_trainer(self) -> None:
         """It has ended."""
         self._spawned_at, self._active_before_s = None, self.now.active_s
-        self.now.trainer, self.now.phase = None, None
+        self.now.trainer, self.now.ranks, self.now.phase = None, {}, None
 
     def end(self, state: State, error: str | None) -> None:
         """The run has ended. The caller says it in events.jsonl and writes the file."""

@@ -1,23 +1,33 @@
 """Orders at safe points: hears them, answers each ahead of its effect, and holds, leaves or hands them to the loop.
 
-Safe points are everywhere in the trainer: while tokenising, between micro-batches and between evaluation batches.
+Safe points are everywhere in the trainer: while tokenising, between micro-batches and between evaluation batches. Of
+several ranks the first hears the orders; at a safe point all meet, and so all act on the same ones at the same place.
 """
 
 import faulthandler
 import os
 import signal
 import time
-from typing import Any, Protocol
+from collections.abc import Callable
+from typing import Any, Protocol, TypeVar
+
+import msgspec
 
 from rundir.control import Order, Verb
 from rundir.status import Phase
 from traind.eventlog import EventLog
+from traind.leash import Leash
+from traind.ranks import Point, Ranks, Seat
 from traind.wire import Leave, Pipe, Pulse, Retreat
 
 SAME_SIGNAL_S = 2.0
 """A second signal to leave means "now" only after so long: what ends a session sends it to supervisor and trainer, and
 the supervisor sends it on.
 """
+T = TypeVar("T")
+_LEAVES = (None, Leave.SIGNALLED, Leave.ORPHANED)
+"""Why a rank wants to leave, by the number it says so with. The highest of all ranks holds."""
+_ORDERS = msgspec.json.Decoder(list[Order])
 
 
 class Leaving(Exception):  # noqa: N818
@@ -49,8 +59,11 @@ class Steered(Protocol):
 class Steering:
     """Owns the trainer's end of the order pipe, the hold, and the orders that wait for the loop to begin."""
 
-    def __init__(self, pipe: Pipe, pulse: Pulse, events: EventLog, *, paused: bool) -> None:
+    def __init__(
+        self, pipe: Pipe | Leash, pulse: Pulse, events: EventLog, *, paused: bool, ranks: Ranks | None = None
+    ) -> None:
         self._pipe = pipe
+        self._ranks = ranks or Ranks(Seat())
         self._pulse = pulse
         self._events = events
         self._loop: Steered | None = None
@@ -94,6 +107,9 @@ class Steering:
         """Beat, and act on every order that has come. Raises Leaving. Costs one read of a pipe when there is none."""
         self._pulse.safe_point()
         self._hear()
+        self._hold_if_told()
+
+    def _hold_if_told(self) -> None:
         if self.is_holding and not self._in_hold:  # an evaluation ordered while holding goes through
             self._hold()
 
@@ -102,17 +118,45 @@ class Steering:
         self.is_holding = True
         self._hold(why)
 
+    def alone(self, work: Callable[[], T]) -> T | None:
+        """Have the leader do something with safe points of its own, and every other rank obey at them. None there."""
+        if self._ranks.is_leader:
+            done = work()
+            if not self._ranks.is_alone:
+                self._hear(is_done=True)
+            return done
+        while not self._hear():
+            self._hold_if_told()
+        return None
+
+    def first(self, work: Callable[[Callable[[], None]], T]) -> T:
+        """Have the leader do something, given its safe point, then all others, who find what it left on the disk."""
+        done = self.alone(lambda: work(self.safe_point))
+        return work(self._pulse.safe_point) if done is None else done
+
     @property
     def _is_paused(self) -> bool:
         return self.is_holding or self.hold_at_start
 
-    def _hear(self) -> None:
-        for order in self._pipe.orders():
+    def _hear(self, *, is_done: bool = False) -> bool:
+        """Obey what has come. Whether the leader is done with what it does alone."""
+        orders, leave = self._pipe.orders(), self._why_leave()
+        if not self._ranks.is_alone:
+            said = self._ranks.meet(Point.HEAR, len(orders), _LEAVES.index(leave), is_done)
+            leave = _LEAVES[max(int(row[1]) for row in said)]
+            is_done = bool(said[0][2])
+            if said[0][0]:
+                orders = _ORDERS.decode(self._ranks.share(msgspec.json.encode(orders)))
+        for order in orders:
             self._obey(order)
+        if leave is not None:
+            raise Leaving(leave)
+        return is_done
+
+    def _why_leave(self) -> Leave | None:
         if self.signal is not None:
-            raise Leaving(Leave.SIGNALLED)
-        if self._pipe.ended:
-            raise Leaving(Leave.ORPHANED)
+            return Leave.SIGNALLED
+        return Leave.ORPHANED if self._pipe.ended else None
 
     def _hold(self, why: str = "") -> None:
         began = time.monotonic()

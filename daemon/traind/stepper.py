@@ -1,7 +1,7 @@
 """One optimizer step: forward and backward over the micro-batches, clip, judge, update.
 
-Loss = Σ over micro-batches ÷ total target weight of the step, so that accumulation and any split of it compute
-the same: a step that finds no memory is made again in smaller micro-batches.
+Loss = Σ over micro-batches and ranks ÷ total target weight of the step, so that accumulation and any split of it
+compute the same: a step that finds no memory is made again in smaller micro-batches.
 """
 
 import gc
@@ -19,6 +19,7 @@ from traind.checkpoint import host_copy
 from traind.config import Config
 from traind.device import Placement, float_of, is_out_of_memory
 from traind.guard import Guard
+from traind.ranks import Ranks, Seat
 from traind.split import split_all, widest
 from traind.task import Batch, EvalResult, Task
 from traind.training_state import TrainingState
@@ -26,7 +27,7 @@ from traind.training_state import TrainingState
 
 @dataclass(frozen=True, slots=True)
 class StepResult:
-    """What a step gave; tensors are on the device and not yet waited for."""
+    """What a step gave, over all ranks; tensors are on the device and not yet waited for."""
 
     loss_sum: Tensor
     """float64, un-normalised."""
@@ -71,11 +72,13 @@ class Stepper:
         placement: Placement,
         safe_point: Callable[[], None],
         on_shrunk: Callable[[Shrunk], None] = lambda _: None,
+        ranks: Ranks | None = None,
     ) -> None:
         self.model = model
         self.micro_batch_size: int | None = None
         """Examples a micro-batch may have; None: as many as are handed over."""
         self.eval_batch_size = config.eval.batch_size
+        self._ranks = ranks or Ranks(Seat())
         self.optimizer = optimizer.build(model, config.train)
         self.scaler = torch.amp.GradScaler(placement.device.type, enabled=placement.needs_scaler)
         self._config = config
@@ -93,23 +96,28 @@ class Stepper:
     def train(
         self, batches: list[Batch], *, step: int, lr: Callable[[], float], clip: Callable[[], float]
     ) -> StepResult:
-        """One step on micro-batches in host memory. `step` counts the steps done before; `lr` and `clip` are asked
-        when the update is made, so that an order during the step still acts on it.
+        """One step on this rank's micro-batches, in host memory. `step` counts the steps done before; `lr` and `clip`
+        are asked when the update is made, so that an order during the step still acts on it.
 
+        Several ranks have one safe point a step, before it: there they are all at the same place.
         Where there is no memory for it, the very same step is made again of micro-batches half as large, as often as
         need be. Raises what the model raises, out of memory included once a micro-batch is a single example.
         """
-        weight = sum(self._task.target_weight(batch) for batch in batches)
+        if not self._ranks.is_alone:
+            self._safe_point()
+        num_tokens = sum(int(batch["attention_mask"].sum()) for batch in batches if "attention_mask" in batch)
+        own_weight = sum(self._task.target_weight(batch) for batch in batches)
+        weight, all_tokens = self._ranks.totals(own_weight, num_tokens)
         self._at_boundary = {name: buffer.clone() for name, buffer in self._buffers.items()}
         while (added := self._add_up(batches, step, weight)) is None:
             self._start_over()
-        loss_sum, counts = added
+        loss_sum, counts = self._ranks.sum_step(self._parameters, *added)
+        self._ranks.take_leaders(self._buffers.values())
         grad_norm = self._update(loss_sum / (weight or 1.0), step + 1, lr(), clip())
         self._at_boundary = {}
-        num_tokens = sum(int(batch["attention_mask"].sum()) for batch in batches if "attention_mask" in batch)
         # get_scale() would wait for the device; the tensor itself does not.
         loss_scale = self.scaler._get_scale_async() if self.scaler.is_enabled() else None  # noqa: SLF001
-        return StepResult(loss_sum, weight, counts, grad_norm, num_tokens, loss_scale)
+        return StepResult(loss_sum, weight, counts, grad_norm, int(all_tokens), loss_scale)
 
     def shrink_to(self, size: int) -> None:
         """Let no micro-batch have more examples from here on; says so where it makes a difference."""
@@ -137,7 +145,8 @@ class Stepper:
         loss_sum = torch.zeros((), dtype=wide, device=self._placement.device)
         counts: Tensor | int = 0
         for micro_step, batch in enumerate(micro_batches):
-            self._safe_point()
+            if self._ranks.is_alone:
+                self._safe_point()
             self._seed_dropout(step, micro_step)
             there = self._moved(batch)
             with self._autocast():
@@ -228,7 +237,7 @@ class Stepper:
         return grad_norm
 
     def _seed_dropout(self, step: int, micro_step: int) -> None:
-        seed = dropout_seed(self._config.seed, step, micro_step)
+        seed = dropout_seed(self._config.seed, step, micro_step, self._ranks.seat.rank)
         torch.default_generator.manual_seed(seed)
         if self._placement.device.type == "cuda":
             torch.cuda.manual_seed(seed)

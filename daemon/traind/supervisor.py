@@ -17,12 +17,13 @@ from traind.aftermath import Aftermath
 from traind.config import Config
 from traind.eventlog import EventLog
 from traind.order_effects import OrderEffects
+from traind.ranked_trainer import start_trainer
 from traind.rounds import Rounds
 from traind.signals import Signals
 from traind.status_file import StatusFile, write_or_log
 from traind.trainer_process import Ending, TrainerProcess
 from traind.vigil import Vigil, clear_left_open
-from traind.wire import Beat, Facts, Retreat
+from traind.wire import Beat, Facts, Here, Retreat
 
 TICK_S = 0.05
 
@@ -109,7 +110,7 @@ class Supervisor:
         if self._restart_at is not None and now >= self._restart_at:
             self._restart_at = None
             self.spawn("restart")
-        self._rounds.write_what_is_due(now, None if self.trainer is None else self.trainer.id.pid)
+        self._rounds.write_what_is_due(now, [] if self.trainer is None else self.trainer.pids)
         self._beat()
 
     def _beat(self) -> None:
@@ -175,13 +176,13 @@ class Supervisor:
         self.status.begin_attempt()
         attempt = self.events.attempt = self.status.now.attempt
         paused = self.status.now.intent is Intent.PAUSED
-        trainer = TrainerProcess(
+        trainer = start_trainer(
             self.run,
+            self.config,
             attempt=attempt,
             reason=reason,
             paused=paused,
             lock_fd=self._lock_fd,
-            grace_s=self.config.policy.grace_s,
             oom_kills=self.status.now.oom_kills,
         )
         self.trainer = trainer
@@ -204,6 +205,8 @@ class Supervisor:
                         self._vigil.await_leaving()
                 case Facts():
                     self._note_facts(report)
+                case Here():
+                    self.status.note_rank(report.rank, report.process)
                 case _:
                     pass  # the farewell is read with the ending
 

@@ -28,8 +28,9 @@ from traind.eventlog import EventLog
 from traind.journal import read_journal
 from traind.loader import WorkerStart
 from traind.loop import Loop
+from traind.ranks import RankLostError, Ranks, Seat
 from traind.recorder import Recorder
-from traind.saver import Saver
+from traind.saver import NoSaver, Saver
 from traind.steering import Leaving, Steering
 from traind.stepper import Shrunk, Stepper
 from traind.task import Task
@@ -53,6 +54,13 @@ class Post:
     grace_s: float
     oom_kills: int
     """How often the kernel has ended a trainer of this run for want of memory: its micro-batches are to be smaller."""
+    rank: int
+    num_ranks: int
+    local_rank: int
+
+    @property
+    def seat(self) -> Seat:
+        return Seat(self.rank, self.num_ranks, self.local_rank)
 
 
 def main() -> int:
@@ -60,13 +68,20 @@ def main() -> int:
     post = _parse(sys.argv[1:])
     umask_private()
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(name)s: %(message)s")
-    pulse = Pulse(post.report_fd)
-    events = EventLog(post.run.events, "trainer", post.attempt, post.run.reserve)
-    steering = Steering(Pipe(post.order_fd), pulse, events, paused=post.paused)
-    steering.hear_signals()
     leash.hold(post.order_fd, post.grace_s)
+    ranks = Ranks(post.seat)
+    pulse = Pulse(post.report_fd, post.seat.rank)
+    events = EventLog(_written_by(ranks, post.run.events), "trainer", post.attempt, post.run.reserve)
+    orders = Pipe(post.order_fd) if ranks.is_leader else leash.Leash(post.order_fd)
+    steering = Steering(orders, pulse, events, paused=post.paused, ranks=ranks)
     try:
-        reason = _train(post, pulse, events, steering)
+        ranks.join()  # until then a signal ends the process: there is nothing to save, and no place to hear it
+        steering.hear_signals()
+        reason = _train(post, pulse, events, steering, ranks)
+    except RankLostError as error:
+        print(f"rank {post.seat.rank}: another rank is gone: {error}", file=sys.stderr, flush=True)
+        pulse.farewell(Leave.LOST)
+        return 1
     except Leaving as leaving:
         pulse.farewell(leaving.reason, leaving.error, leaving.retreat)
     except ConfigError as error:
@@ -79,7 +94,13 @@ def main() -> int:
         pulse.farewell(reason)
     finally:
         events.close()
+    ranks.leave()
     return 0
+
+
+def _written_by(ranks: Ranks, path: Path) -> Path:
+    """Records have one writer: what the other ranks would write as well goes nowhere."""
+    return path if ranks.is_leader else Path(os.devnull)
 
 
 def _parse(argv: list[str]) -> Post:
@@ -92,6 +113,9 @@ def _parse(argv: list[str]) -> Post:
         parser.add_argument(f"--{name}-fd", type=int, required=True)
     parser.add_argument("--grace-s", type=float, default=60.0)
     parser.add_argument("--oom-kills", type=int, default=0)
+    parser.add_argument("--rank", type=int, default=0)
+    parser.add_argument("--num-ranks", type=int, default=1)
+    parser.add_argument("--local-rank", type=int, default=0)
     args = vars(parser.parse_args(argv))
     return Post(**args | {"run": RunDir(args["run"])})
 
@@ -103,37 +127,41 @@ def _cause(error: Exception) -> str:
     return f"{type(error).__name__}: {error}"
 
 
-def _train(post: Post, pulse: Pulse, events: EventLog, steering: Steering) -> Leave:
+def _train(post: Post, pulse: Pulse, events: EventLog, steering: Steering, ranks: Ranks) -> Leave:
     pulse.enter(Phase.LOADING)
     settings = config.parse(post.run.config_toml.read_bytes(), str(post.run.config_toml))
+    # Read by all before they meet: later the leader may have answered an order that waited, and it would act twice.
     journal = read_journal(decode_lines(post.run.events.read_bytes(), EVENT_DECODER).records)
-    loaded, passed_over = checkpoint.newest_valid(post.run, at_most=journal.rollback_to)
-    placement = _place(settings, loaded, events)
+    loaded, passed_over = _newest(post.run, ranks, at_most=journal.rollback_to)
+    placement = _place(settings, loaded, events, post.seat)
+    ranks.join_device(placement.device)
     pulse.enter(Phase.TOKENIZING)
-    task = open_task(settings, post.run, steering.safe_point)
+    task = steering.first(lambda safe_point: open_task(settings, post.run, safe_point))
     events.lifecycle("data", task.describe(), detail=dict(task.summary))
     check_metric(settings, task)
-    order = BatchOrder(task.num_train, settings.train.batch_size, settings.train.accumulation, settings.seed)
+    order = _order(settings, task, post.seat)
     if settings.model.init == "mlm" and loaded is None:  # an adapter of a base that was lost fits no other
         pulse.enter(Phase.PRETRAIN)
-        _pretrain(settings, post.run, task, placement, steering, events)
+        steering.alone(lambda: _pretrain(settings, post.run, task, placement, steering, events))
     pulse.enter(Phase.LOADING)
     model = task.build_model() if loaded is None else task.load_model(loaded.path)
     model.to(placement.device)
+    ranks.take_leaders([*model.parameters(), *model.buffers()])
     if settings.train.gradient_checkpointing:
         save_activations(model)
-    stepper = Stepper(settings, task, model, placement, steering.safe_point, partial(_say_shrunk, events, pulse))
-    environment = device.environment(placement, settings)
+    stepper = Stepper(settings, task, model, placement, steering.safe_point, partial(_say_shrunk, events, pulse), ranks)
+    environment = device.environment(placement, settings, ranks.seat.num_ranks)
     state = _fresh_state(post, settings, order, environment) if loaded is None else loaded.state
-    recorder = Recorder(post.run.metrics, post.attempt, placement.device, post.run.reserve, events)
-    saver = Saver(post.run, events, settings.checkpoint.keep_last, recorder.sync)
+    recorder = Recorder(_written_by(ranks, post.run.metrics), post.attempt, placement.device, post.run.reserve, events)
+    saver_of = Saver if ranks.is_leader else NoSaver
+    saver = saver_of(post.run, events, settings.checkpoint.keep_last, recorder.sync)
     if loaded is not None:
         stepper.restore(loaded.optimizer, loaded.state)
         saver.note_loaded(loaded.state)
     if post.oom_kills:  # the kernel gives no second chance: what it killed begins smaller
         stepper.shrink_to(max(settings.train.batch_size >> post.oom_kills, 1))
     baseline_name, baseline = task.baseline()
-    if post.attempt > 1:
+    if post.attempt > 1 and ranks.is_leader:
         _mark_resume(post, loaded, passed_over, environment, order, recorder, events, stepper.micro_batch_size)
     else:
         _describe_model(model, events)
@@ -155,6 +183,7 @@ def _train(post: Post, pulse: Pulse, events: EventLog, steering: Steering) -> Le
         saver=saver,
         worker_start=WorkerStart([post.order_fd, post.report_fd, post.lock_fd]),
         device=placement.device,
+        ranks=ranks,
     )
     pulse.facts(
         Facts(
@@ -168,23 +197,40 @@ def _train(post: Post, pulse: Pulse, events: EventLog, steering: Steering) -> Le
     events.lifecycle("training", step=state.step)
     try:
         return loop.run()
-    except Leaving as leaving:
+    except (Leaving, RankLostError) as error:
         pulse.enter(Phase.LEAVING)
-        loop.leave(leaving.reason)
+        loop.leave(error.reason if isinstance(error, Leaving) else Leave.LOST)
         raise
     finally:
         saver.join()
         recorder.close()
 
 
-def _place(settings: Config, loaded: Loaded | None, events: EventLog) -> device.Placement:
-    placement = device.place(settings.train)
+def _newest(run: RunDir, ranks: Ranks, *, at_most: int | None) -> tuple[Loaded | None, dict[str, str]]:
+    """The leader chooses the checkpoint to go on from; the others read the same one."""
+    if ranks.is_leader:
+        loaded, passed_over = checkpoint.newest_valid(run, at_most=at_most)
+        ranks.share(b"" if loaded is None else loaded.path.name.encode())
+        return loaded, passed_over
+    name = ranks.share(b"").decode()
+    return (checkpoint.read(run.checkpoints / name) if name else None), {}
+
+
+def _order(settings: Config, task: Task, seat: Seat) -> BatchOrder:
+    train = settings.train
+    return BatchOrder(
+        task.num_train, train.batch_size, train.accumulation, settings.seed, rank=seat.rank, num_ranks=seat.num_ranks
+    )
+
+
+def _place(settings: Config, loaded: Loaded | None, events: EventLog, seat: Seat) -> device.Placement:
+    placement = device.place(settings.train, seat.local_rank, seat.num_ranks)
     began_with = None if loaded is None else int(loaded.state.environment["threads"])
     device.set_threads(began_with or settings.train.threads)
     if settings.train.deterministic:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.use_deterministic_algorithms(True)
-    events.lifecycle("device", placement.reason, detail=device.environment(placement, settings))
+    events.lifecycle("device", placement.reason, detail=device.environment(placement, settings, seat.num_ranks))
     return placement
 
 
@@ -261,6 +307,7 @@ def _mark_resume(
     differences = {}
     if loaded is not None:
         before = {
+            "nproc": "1",  # where a checkpoint does not say
             **loaded.state.environment,
             "config": loaded.state.config_sha256[:12],
             "steps_per_epoch": str(loaded.state.steps_per_epoch),

@@ -7,6 +7,7 @@ import sys
 import time
 from collections import deque
 from dataclasses import dataclass
+from typing import BinaryIO
 
 import msgspec
 
@@ -16,7 +17,10 @@ from rundir.process import ProcessId, identify
 from traind.oom_kill import OomKills
 from traind.wire import Beat, Farewell, Leave, Pipe, Report, tell
 
-_TOLD_TO_LEAVE = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
+TOLD_TO_LEAVE = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
+
+FDS = ("order", "report", "lock")
+"""What a trainer inherits, in this order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,23 +66,11 @@ class TrainerProcess:
     ) -> None:
         order_read, self._order_fd = os.pipe()
         report_read, report_write = os.pipe()
-        # The lock's open file description is inherited: a second trainer cannot start while this one lives.
-        inherited = (order_read, report_write, lock_fd)
-        command = [sys.executable, "-m", "traind.trainer", str(run.path), "--attempt", str(attempt), "--reason", reason]
-        command += ["--grace-s", str(grace_s), "--oom-kills", str(oom_kills)]
-        for name, fd in zip(("order", "report", "lock"), inherited, strict=True):
-            command += [f"--{name}-fd", str(fd)]
+        argv = [str(run.path), "--attempt", str(attempt), "--reason", reason] + (["--paused"] if paused else [])
+        argv += ["--grace-s", str(grace_s), "--oom-kills", str(oom_kills)]
         with open(run.console, "ab") as console:
             self._console_begin = console.tell()
-            self._process = subprocess.Popen(
-                command + (["--paused"] if paused else []),
-                stdin=subprocess.DEVNULL,
-                stdout=console,
-                stderr=console,
-                pass_fds=inherited,
-                start_new_session=True,
-                env=_environment(),
-            )
+            self._process = self._start(argv, (order_read, report_write, lock_fd), console)
         os.close(order_read)
         os.close(report_write)
         os.set_blocking(self._order_fd, False)
@@ -90,6 +82,27 @@ class TrainerProcess:
         self._killed_for = ""
         self._oom_kills = OomKills(self._process.pid, time.monotonic())
         self.id = identify(self._process.pid) or ProcessId(self._process.pid)
+
+    def _start(self, argv: list[str], fds: tuple[int, int, int], console: BinaryIO) -> "subprocess.Popen[bytes]":
+        """Start it with its ends of the order and report pipes and the lock.
+
+        The lock's open file description is inherited: a second trainer cannot start while this one lives.
+        """
+        named = [word for name, fd in zip(FDS, fds, strict=True) for word in (f"--{name}-fd", str(fd))]
+        return subprocess.Popen(
+            [sys.executable, "-m", "traind.trainer", *argv, *named],
+            stdin=subprocess.DEVNULL,
+            stdout=console,
+            stderr=console,
+            pass_fds=fds,
+            start_new_session=True,
+            env=trainer_environment(),
+        )
+
+    @property
+    def pids(self) -> list[int]:
+        """Of the processes that train."""
+        return [self.id.pid]
 
     @property
     def report_fd(self) -> int:
@@ -146,7 +159,7 @@ class TrainerProcess:
         self._hear()
         name = signal.Signals(-code).name if code < 0 else None
         error = None if self._farewell is None else self._farewell.error
-        if name is not None and signal.Signals[name] in _TOLD_TO_LEAVE:  # before it could listen
+        if name is not None and signal.Signals[name] in TOLD_TO_LEAVE:  # before it could listen
             self._told_by = name
         # Where a loader worker was the victim, its parent ends by an exception that names it.
         was_killed = name == "SIGKILL" if error is None else "DataLoader worker" in error
@@ -171,7 +184,7 @@ class TrainerProcess:
         self._reports.close()
 
 
-def _environment() -> dict[str, str]:
+def trainer_environment() -> dict[str, str]:
     """No progress bars in console.log, tracebacks of segfaults in it, no forked tokenizer threads."""
     return os.environ | {
         "PYTHONUNBUFFERED": "1",

@@ -13,6 +13,7 @@ from typing import TypeAlias
 import msgspec
 
 from rundir.control import Order
+from rundir.process import ProcessId
 from rundir.records import encode
 from rundir.secret import redact
 from rundir.status import Phase
@@ -37,6 +38,8 @@ class Leave(StrEnum):
     """The run's policy ends it for its numbers: the reason is in the farewell."""
     RETREATED = "retreated"
     """The run's policy goes back to a checkpoint: nothing of what came after it is kept."""
+    LOST = "lost"
+    """Another of the processes that train one model is gone; what ended it is said by itself or by their agent."""
 
 
 class Beat(msgspec.Struct, tag="beat", omit_defaults=True, kw_only=True):
@@ -81,9 +84,26 @@ class Farewell(msgspec.Struct, tag="farewell", omit_defaults=True, kw_only=True)
     reason: Leave
     error: str | None = None
     retreat: Retreat | None = None
+    rank: int = 0
 
 
-Report: TypeAlias = Beat | Facts | Farewell
+class RankEnd(msgspec.Struct, tag="rank_end", omit_defaults=True, kw_only=True):
+    """What the agent has seen of the first of several trainers to end by a fault."""
+
+    rank: int
+    pid: int
+    exit_code: int
+    """As `subprocess` has it: a signal's number, negative, where one ended it."""
+
+
+class Here(msgspec.Struct, tag="here", omit_defaults=True, kw_only=True):
+    """The first word of one of several trainers."""
+
+    rank: int
+    process: ProcessId
+
+
+Report: TypeAlias = Beat | Facts | Farewell | Here | RankEnd
 _REPORTS: msgspec.json.Decoder[Report] = msgspec.json.Decoder(Report)
 _ORDERS = msgspec.json.Decoder(Order)
 
@@ -141,13 +161,17 @@ def tell(fd: int, message: Report | Order, *, patience_s: float = 0.0) -> bool:
 
 
 class Pulse:
-    """The trainer's reports. Owns the writing end and the count of safe points; beats at most every `EVERY_S`."""
+    """The trainer's reports. Owns the writing end and the count of safe points; beats at most every `EVERY_S`.
+
+    Of several ranks the first alone beats and tells facts; each says farewell.
+    """
 
     EVERY_S = 0.2
 
-    def __init__(self, fd: int) -> None:
+    def __init__(self, fd: int, rank: int = 0) -> None:
         os.set_blocking(fd, False)
         self._fd = fd
+        self._rank = rank
         self._last_beat = 0.0
         self.phase = Phase.LOADING
         self.step: int | None = None
@@ -172,6 +196,8 @@ class Pulse:
 
     def _beat(self, phase: Phase | None = None, signal: str | None = None) -> None:
         self._last_beat = time.monotonic()
+        if self._rank:
+            return
         tell(
             self._fd,
             Beat(
@@ -186,9 +212,11 @@ class Pulse:
         )
 
     def facts(self, facts: Facts) -> None:
-        tell(self._fd, facts, patience_s=5.0)
+        if not self._rank:
+            tell(self._fd, facts, patience_s=5.0)
 
     def farewell(self, reason: Leave, error: str | None = None, retreat: Retreat | None = None) -> None:
         self._beat()
         text = None if error is None else redact(error, os.environ)[:MAX_TEXT]  # else a cut secret would pass
-        tell(self._fd, Farewell(reason=reason, error=text, retreat=retreat), patience_s=5.0)
+        told = Farewell(reason=reason, error=text, retreat=retreat, rank=self._rank)
+        tell(self._fd, told, patience_s=5.0)

@@ -96,6 +96,8 @@ class Status(msgspec.Struct, omit_defaults=True, kw_only=True):
     device: str | None = None
     supervisor: Heart | None = None
     trainer: Heart | None = None
+    ranks: dict[int, ProcessId] = {}
+    """By rank the processes that train one model, where there are several; `trainer` is then what started them."""
     host: str = ""
     boot_id: str = ""
     updated_at: float = 0.0
@@ -193,7 +195,8 @@ def observe(status: Status, now: float) -> Vitals:
         same_host=same_host,
         same_boot=same_boot,
         supervisor_alive=alive(status.supervisor),
-        trainer_alive=alive(status.trainer),
+        trainer_alive=alive(status.trainer)
+        or (same_host and same_boot and any(map(process.is_alive, status.ranks.values()))),
         supervisor_beat_age_s=age_s(status.supervisor),
         trainer_beat_age_s=age_s(status.trainer),
     )

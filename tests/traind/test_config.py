@@ -41,6 +41,8 @@ def test_what_is_dumped_is_read_back() -> None:
         ("train", "betas", [-0.1, 0.9], ["train.betas", ">= 0"]),
         ("model", "dtype", "bf16", ["model.dtype", "round to nothing; set lora.r"]),
         ("model", "n_heads", 3, ["model.dim", "multiple"]),
+        ("distributed", "nproc", 0, ["distributed.nproc = 0", "from 1"]),
+        ("distributed", "nproc", "two", ["distributed.nproc", "unknown value", '"auto"']),
     ],
 )
 def test_a_fault_names_its_key(section: str, key: str, value: object, words: list[str]) -> None:
@@ -93,6 +95,14 @@ def test_a_key_without_effect_is_a_fault_and_one_with_effect_is_none(key: str, v
         (fault,) = caught.value.faults
         assert fault.startswith(f"my.toml: {key}: ")
         assert fault.endswith("; leave it out")
+
+
+@pytest.mark.parametrize(("device", "cure"), [("cuda:1", "CUDA_VISIBLE_DEVICES"), ("mps", "leave it out")])
+def test_several_processes_need_several_devices(device: str, cure: str) -> None:
+    raw = {**GOOD, "distributed": {"nproc": 2}, "train": {"device": device}}
+    with pytest.raises(ConfigError, match=r"distributed\.nproc = 2.*" + cure):
+        config.check(raw, "my.toml")
+    config.check({**raw, "distributed": {"nproc": "auto"}}, "my.toml")
 
 
 def test_the_loss_goes_one_way_alone() -> None:

@@ -22,7 +22,7 @@ from traind.words import MISSING, duration
 
 T = TypeVar("T")
 
-_PARTS = ("traind.trainer", "traind.supervise")
+_PARTS = ("traind.trainer", "traind.rank", "traind.supervise")
 _PROC = Path("/proc")
 _FIRST_NAMESPACE = "pid:[4026531836]"
 """The machine's own process numbers: the kernel gives this namespace a fixed one (PROC_PID_INIT_INO)."""
@@ -180,4 +180,5 @@ def run_path(command: Sequence[str], directory: str) -> Path | None:
 
 def _names(status: Status, pid: int) -> bool:
     hearts = (status.supervisor, status.trainer)
-    return any(heart is not None and heart.process.pid == pid for heart in hearts)
+    named = [heart.process for heart in hearts if heart is not None] + list(status.ranks.values())
+    return any(process.pid == pid for process in named)

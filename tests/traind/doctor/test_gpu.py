@@ -161,6 +161,9 @@ def test_a_command_line_names_its_run() -> None:
     assert run_path(command, "/home/ada") == Path("/home/ada/runs/a")
     assert run_path(("python", "train.py"), "/home/ada") is None
     assert run_path(("python", "-m", "traind.trainer"), "/") is None
+    rank = ("python", "-u", "-m", "traind.rank", "runs/a", "60.0")
+    assert run_path(rank, "/work") == Path("/work/runs/a")
+    assert run_path(("python", "-m", "traind.rank_agent", "9", "60.0", *rank[2:]), "/work") == Path("/work/runs/a")
 
 
 def test_a_real_process_is_seen_and_known_by_its_run(tmp_path: Path) -> None:

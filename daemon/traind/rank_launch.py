@@ -1,0 +1,58 @@
+"""How many processes train one model, and the command line that starts them. Torch-free."""
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pynvml
+
+from traind.config import Config
+
+
+def num_ranks(config: Config) -> int:
+    """Processes of a run on this machine; `auto` is one a visible GPU, and one without any."""
+    nproc, device = config.distributed.nproc, config.train.device
+    if nproc != "auto":
+        return nproc
+    if device not in ("auto", "cuda"):
+        return 1
+    return max(1, visible_gpus(os.environ.get("CUDA_VISIBLE_DEVICES")))
+
+
+def visible_gpus(visible: str | None) -> int:
+    """NVIDIA GPUs that torch will see; `visible` is CUDA_VISIBLE_DEVICES. None where there is no driver."""
+    try:
+        pynvml.nvmlInit()
+        num_here = int(pynvml.nvmlDeviceGetCount())
+    except pynvml.NVMLError:
+        return 0
+    if visible is None:
+        return num_here
+    names = [name.strip() for name in visible.split(",")]
+    # CUDA takes the names up to the first that is none.
+    shown = next((i for i, name in enumerate(names) if not _is_gpu(name, num_here)), len(names))
+    return len(set(names[:shown]))
+
+
+def _is_gpu(name: str, num_here: int) -> bool:
+    return int(name) < num_here if name.isdecimal() else name.startswith(("GPU-", "MIG-"))
+
+
+def command(rank_argv: Sequence[str], *, num_ranks: int, report_fd: int, grace_s: float) -> list[str]:
+    """The agent of torch.distributed.run, which starts `num_ranks` trainers of these arguments, the run first.
+
+    One attempt only: restarts are the supervisor's alone.
+    """
+    agent = [sys.executable, "-m", "traind.rank_agent", str(os.getpid()), str(report_fd), str(grace_s)]
+    place = ["--nproc-per-node", str(num_ranks), "--max-restarts", "0", "--nnodes", "1"]
+    place += ["--rdzv-backend", "c10d", "--rdzv-endpoint", "127.0.0.1:0", "--local-addr", "127.0.0.1"]
+    place += ["--log-dir", os.devnull, "--monitor-interval", "0.1"]
+    return [*agent, *place, "-m", "traind.rank", *rank_argv]
+
+
+def environment(base: Mapping[str, str], threads: int | None, num_ranks: int) -> dict[str, str]:
+    """Shares the cores among the ranks, and keeps what they say to each other on this machine."""
+    each = threads or max(1, (os.cpu_count() or 1) // num_ranks)
+    local = {"GLOO_SOCKET_IFNAME": "lo"} if Path("/sys/class/net/lo").exists() else {}
+    return {"OMP_NUM_THREADS": str(each)} | local | dict(base)

@@ -1,0 +1,84 @@
+"""What the last words of several processes come to, and how many of them there are to be."""
+
+import pynvml
+import pytest
+
+from traind import config, rank_launch
+from traind.ranked_trainer import ending_of
+from traind.wire import Farewell, Leave, RankEnd
+
+LOST = Farewell(reason=Leave.LOST)
+KILLED = RankEnd(rank=1, pid=7, exit_code=-9)
+CRASH = Farewell(rank=1, reason=Leave.CRASHED, error="ValueError: odd")
+MISTAKE = Farewell(reason=Leave.MISTAKE, error="data.train: missing")
+
+
+def word(reason: Leave) -> Farewell:
+    return Farewell(reason=reason)
+
+
+@pytest.mark.parametrize(
+    ("farewells", "first_end", "agent_code", "leave", "cause"),
+    [
+        ({0: word(Leave.DONE), 1: word(Leave.DONE)}, None, 0, Leave.DONE, "done"),
+        ({0: word(Leave.PARKED)}, KILLED, 1, Leave.PARKED, "parked"),
+        ({0: word(Leave.RETREATED), 1: word(Leave.RETREATED)}, None, 0, Leave.RETREATED, "retreated"),
+        ({0: word(Leave.STOPPED), 1: CRASH}, None, 1, Leave.STOPPED, "stopped"),
+        ({0: word(Leave.SIGNALLED), 1: word(Leave.SIGNALLED)}, None, 0, Leave.SIGNALLED, "signalled"),
+        ({0: word(Leave.SIGNALLED)}, None, -9, None, "the agent of the ranks: killed by SIGKILL"),
+        ({}, None, -9, None, "the agent of the ranks: killed by SIGKILL"),
+        ({0: LOST}, KILLED, 1, None, "rank 1 (process 7): killed by SIGKILL"),
+        ({0: LOST, 1: CRASH}, KILLED, 1, Leave.CRASHED, "rank 1: ValueError: odd"),
+        ({0: MISTAKE, 1: LOST}, KILLED, 1, Leave.MISTAKE, "data.train: missing"),
+        ({}, RankEnd(rank=0, pid=6, exit_code=2), 1, None, "rank 0 (process 6): exit status 2"),
+        ({}, None, 1, None, "the agent of the ranks: exit status 1"),
+    ],
+)
+def test_ending(
+    farewells: dict[int, Farewell], first_end: RankEnd | None, agent_code: int, leave: Leave | None, cause: str
+) -> None:
+    ending = ending_of(farewells, first_end, agent_code)
+    assert ending.leave is leave
+    assert ending.cause == cause
+    if leave is None:
+        assert (ending.signal is not None) is ("SIGKILL" in cause)
+
+
+@pytest.mark.parametrize(
+    ("visible", "num"),
+    [
+        (None, 4),
+        ("0,1", 2),
+        ("2", 1),
+        ("", 0),
+        ("-1", 0),
+        ("0,-1,2", 1),
+        ("0,9,1", 1),
+        ("0,0", 1),
+        ("GPU-ab, GPU-cd", 2),
+    ],
+)
+def test_visible_gpus(monkeypatch: pytest.MonkeyPatch, visible: str | None, num: int) -> None:
+    monkeypatch.setattr(pynvml, "nvmlInit", lambda: None)
+    monkeypatch.setattr(pynvml, "nvmlDeviceGetCount", lambda: 4)
+    assert rank_launch.visible_gpus(visible) == num
+
+
+@pytest.mark.parametrize(
+    ("nproc", "device", "gpus", "num"),
+    [(3, "cpu", 0, 3), ("auto", "auto", 0, 1), ("auto", "auto", 2, 2), ("auto", "cpu", 2, 1), ("auto", "cuda:1", 2, 1)],
+)
+def test_auto_is_a_process_a_gpu(
+    monkeypatch: pytest.MonkeyPatch, nproc: int | str, device: str, gpus: int, num: int
+) -> None:
+    monkeypatch.setattr(rank_launch, "visible_gpus", lambda _: gpus)
+    raw = {"data": {"train": "sample:propaganda"}, "model": {"init": "scratch"}}
+    settings = config.check({**raw, "distributed": {"nproc": nproc}, "train": {"device": device}}, "test")
+    assert rank_launch.num_ranks(settings) == num
+
+
+def test_cores_are_shared_unless_told() -> None:
+    env = rank_launch.environment({}, None, 1000)
+    assert env["OMP_NUM_THREADS"] == "1"
+    assert rank_launch.environment({}, 3, 2)["OMP_NUM_THREADS"] == "3"
+    assert rank_launch.environment({"OMP_NUM_THREADS": "5"}, None, 2)["OMP_NUM_THREADS"] == "5"
