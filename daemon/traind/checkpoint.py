@@ -1,33 +1,37 @@
 """Checkpoints on disk: how one becomes whole, and how one is read back. Which one, is lineage.py's.
 
 Guarantees: a checkpoint directory has its final name only when it is whole and on disk; reading one runs no code
-(safetensors and JSON alone); its manifest names every file with size and SHA-256. Knows no model and no loop: it is
-handed tensors and plain values.
+(safetensors and JSON alone); its manifest names every file with size and checksum. Knows no model and no loop: it is
+handed tensors, bytes and plain values.
 """
 
 import os
 import shutil
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
 import msgspec
-import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor
 
 from rundir.atomic import fsync_dir
 from rundir.layout import RunDir
 from rundir.records import encode
 from traind import lineage, manifest
+from traind.direct_file import write_direct
+from traind.host_copy import HostCopy
 from traind.manifest import InvalidCheckpointError
 from traind.model_card import write_card
 from traind.training_state import TrainingState
 
+OPTIMIZER = "optimizer.safetensors"
 METRICS = "metrics.json"
 """What the evaluation at this very step measured; absent where none was due."""
 
+_THREADS = 4
 
 ModelWriter: TypeAlias = Callable[[dict[str, Tensor], Path], None]
 """Writes weights into a directory as `save_pretrained` lays them, with config.json and tokenizer files."""
@@ -35,11 +39,11 @@ ModelWriter: TypeAlias = Callable[[dict[str, Tensor], Path], None]
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """A copy of everything at one optimizer-step boundary, in host memory; nothing in it changes any more."""
+    """A copy of everything at one optimizer-step boundary, in host memory; it stays so until the next one."""
 
     state: TrainingState
-    optimizer: dict[str, Tensor]
-    model: dict[str, Tensor]
+    optimizer: HostCopy
+    model: HostCopy
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,19 +62,7 @@ def write(run: RunDir, snapshot: Snapshot, write_model: ModelWriter) -> tuple[Pa
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir(parents=True, mode=0o700)
     try:
-        write_model(snapshot.model, temporary)
-        save_file(snapshot.optimizer, temporary / "optimizer.safetensors")
-        state = snapshot.state
-        metrics = state.metrics if state.evaluated_step == state.step else None
-        if metrics is not None:
-            (temporary / METRICS).write_bytes(msgspec.json.format(encode(metrics)))
-        (temporary / "state.json").write_bytes(msgspec.json.format(encode(snapshot.state)))
-        if run.config_toml.is_file():  # so that a checkpoint copied elsewhere says what it was made with
-            shutil.copyfile(run.config_toml, temporary / run.config_toml.name)
-            write_card(temporary, run.config_toml, state.step, state.step / state.steps_per_epoch, metrics)
-        size_bytes = manifest.write(temporary)
-        for path in (*temporary.iterdir(), temporary):
-            _fsync(path)
+        size_bytes = _fill(temporary, run, snapshot, write_model)
         if final.exists():  # saved before at this step; a person asked for it now
             replaced = run.checkpoints / f"{lineage.REPLACED}{final.name}"
             final.rename(replaced)
@@ -85,6 +77,39 @@ def write(run: RunDir, snapshot: Snapshot, write_model: ModelWriter) -> tuple[Pa
     return final, size_bytes
 
 
+def _fill(directory: Path, run: RunDir, snapshot: Snapshot, write_model: ModelWriter) -> int:
+    """Write all files and put them on disk, the manifest last. Returns the bytes of all.
+
+    The optimizer's, two thirds of the whole, goes to the disk while the others are made.
+    """
+    snapshot.optimizer.wait()
+    snapshot.model.wait()
+    with ThreadPoolExecutor(_THREADS, "checkpoint") as beside:
+        optimizer_crc = beside.submit(write_direct, directory / OPTIMIZER, snapshot.optimizer.content)
+        write_model(snapshot.model.tensors, directory)
+        _describe(directory, run, snapshot.state)
+        others = [path for path in directory.iterdir() if path.name != OPTIMIZER]
+        on_disk = [beside.submit(_fsync, path) for path in others]
+        crcs = {path.name: manifest.checksum(path) for path in others} | {OPTIMIZER: optimizer_crc.result()}
+        for done in on_disk:
+            done.result()
+    size_bytes = manifest.write(directory, crcs)
+    _fsync(directory / manifest.MANIFEST)
+    fsync_dir(directory)
+    return size_bytes
+
+
+def _describe(directory: Path, run: RunDir, state: TrainingState) -> None:
+    """The small files: plain values, and what a person wants to know of it."""
+    metrics = state.metrics if state.evaluated_step == state.step else None
+    if metrics is not None:
+        (directory / METRICS).write_bytes(msgspec.json.format(encode(metrics)))
+    (directory / "state.json").write_bytes(msgspec.json.format(encode(state)))
+    if run.config_toml.is_file():  # so that a checkpoint copied elsewhere says what it was made with
+        shutil.copyfile(run.config_toml, directory / run.config_toml.name)
+        write_card(directory, run.config_toml, state.step, state.step / state.steps_per_epoch, metrics)
+
+
 def _fsync(path: Path) -> None:
     fd = os.open(path, os.O_RDONLY)
     try:
@@ -97,7 +122,7 @@ def read(path: Path) -> Loaded:
     """Verify and load. Raises InvalidCheckpointError."""
     state = lineage.read_state(path)
     try:
-        return Loaded(path, state, load_file(path / "optimizer.safetensors"))
+        return Loaded(path, state, load_file(path / OPTIMIZER))
     except (OSError, ValueError) as error:
         raise InvalidCheckpointError(f"unreadable: {error}") from None
 
@@ -106,15 +131,3 @@ def newest_valid(run: RunDir, *, at_most: int | None = None) -> tuple[Loaded | N
     """The checkpoint that a resume takes, read, and the newer ones passed over, each with its reason."""
     lineage.put_back_replaced(run)
     return lineage.newest(run, read, at_most=at_most)
-
-
-def host_copy(tensors: Mapping[str, Tensor] | Iterable[tuple[str, Tensor]]) -> dict[str, Tensor]:
-    """Contiguous clones in host memory. Tensors that share storage (tied weights) share it in the copy as well."""
-    copies: dict[tuple[int, tuple[int, ...], tuple[int, ...]], Tensor] = {}
-    result: dict[str, Tensor] = {}
-    for name, tensor in dict(tensors).items():
-        key = (tensor.data_ptr(), tuple(tensor.shape), tuple(tensor.stride()))
-        if tensor.numel() == 0 or key not in copies:
-            copies[key] = tensor.detach().to("cpu", copy=True, memory_format=torch.contiguous_format)
-        result[name] = copies[key]
-    return result

@@ -106,12 +106,17 @@ def relink(run: RunDir, best_step: int | None) -> None:
         point(run.checkpoints / "best", run.checkpoint(best_step).name)
 
 
-def prune(run: RunDir, keep_last: int, best_step: int | None) -> None:
-    """Remove all but the last `keep_last`, the best, and those a person asked for."""
-    for path in paths(run)[keep_last:]:
-        if checkpoint_step(path) == best_step or _asked_for(path):
-            continue
-        shutil.rmtree(path, ignore_errors=True)
+def prune(run: RunDir, keep_last: int, best_step: int | None, is_whole: Callable[[Path], bool]) -> None:
+    """Remove all but the last `keep_last`, the best, and those a person asked for.
+
+    What `is_whole` denies does not count among the last: a run never comes down to damaged ones.
+    """
+    num_kept = 0
+    for path in paths(run):
+        if num_kept < keep_last:
+            num_kept += is_whole(path)
+        elif checkpoint_step(path) != best_step and not _asked_for(path):
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def _asked_for(path: Path) -> bool:

@@ -345,16 +345,20 @@ class Loop:
         if self.saver.has(self.state):
             return
         began = time.monotonic()
+        num_bytes = self.stepper.state_bytes
+        if not self.saver.make_way(self.state, num_bytes):
+            return
         phase = self.pulse.phase
         self.pulse.enter(Phase.SAVE)
         self.state.tally = self._host_tally()
         self.stepper.note_state(self.state)
+        model, optimizer_state = self.stepper.copy()
         snapshot = Snapshot(
             state=msgspec.json.decode(encode(self.state), type=TrainingState),
-            optimizer=self.stepper.copy_optimizer(),
-            model=self.stepper.copy_model(),
+            optimizer=optimizer_state,
+            model=model,
         )
-        self.saver.submit(snapshot, self._write_model, began=began)
+        self.saver.submit(snapshot, self._write_model, began=began, num_bytes=num_bytes)
         self._aside_s += time.monotonic() - began
         self.pulse.enter(phase)
 

@@ -1,23 +1,30 @@
 """Checkpoints written by a thread, one at a time, while training goes on.
 
-The loop hands over a finished copy; nothing here touches the model's live tensors. A failed save is an event, never
-the end of the run; older checkpoints stay.
+The loop hands over a finished copy; nothing here touches the model's live tensors. A save that fails, or that would not
+find room, is an event, never the end of the run; older checkpoints stay.
 """
 
+import os
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 from rundir.layout import RunDir
-from traind import checkpoint, lineage
+from rundir.size import size
+from traind import checkpoint, lineage, manifest
 from traind.checkpoint import ModelWriter, Snapshot
 from traind.complaint import print_traceback
 from traind.eventlog import EventLog
+from traind.manifest import InvalidCheckpointError
 from traind.training_state import TrainingState
+
+MARGIN_BYTES = 1 << 20
+"""Room that a save leaves to the logs."""
 
 
 class Saver:
-    """Owns the saving thread."""
+    """Owns the saving thread, and what is known of the checkpoints on disk."""
 
     def __init__(self, run: RunDir, events: EventLog, keep_last: int, sync_records: Callable[[], None]) -> None:
         self._run = run
@@ -26,6 +33,12 @@ class Saver:
         self._sync_records = sync_records
         self._thread: threading.Thread | None = None
         self._saved: tuple[int, int | None] | None = None
+        self._extra_bytes = 0
+        """Of a checkpoint beyond its tensors: tokenizer, configuration, headers."""
+        self._whole: set[str] = set()
+        """Names of checkpoints that this process has written, or found whole by their checksums."""
+        self.on_disk_step = 0
+        """Of the newest state that is on disk; 0: none."""
 
     def has(self, state: TrainingState) -> bool:
         """Whether this very state was saved (or is being saved) before. One asked for by a person is always saved."""
@@ -34,14 +47,46 @@ class Saver:
     def note_loaded(self, state: TrainingState) -> None:
         """The state came from a checkpoint: saving it again unchanged would add nothing."""
         self._saved = (state.step, state.evaluated_step)
+        self._whole.add(self._run.checkpoint(state.step).name)
+        self.on_disk_step = state.step
 
-    def submit(self, snapshot: Snapshot, write_model: ModelWriter, *, began: float) -> None:
-        """Write in the background. Waits for the save in flight: one at a time, in order."""
+    def lack_of_room(self, num_bytes: int) -> dict[str, int] | None:
+        """Need and free bytes where a checkpoint with tensors of `num_bytes` would find too little room."""
+        place = self._run.checkpoints if self._run.checkpoints.is_dir() else self._run.path
+        try:
+            disk = os.statvfs(place)
+        except OSError:
+            return None  # the save itself will say what is wrong
+        need, free = num_bytes + self._extra_bytes + MARGIN_BYTES, disk.f_bavail * disk.f_frsize
+        return {"need_bytes": need, "free_bytes": free} if free < need else None
+
+    def make_way(self, state: TrainingState, num_bytes: int) -> bool:
+        """Before the copy: wait for the save in flight, whose memory it takes. False, and said, where room lacks."""
+        self.join()
+        lack = self.lack_of_room(num_bytes)
+        if lack is None:
+            return True
+        text = f"checkpoint of step {state.step} was skipped: it needs {size(lack['need_bytes'])}, and "
+        text += f"{size(lack['free_bytes'])} are free; {self.kept()}"
+        self._events.lifecycle("checkpoint_skipped", text, step=state.step, detail=lack)
+        return False
+
+    def kept(self) -> str:
+        """What a resume would go on from, in words."""
+        if not self.on_disk_step:
+            return "there is no checkpoint yet"
+        return f"the newest on disk is that of step {self.on_disk_step}"
+
+    def submit(self, snapshot: Snapshot, write_model: ModelWriter, *, began: float, num_bytes: int = 0) -> None:
+        """Write in the background. Waits for the save in flight: one at a time, in order.
+
+        `num_bytes`: of the tensors, as `make_way` was told.
+        """
         self.join()
         self._saved = (snapshot.state.step, snapshot.state.evaluated_step)
         blocked_s = time.monotonic() - began
         self._thread = threading.Thread(
-            target=self._save, args=(snapshot, write_model, began, blocked_s), name="saver", daemon=True
+            target=self._save, args=(snapshot, write_model, began, blocked_s, num_bytes), name="saver", daemon=True
         )
         self._thread.start()
 
@@ -51,22 +96,26 @@ class Saver:
             self._thread.join()
             self._thread = None
 
-    def _save(self, snapshot: Snapshot, write_model: ModelWriter, began: float, blocked_s: float) -> None:
+    def _save(
+        self, snapshot: Snapshot, write_model: ModelWriter, began: float, blocked_s: float, num_bytes: int
+    ) -> None:
         state = snapshot.state
         try:
             # Records first: a checkpoint of step S on disk promises every record up to S on disk.
             self._sync_records()
             self._events.sync()
             path, size_bytes = checkpoint.write(self._run, snapshot, write_model)
-            lineage.relink(self._run, state.best_step)
-            lineage.prune(self._run, self._keep_last, state.best_step)
         except Exception as error:  # noqa: BLE001 — safetensors has errors of its own for a full disk; none may pass unsaid
             self._saved = None
             print_traceback()
-            self._events.lifecycle(
-                "checkpoint_failed", f"checkpoint of step {state.step} could not be written: {error}", step=state.step
-            )
+            text = f"checkpoint of step {state.step} could not be written: {error}; {self.kept()}"
+            self._events.lifecycle("checkpoint_failed", text, step=state.step)
             return
+        save_s = time.monotonic() - began
+        self.on_disk_step = state.step
+        self._extra_bytes = max(self._extra_bytes, size_bytes - num_bytes)
+        self._whole.add(path.name)
+        self._tidy(state)
         self._events.checkpoint(
             str(path.relative_to(self._run.path)),
             size_bytes,
@@ -74,8 +123,36 @@ class Saver:
             reason=state.reason,
             best=state.best_step == state.step,
             blocked_s=blocked_s,
-            save_s=time.monotonic() - began,
+            save_s=save_s,
         )
+
+    def _tidy(self, state: TrainingState) -> None:
+        """The links, and the removal of what is no longer kept. What goes wrong here is tried again after the next."""
+        try:
+            lineage.relink(self._run, state.best_step)
+            lineage.prune(self._run, self._keep_last, state.best_step, self._is_whole)
+        except OSError:
+            print_traceback()
+
+    def _is_whole(self, path: Path) -> bool:
+        """Checksums once, manifest and sizes every time."""
+        try:
+            if path.name in self._whole:
+                manifest.check_sizes(path)
+            else:
+                manifest.verify(path)
+        except InvalidCheckpointError:
+            self._whole.discard(path.name)
+            return False
+        self._whole.add(path.name)
+        return True
+
+    def unsaved(self, step: int) -> str | None:
+        """What is lost by leaving at `step` without its checkpoint, in words; None where nothing is."""
+        if self.on_disk_step == step:
+            return None
+        lost = f"steps {self.on_disk_step + 1} to {step} are" if step - self.on_disk_step > 1 else f"step {step} is"
+        return f"the last checkpoint could not be written: {lost} not saved; {self.kept()}"
 
 
 class NoSaver(Saver):

@@ -15,10 +15,10 @@ from torch import Tensor, nn
 from rundir.records import Sample
 from traind import optimizer
 from traind.batch_order import dropout_seed
-from traind.checkpoint import host_copy
 from traind.config import Config
 from traind.device import Placement, float_of, is_out_of_memory
 from traind.guard import Guard
+from traind.host_copy import HostCopy, HostMemory
 from traind.ranks import Ranks, Seat
 from traind.split import split_all, widest
 from traind.task import Batch, EvalResult, Task
@@ -90,6 +90,7 @@ class Stepper:
         self._parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
         kept = model.state_dict().keys()
         self._buffers = {name: buffer for name, buffer in model.named_buffers() if name in kept}
+        self._memory = [HostMemory(placement.device) for _ in ("model", "optimizer")]
         self._at_boundary: dict[str, Tensor] = {}
         """What a forward pass changes (running means), as it was before the step that is under way."""
 
@@ -222,6 +223,8 @@ class Stepper:
 
     def _update(self, loss: Tensor, step: int, lr: float, clip_norm: float) -> Tensor:
         """Clip, and update unless the guard finds the step bad: weights, optimizer and buffers stay as they were."""
+        for memory in self._memory:
+            memory.hold_update()
         self.scaler.unscale_(self.optimizer)
         grad_norm = torch.nn.utils.clip_grad_norm_(self._parameters, clip_norm or float("inf"))
         is_bad = self.guard.judge(loss, grad_norm, step)
@@ -251,13 +254,22 @@ class Stepper:
 
     # --- the state that a checkpoint holds -----------------------------------------------------------------------
 
-    def copy_model(self) -> dict[str, Tensor]:
-        """As it was at the last boundary, also in the midst of a step."""
-        live = self._task.weights(self.model)
-        return host_copy({name: self._at_boundary.get(name, tensor) for name, tensor in live.items()})
+    def copy(self) -> tuple[HostCopy, HostCopy]:
+        """Model and optimizer as they were at the last boundary, also in the midst of a step.
 
-    def copy_optimizer(self) -> dict[str, Tensor]:
-        return host_copy(optimizer.state_tensors(self.model, self.optimizer))
+        In memory that the next call overwrites. What a forward pass changes is cloned first: the copy may still be
+        under way when the next one begins.
+        """
+        still = {name: buffer.clone() for name, buffer in self._buffers.items()} | self._at_boundary
+        weights = {name: still.get(name, tensor) for name, tensor in self._task.weights(self.model).items()}
+        model, optimizer_state = self._memory
+        return model.copy(weights), optimizer_state.copy(optimizer.state_tensors(self.model, self.optimizer))
+
+    @property
+    def state_bytes(self) -> int:
+        """Of what `copy` copies, about."""
+        optimizer_state = optimizer.state_tensors(self.model, self.optimizer)
+        return sum(t.nbytes for tensors in (self._task.weights(self.model), optimizer_state) for t in tensors.values())
 
     def note_state(self, state: TrainingState) -> None:
         """Put what a checkpoint holds of this beside the tensors into its state. May wait for the device."""
@@ -268,6 +280,8 @@ class Stepper:
 
     def restore(self, optimizer_tensors: Mapping[str, Tensor], state: TrainingState) -> None:
         """Put all but the model back; that came with its weights."""
+        for memory in self._memory:
+            memory.hold_update()
         optimizer.load_state_tensors(self.model, self.optimizer, optimizer_tensors)
         if state.scaler and self.scaler.is_enabled():
             self.scaler.load_state_dict(state.scaler)

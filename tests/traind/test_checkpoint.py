@@ -18,8 +18,9 @@ from transformers import (
 )
 
 from rundir.layout import RunDir
+from tests.traind.host_tensors import copy_of, host_copy
 from traind import checkpoint, lineage, manifest, optimizer
-from traind.checkpoint import Snapshot, host_copy
+from traind.checkpoint import Snapshot
 from traind.config import Train
 from traind.dial import Dials
 from traind.training_state import EpochTally, TrainingState
@@ -57,7 +58,7 @@ def save(run: RunDir, step: int, model: PreTrainedModel | None = None, **changes
     def write_model(weights: dict[str, Tensor], directory: Path) -> None:
         model.save_pretrained(directory, state_dict=weights)
 
-    snapshot = Snapshot(make_state(step, **changes), {"w.exp_avg": torch.ones(2)}, host_copy(model.state_dict()))
+    snapshot = Snapshot(make_state(step, **changes), copy_of({"w.exp_avg": torch.ones(2)}), copy_of(model.state_dict()))
     return checkpoint.write(run, snapshot, write_model)[0]
 
 
@@ -160,14 +161,14 @@ def test_a_failed_write_leaves_what_was_there(run_dir: RunDir) -> None:
         raise OSError(28, "No space left on device")
 
     with pytest.raises(OSError, match="No space"):
-        checkpoint.write(run_dir, Snapshot(make_state(4), {}, {}), fail)
+        checkpoint.write(run_dir, Snapshot(make_state(4), copy_of({}), copy_of({})), fail)
     assert [path.name for path in run_dir.checkpoints.iterdir()] == ["step-00000003"]
 
 
 def test_pruning_keeps_the_last_the_best_and_those_asked_for(run_dir: RunDir) -> None:
     for step in (1, 2, 3, 4, 5, 6):
         save(run_dir, step, reason="order" if step == 3 else "schedule")
-    lineage.prune(run_dir, keep_last=2, best_step=1)
+    lineage.prune(run_dir, 2, 1, lambda path: path.is_dir())
     assert sorted(path.name for path in run_dir.checkpoints.iterdir()) == [f"step-{n:08d}" for n in (1, 3, 5, 6)]
 
 

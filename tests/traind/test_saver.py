@@ -8,31 +8,85 @@ from torch import Tensor
 
 from rundir.layout import RunDir
 from rundir.records import EVENT_DECODER, CheckpointEvent, LifecycleEvent, decode_lines
+from tests.traind.host_tensors import copy_of
 from tests.traind.test_checkpoint import make_state
+from traind import lineage
 from traind.checkpoint import Snapshot
 from traind.eventlog import EventLog
 from traind.saver import Saver
+from traind.training_state import TrainingState
 
 
 def write_nothing(weights: dict[str, Tensor], directory: Path) -> None:
     (directory / "model.safetensors").write_bytes(b"")
 
 
+@pytest.fixture
+def saver(run_dir: RunDir) -> Saver:
+    events = EventLog(run_dir.events, "trainer", 1, run_dir.reserve)
+    return Saver(run_dir, events, keep_last=2, sync_records=lambda: None)
+
+
 @pytest.mark.parametrize("fault", [OSError(28, "No space left on device"), SafetensorError("I/O error: No space left")])
-def test_a_failed_save_is_an_event_and_the_step_is_saved_next_time(run_dir: RunDir, fault: Exception) -> None:
+def test_a_failed_save_is_an_event_and_the_step_is_saved_next_time(
+    run_dir: RunDir, saver: Saver, fault: Exception
+) -> None:
     def fail(weights: dict[str, Tensor], directory: Path) -> None:
         raise fault
 
-    events = EventLog(run_dir.events, "trainer", 1, run_dir.reserve)
-    saver = Saver(run_dir, events, keep_last=2, sync_records=lambda: None)
     state = make_state(4)
-    saver.submit(Snapshot(state, {}, {}), fail, began=0.0)
+    saver.submit(Snapshot(state, copy_of({}), copy_of({})), fail, began=0.0)
     saver.join()
     assert not saver.has(state)
-    saver.submit(Snapshot(state, {}, {}), write_nothing, began=0.0)
+    saver.submit(Snapshot(state, copy_of({}), copy_of({})), write_nothing, began=0.0)
     saver.join()
     assert saver.has(state)
     failed, saved = decode_lines(run_dir.events.read_bytes(), EVENT_DECODER).records
     assert isinstance(failed, LifecycleEvent)
     assert (failed.what, failed.step) == ("checkpoint_failed", 4)
     assert isinstance(saved, CheckpointEvent)
+
+
+def save(saver: Saver, state: TrainingState) -> None:
+    saver.submit(Snapshot(state, copy_of({}), copy_of({})), write_nothing, began=0.0)
+    saver.join()
+
+
+def events_of(run: RunDir) -> list[LifecycleEvent]:
+    records = decode_lines(run.events.read_bytes(), EVENT_DECODER).records
+    return [record for record in records if isinstance(record, LifecycleEvent)]
+
+
+def test_a_save_that_would_find_no_room_is_skipped_and_said(run_dir: RunDir, saver: Saver) -> None:
+    assert saver.make_way(make_state(2), 1000)
+    save(saver, make_state(2))
+    assert not saver.make_way(make_state(4), 2**60)
+    (skipped,) = events_of(run_dir)
+    assert (skipped.what, skipped.step) == ("checkpoint_skipped", 4)
+    assert (skipped.detail or {})["need_bytes"] > 2**60 > (skipped.detail or {})["free_bytes"] > 0
+    assert "step 2" in skipped.message
+    assert lineage.steps(run_dir) == [2]
+    assert saver.unsaved(4) == (
+        "the last checkpoint could not be written: steps 3 to 4 are not saved; the newest on disk is that of step 2"
+    )
+    assert saver.unsaved(2) is None
+
+
+def test_a_damaged_newer_one_does_not_cost_the_older_ones(run_dir: RunDir) -> None:
+    """Left behind by an earlier attempt, cut short or with one bit flipped: neither counts among the last two."""
+    first = Saver(run_dir, EventLog(run_dir.events, "trainer", 1, run_dir.reserve), 9, lambda: None)
+    for step in (1, 2, 3, 4, 5):
+        save(first, make_state(step))
+    (run_dir.checkpoint(5) / "state.json").write_bytes(b"")
+    flipped = run_dir.checkpoint(4) / "state.json"
+    data = bytearray(flipped.read_bytes())
+    data[-9] ^= 1
+    flipped.write_bytes(data)
+    second = Saver(run_dir, EventLog(run_dir.events, "trainer", 2, run_dir.reserve), 2, lambda: None)
+    save(second, make_state(6))
+    assert lineage.steps(run_dir) == [6, 5, 4, 3]
+    (run_dir.checkpoint(6) / "model.safetensors").unlink()
+    save(second, make_state(7))
+    assert lineage.steps(run_dir) == [7, 6, 5, 4, 3]
+    save(second, make_state(8))
+    assert lineage.steps(run_dir) == [8, 7]

@@ -74,6 +74,15 @@ def train(one: Stepper, step: int) -> None:
     one.train(batches(), step=step, lr=lambda: 1e-2, clip=lambda: 1.0)
 
 
+def kept_model(one: Stepper) -> dict[str, Tensor]:
+    """What a checkpoint made now would hold; the copy itself is overwritten by the next one."""
+    return {name: tensor.clone() for name, tensor in one.copy()[0].tensors.items()}
+
+
+def kept_optimizer(one: Stepper) -> dict[str, Tensor]:
+    return {name: tensor.clone() for name, tensor in one.copy()[1].tensors.items()}
+
+
 def state_of(one: Stepper) -> TrainingState:
     """What a checkpoint would hold of it beside the tensors, read back."""
     state = TrainingState(
@@ -85,7 +94,7 @@ def state_of(one: Stepper) -> TrainingState:
 
 
 def everything(one: Stepper) -> dict[str, Tensor]:
-    return one.copy_model() | one.copy_optimizer()
+    return kept_model(one) | kept_optimizer(one)
 
 
 def is_same(one: dict[str, Tensor], two: dict[str, Tensor]) -> bool:
@@ -97,14 +106,14 @@ def test_a_copy_in_the_midst_of_a_step_is_that_of_the_boundary() -> None:
     copies: list[dict[str, Tensor]] = []
 
     def copy() -> None:
-        copies.append(one.copy_model())
+        copies.append(kept_model(one))
 
     one = stepper(copy)
-    before = one.copy_model()
+    before = kept_model(one)
     train(one, 0)
     assert len(copies) == 3
     assert all(torch.equal(before[name], copy[name]) for copy in copies for name in before)
-    after = one.copy_model()
+    after = kept_model(one)
     assert not torch.equal(before["1.running_mean"], after["1.running_mean"])
     assert int(after["1.num_batches_tracked"]) == 3
 
@@ -112,13 +121,13 @@ def test_a_copy_in_the_midst_of_a_step_is_that_of_the_boundary() -> None:
 def test_a_step_from_a_copy_is_the_same_whatever_the_memory_layout() -> None:
     one, two = stepper(lambda: None), stepper(lambda: None)
     train(one, 0)
-    kept: dict[str, Any] = one.copy_optimizer()
+    kept: dict[str, Any] = one.copy()[1].tensors
     assert all(tensor.is_contiguous() for tensor in kept.values())
-    two.model.load_state_dict(one.copy_model())
+    two.model.load_state_dict(kept_model(one))
     two.restore(kept, state_of(one))
     train(one, 1)
     train(two, 1)
-    one_model, two_model = one.copy_model(), two.copy_model()
+    one_model, two_model = kept_model(one), kept_model(two)
     assert all(torch.equal(one_model[name], two_model[name]) for name in one_model)
 
 
@@ -177,7 +186,7 @@ def test_a_first_update_that_is_poisoned_leaves_a_clean_start(optimizer: Literal
     one.train(poisoned(), step=0, lr=lambda: 1e-2, clip=lambda: 1.0)
     train(one, 1)
     train(other, 1)
-    assert is_same(one.copy_model(), other.copy_model())
+    assert is_same(kept_model(one), kept_model(other))
 
 
 class NoRoom(Regression):
@@ -227,8 +236,8 @@ def test_a_step_without_memory_is_made_again_in_smaller_pieces(where: dict[str, 
     assert one.micro_batch_size == 2
     torch.testing.assert_close(results[0].loss, results[1].loss)
     torch.testing.assert_close(results[0].grad_norm, results[1].grad_norm)
-    for name, tensor in roomy.copy_model().items():
-        torch.testing.assert_close(one.copy_model()[name], tensor)
+    for name, tensor in kept_model(roomy).items():
+        torch.testing.assert_close(kept_model(one)[name], tensor)
     train(one, 1)
     assert len(shrunk) == 1  # remembered: nothing is tried in vain again
 
@@ -242,8 +251,8 @@ def test_the_failed_try_of_a_step_leaves_no_trace() -> None:
         train(small, step)
     assert is_same(everything(one), everything(small))
     resumed = stepper(lambda: None)
-    resumed.model.load_state_dict(one.copy_model())
-    resumed.restore(one.copy_optimizer(), state_of(one))
+    resumed.model.load_state_dict(kept_model(one))
+    resumed.restore(kept_optimizer(one), state_of(one))
     train(one, 3)
     train(resumed, 3)
     assert is_same(everything(one), everything(resumed))

@@ -20,6 +20,7 @@ _TROUBLE = (
     "crashed",
     "restarting",
     "checkpoint_failed",
+    "checkpoint_skipped",
     "disk_full",
     "disk_ok",
     "sink_failed",

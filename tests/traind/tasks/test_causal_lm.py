@@ -14,7 +14,7 @@ from torch.nn import functional
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from rundir.layout import RunDir
-from traind.checkpoint import host_copy
+from tests.traind.host_tensors import host_copy
 from traind.config import Config, ConfigError, Data, Model, Task
 from traind.data.labels import IGNORED
 from traind.samples.banking import question

@@ -16,9 +16,9 @@ from rundir.atomic import write_atomic
 from rundir.layout import RunDir
 from rundir.records import encode
 from rundir.status import RunInfo
+from tests.traind.host_tensors import host_copy
 from tests.traind.tasks.custom_task import load_module
 from traind import config
-from traind.checkpoint import host_copy
 from traind.config import Config, ConfigError
 from traind.custom import load_weights
 from traind.tasks.custom import CustomTask

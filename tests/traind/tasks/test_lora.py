@@ -23,7 +23,7 @@ from transformers import (
 )
 
 from rundir.layout import RunDir
-from traind.checkpoint import host_copy
+from tests.traind.host_tensors import host_copy
 from traind.config import Config, ConfigError, Data, Lora, Model, Task, dump
 from traind.model_card import write_card
 from traind.tasks import lora

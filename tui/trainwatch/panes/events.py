@@ -18,8 +18,9 @@ from trainwatch.panes.words import SEVERITY_STYLES
 from trainwatch.store import EventView, Store
 
 _WHAT_STYLES = {
-    "crashed": "alert", "failed": "alert", "checkpoint_failed": "alert", "disk_full": "alert", "restarting": "warn",
-    "stalled": "alert", "stall_over": "ok", "unattended": "warn",
+    "crashed": "alert", "failed": "alert", "checkpoint_failed": "alert", "checkpoint_skipped": "alert",
+    "disk_full": "alert", "restarting": "warn", "stalled": "alert", "stall_over": "ok", "unattended": "warn",
+    "updates_skipped": "warn", "held": "alert", "out_of_memory": "warn", "batches_left_out": "warn",
     "sink_failed": "warn", "control_distrusted": "alert", "control_ok": "ok", "report": "ok",
     "paused": "warn", "parked": "warn", "done": "ok", "training": "ok", "resumed": "ok", "disk_ok": "ok",
 }  # fmt: skip

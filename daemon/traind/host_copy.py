@@ -1,0 +1,134 @@
+"""Copies of tensors in host memory that is used again at every save, laid out as the file to be written from it.
+
+Fresh memory costs several times what the copying costs, as the kernel clears it page by page; here that is paid once.
+From a GPU the copy runs on a stream of its own while the next step computes, and only its update waits.
+"""
+
+import contextlib
+import json
+import math
+import mmap
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import torch
+from torch import Tensor
+
+_DTYPES = {
+    torch.float64: "F64", torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16", torch.int64: "I64",
+    torch.int32: "I32", torch.int16: "I16", torch.int8: "I8", torch.uint8: "U8", torch.bool: "BOOL",
+    torch.complex64: "C64", torch.float8_e4m3fn: "F8_E4M3", torch.float8_e5m2: "F8_E5M2",
+}  # fmt: skip
+"""As safetensors names them."""
+
+Spec: TypeAlias = list[tuple[str, torch.dtype, tuple[int, ...]]]
+
+
+@dataclass(frozen=True, slots=True)
+class HostCopy:
+    """One copy. Holds until the next one is made from the same `HostMemory`."""
+
+    tensors: dict[str, Tensor]
+    """Contiguous; tied ones share memory here as well."""
+    content: memoryview
+    """The same as the bytes of a safetensors file. Begins at a page."""
+    wait: Callable[[], None]
+    """Returns when the bytes are there; at once but for a copy from a GPU. For the thread that writes."""
+
+
+def layout(spec: Spec) -> tuple[bytes, list[int], int]:
+    """Of a safetensors file: its header, where each tensor begins, and the bytes of the whole.
+
+    In order of falling item size, as the library does, so that every tensor is aligned without gaps. Raises KeyError
+    for a kind of number that the format does not know.
+    """
+    begins: dict[str, int] = {}
+    entries: dict[str, object] = {}
+    end = 0
+    for name, dtype, shape in sorted(spec, key=lambda entry: (-entry[1].itemsize, entry[0])):
+        begins[name] = end
+        end += math.prod(shape) * dtype.itemsize
+        entries[name] = {"dtype": _DTYPES[dtype], "shape": list(shape), "data_offsets": [begins[name], end]}
+    text = json.dumps(entries, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    header = len(text).to_bytes(8, "little") + text
+    return header, [len(header) + begins[name] for name, _, _ in spec], len(header) + end
+
+
+class HostMemory:
+    """Owns the memory of one copy, made anew only when other tensors come."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._stream = torch.cuda.Stream(device) if device.type == "cuda" else None  # type: ignore[no-untyped-call]
+        self._spec: Spec | None = None
+        self._views: list[Tensor] = []
+        self._content = memoryview(b"")
+        self._arrived: torch.cuda.Event | None = None
+
+    def copy(self, live: Mapping[str, Tensor]) -> HostCopy:
+        """Copy now; the copy before is overwritten, so nobody may be reading it any more."""
+        owners: dict[tuple[object, ...], str] = {}
+        owner_of = {name: owners.setdefault(_place(name, tensor), name) for name, tensor in live.items()}
+        sources = [live[name].detach() for name in owners.values()]
+        spec: Spec = [(name, t.dtype, tuple(t.shape)) for name, t in zip(owners.values(), sources, strict=True)]
+        if spec != self._spec:
+            self._allocate(spec)
+        self._fill(sources)
+        views = dict(zip(owners.values(), self._views, strict=True))
+        return HostCopy({name: views[owner] for name, owner in owner_of.items()}, self._content, self._wait)
+
+    def hold_update(self) -> None:
+        """Call before the copied tensors change: what the device does from here on comes after the copy."""
+        if self._arrived is not None:
+            torch.cuda.current_stream().wait_event(self._arrived)
+
+    def _wait(self) -> None:
+        if self._arrived is not None:
+            self._arrived.synchronize()
+
+    def _allocate(self, spec: Spec) -> None:
+        header, begins, num_bytes = layout(spec)
+        self._spec, self._views = None, []  # the old memory goes before the new is asked for
+        self._content = memoryview(b"")
+        memory = _memory(num_bytes, is_pinned=self._stream is not None)
+        memory[: len(header)] = torch.frombuffer(bytearray(header), dtype=torch.uint8)
+        self._content = memory.numpy().data
+        self._views = [
+            memory[begin : begin + math.prod(shape) * dtype.itemsize].view(dtype).view(shape)
+            for begin, (_, dtype, shape) in zip(begins, spec, strict=True)
+        ]
+        self._spec = spec
+
+    def _fill(self, sources: list[Tensor]) -> None:
+        if self._stream is None:
+            for view, source in zip(self._views, sources, strict=True):
+                view.copy_(source)
+            return
+        self._stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(self._stream):
+            for view, source in zip(self._views, sources, strict=True):
+                view.copy_(source, non_blocking=True)
+                if source.is_cuda:
+                    source.record_stream(self._stream)  # its memory is not given to others before it is read
+        self._arrived = self._stream.record_event()
+
+
+def _place(name: str, tensor: Tensor) -> tuple[object, ...]:
+    """The same for two tensors only when they are one (tied weights)."""
+    if tensor.numel() == 0:
+        return (name,)
+    return (tensor.data_ptr(), tuple(tensor.shape), tuple(tensor.stride()), tensor.dtype)
+
+
+def _memory(num_bytes: int, *, is_pinned: bool) -> Tensor:
+    """Bytes from a page's begin on; in huge pages where the kernel has them, which it clears ten times as fast."""
+    if is_pinned:
+        return torch.empty(num_bytes, dtype=torch.uint8, pin_memory=True)
+    memory = mmap.mmap(-1, num_bytes, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    # Not for forked loader workers: with them a page would be copied again at the next save, only to be overwritten.
+    for advice in ("MADV_HUGEPAGE", "MADV_DONTFORK"):
+        if hasattr(mmap, advice):
+            with contextlib.suppress(OSError):
+                memory.madvise(getattr(mmap, advice))
+    return torch.frombuffer(memory, dtype=torch.uint8)
