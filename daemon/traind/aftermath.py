@@ -26,7 +26,8 @@ class Bereft(Protocol):
 
     def restart_in(self, delay_s: float) -> None: ...
 
-    def park(self) -> None: ...
+    def park(self, lost: str | None = None) -> None:
+        """`lost`: what the trainer could not save."""
 
     def end(self, state: State, error: str | None = None, *, was_killed: bool = False) -> None: ...
 
@@ -53,9 +54,9 @@ class Aftermath:
             case Leave.DONE:
                 self._on.end(State.DONE)
             case Leave.PARKED:
-                self._on.park()
+                self._on.park(ending.lost)
             case Leave.STOPPED:
-                self._on.end(State.STOPPED)
+                self._on.end(State.STOPPED, ending.lost)
             case Leave.SIGNALLED:
                 self._end_by_signal(ending)
             case Leave.MISTAKE:

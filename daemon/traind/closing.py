@@ -32,7 +32,7 @@ def report_best(
     """
     step = state.best_step
     path = None if step is None else run.checkpoint(step)
-    if step is None or path is None or not path.is_dir():
+    if step is None or path is None:
         return
     try:
         manifest.verify(path)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from rundir import layout
+from rundir.append import RESERVE_BYTES
 from rundir.atomic import write_atomic
 from rundir.control import Order, Verb, distrusted, new_order_id, send
 from rundir.layout import RunDir
@@ -25,7 +26,6 @@ from traind.config import Config, ConfigError
 
 T = TypeVar("T")
 
-RESERVE_BYTES = 64 * 1024
 NO_ANSWER_S = 3 * HEARTBEAT_S
 
 

@@ -36,6 +36,7 @@ from traind.loader import WorkerStart, epoch_steps
 from traind.ranks import Ranks
 from traind.recorder import Recorder
 from traind.saver import Saver
+from traind.spaced import spaced
 from traind.steering import Leaving, Steering
 from traind.stepper import Stepper, StepResult, timed
 from traind.task import Batch, Task
@@ -108,6 +109,8 @@ class Loop:
                 else:
                     self._step(batches)
                     self._heed_troubles()
+                if self.ranks.leaders(self.recorder.must_hold):
+                    self.steering.hold_until(spaced(self.recorder.has_room, 1.0), "the disk is full: records wait")
                 self._evaluate_and_save_if_due()
                 self._replay_sets()
                 if self._is_over():
@@ -116,8 +119,7 @@ class Loop:
     def _close(self) -> None:
         if self.state.evaluated_step != self.state.step:
             self._evaluate("end")
-        self.save("end")
-        self.saver.join()
+        self._save_at_last()
         self.pulse.enter(Phase.EVAL)
         self.steering.alone(
             lambda: report_best(
@@ -125,12 +127,26 @@ class Loop:
             )
         )
 
-    def leave(self, reason: Leave) -> None:
-        """Checkpoint at the last boundary, and wait until it is on disk; of a retreat nothing is kept."""
+    def _save_at_last(self) -> None:
+        """The weights of the end, on disk whatever it takes: leaving without them would throw the work away."""
+
+        def is_saved() -> bool:
+            self.save("end")
+            self.saver.join()
+            return self.saver.unsaved(self.state.step) is None
+
+        self.steering.hold_until(spaced(is_saved, 5.0), "training is done, and its checkpoint cannot be written")
+
+    def leave(self, reason: Leave) -> str | None:
+        """Checkpoint at the last boundary, and wait until it is on disk; of a retreat nothing is kept.
+
+        What could not be saved, in words.
+        """
         if reason is Leave.RETREATED:
-            return
+            return None
         self.save(_SAVE_REASON.get(reason, "signal"))
         self.saver.join()
+        return self.saver.unsaved(self.state.step)
 
     def _is_over(self) -> bool:
         return self.state.step >= self.total_steps or self.state.early_stopped

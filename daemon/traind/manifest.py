@@ -75,17 +75,22 @@ def check_sizes(path: Path) -> None:
     _present(path, ())
 
 
+def size_bytes(path: Path) -> int:
+    """Of all files together, as the manifest has it. Raises InvalidCheckpointError."""
+    return sum(num_bytes for num_bytes, _, _ in _read(path).values())
+
+
 def _present(path: Path, without: Collection[str]) -> dict[str, tuple[str, str]]:
     """Algorithm and checksum of each file, once all are there with their sizes."""
     files = _read(path)
-    for name, (size_bytes, _, _) in files.items():
+    for name, (num_bytes, _, _) in files.items():
         if name in without:
             continue
         file = path / name
         if "/" in name or not file.is_file():
             raise InvalidCheckpointError(f"{name} is missing")
-        if file.stat().st_size != size_bytes:
-            raise InvalidCheckpointError(f"{name} has {file.stat().st_size} bytes, not {size_bytes}")
+        if file.stat().st_size != num_bytes:
+            raise InvalidCheckpointError(f"{name} has {file.stat().st_size} bytes, not {num_bytes}")
     return {name: (algorithm, expected) for name, (_, algorithm, expected) in files.items() if name not in without}
 
 

@@ -13,6 +13,7 @@ from traind.config import Policy
 from traind.eventlog import EventLog
 from traind.journal import peak_lr
 from traind.order_desk import POLICY, OrderDesk, argument_fault, refusal
+from traind.room import refusal_to_park
 from traind.status_file import StatusFile
 from traind.trainer_process import TrainerProcess
 from traind.wire import Retreat
@@ -114,7 +115,10 @@ class OrderEffects:
         per_epoch = status.total_steps / status.total_epochs if status.total_steps and status.total_epochs else None
         # Unknown once a `set` has extended a run that had ended.
         planned_steps = None if self._desk.has_extension else status.total_steps
-        return refusal(order, state, status.step, planned_steps, per_epoch)
+        refused = refusal(order, state, status.step, planned_steps, per_epoch)
+        if refused is None and order.verb is Verb.PARK and self._on.trainer is not None:
+            return refusal_to_park(self._run)
+        return refused
 
     def _hand_on(self, order: Order, trainer: TrainerProcess) -> None:
         """The intent is on disk before the trainer can answer."""

@@ -46,6 +46,7 @@ class Point(IntEnum):
     WEIGH = 3
     COUNTS = 4
     GRADIENTS = 5
+    ANSWER = 6
 
 
 class Ranks:
@@ -108,6 +109,10 @@ class Ranks:
             with _listening():
                 dist.broadcast(buffer, src=0)
         return bytes(buffer.numpy())
+
+    def leaders(self, answer: bool) -> bool:
+        """The leader's answer to what it alone knows: it alone writes, so that a full disk stops it and no other."""
+        return bool(self.meet(Point.ANSWER, answer)[0][0])
 
     def totals(self, *numbers: float) -> list[float]:
         """Each number summed over all ranks, always in the same order."""

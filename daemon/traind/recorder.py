@@ -17,6 +17,12 @@ from rundir.append import Appender
 from rundir.records import MetricsRecord, Number, StepRecord, encode
 from traind.eventlog import EventLog
 from traind.guard import Trouble, told
+from traind.storage_alert import Cause, StorageAlert
+
+HOLD_LINES = 500
+"""Records that may wait for room on the disk before the loop holds: they are in memory alone, and computing on would
+only add to what a crash costs. Far fewer than the appender would ever drop."""
+HOLD_BYTES = 8 * 1024 * 1024
 
 
 @dataclass(slots=True)
@@ -33,11 +39,14 @@ class _OnItsWay:
 class Recorder:
     """Owns metrics.jsonl's appender, its count of records, and the step on its way from the device."""
 
-    def __init__(self, path: Path, attempt: int, device: torch.device, reserve: Path, events: EventLog) -> None:
+    def __init__(
+        self, path: Path, attempt: int, device: torch.device, reserve: Path, events: EventLog, alert: StorageAlert
+    ) -> None:
         self._appender = Appender(path, reserve=reserve, sole_writer=True)
         self._attempt = attempt
         self._seq = 0
         self._events = events
+        self._alert = alert
         self._is_waiting = False
         self._is_async = device.type == "cuda"
         self._on_its_way: _OnItsWay | None = None
@@ -93,17 +102,34 @@ class Recorder:
         self._seq += 1
         record.attempt, record.seq = self._attempt, self._seq
         record.at = record.at or time.time()
-        if self._appender.append(encode(record)) is self._is_waiting:
-            self._say_room()
+        self._note_room(self._appender.append(encode(record)), record.step)
 
-    def _say_room(self) -> None:
+    @property
+    def must_hold(self) -> bool:
+        """Whether so many records wait for room that no more should be made."""
+        return self._appender.pending >= HOLD_LINES or self._appender.pending_bytes >= HOLD_BYTES
+
+    def has_room(self) -> bool:
+        """Try to write what waits. True when nothing is left."""
+        is_written = self._appender.flush()
+        self._note_room(is_written, None)
+        return is_written
+
+    def _note_room(self, is_written: bool, step: int | None) -> None:
         """The disk has become full, or has room again: say so, once, in the room that was kept for it."""
-        self._is_waiting = not self._is_waiting
+        if is_written is not self._is_waiting:
+            return
+        self._is_waiting = not is_written
+        name = self._appender.path.name
         if self._is_waiting:
             self._appender.free_reserve()
-            self._events.lifecycle("disk_full", f"{self._appender.path.name} cannot be written; records wait in memory")
+            text = f"{name} cannot be written; records wait in memory"
+            self._events.lifecycle("disk_full", text, step=step)
+            self._alert.found(Cause.RECORDS, f"the disk is full: {text}", step)
         else:
-            self._events.lifecycle("disk_ok", "the records that waited have been written")
+            self._events.lifecycle("disk_ok", "the records that waited have been written", step=step)
+            self._alert.is_well(Cause.RECORDS, "there is room again: every record has been written", step)
+            self._appender.restore_reserve()
 
     def sync(self) -> None:
         """Put every record on disk. Safe to call from the saving thread. Raises OSError, also where some still wait."""

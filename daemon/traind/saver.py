@@ -4,31 +4,31 @@ The loop hands over a finished copy; nothing here touches the model's live tenso
 find room, is an event, never the end of the run; older checkpoints stay.
 """
 
-import os
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
 from rundir.layout import RunDir
-from rundir.size import size
-from traind import checkpoint, lineage, manifest
+from traind import checkpoint, lineage, manifest, room
 from traind.checkpoint import ModelWriter, Snapshot
 from traind.complaint import print_traceback
 from traind.eventlog import EventLog
 from traind.manifest import InvalidCheckpointError
+from traind.storage_alert import Cause, StorageAlert
 from traind.training_state import TrainingState
-
-MARGIN_BYTES = 1 << 20
-"""Room that a save leaves to the logs."""
 
 
 class Saver:
     """Owns the saving thread, and what is known of the checkpoints on disk."""
 
-    def __init__(self, run: RunDir, events: EventLog, keep_last: int, sync_records: Callable[[], None]) -> None:
+    def __init__(
+        self, run: RunDir, events: EventLog, alert: StorageAlert, keep_last: int, sync_records: Callable[[], None]
+    ) -> None:
         self._run = run
         self._events = events
+        self._alert = alert
         self._keep_last = keep_last
         self._sync_records = sync_records
         self._thread: threading.Thread | None = None
@@ -50,25 +50,19 @@ class Saver:
         self._whole.add(self._run.checkpoint(state.step).name)
         self.on_disk_step = state.step
 
-    def lack_of_room(self, num_bytes: int) -> dict[str, int] | None:
-        """Need and free bytes where a checkpoint with tensors of `num_bytes` would find too little room."""
-        place = self._run.checkpoints if self._run.checkpoints.is_dir() else self._run.path
-        try:
-            disk = os.statvfs(place)
-        except OSError:
-            return None  # the save itself will say what is wrong
-        need, free = num_bytes + self._extra_bytes + MARGIN_BYTES, disk.f_bavail * disk.f_frsize
-        return {"need_bytes": need, "free_bytes": free} if free < need else None
-
     def make_way(self, state: TrainingState, num_bytes: int) -> bool:
-        """Before the copy: wait for the save in flight, whose memory it takes. False, and said, where room lacks."""
+        """Before the copy: wait for the save in flight, whose memory it takes. False, and said, where room lacks.
+
+        `num_bytes`: of the tensors.
+        """
         self.join()
-        lack = self.lack_of_room(num_bytes)
+        lack = room.lack(self._run, num_bytes + self._extra_bytes)
         if lack is None:
             return True
-        text = f"checkpoint of step {state.step} was skipped: it needs {size(lack['need_bytes'])}, and "
-        text += f"{size(lack['free_bytes'])} are free; {self.kept()}"
-        self._events.lifecycle("checkpoint_skipped", text, step=state.step, detail=lack)
+        text = f"checkpoint of step {state.step} was skipped: {lack}; {self.kept()}"
+        detail = asdict(lack)
+        self._events.lifecycle("checkpoint_skipped", text, step=state.step, detail=detail)
+        self._alert.found(Cause.CHECKPOINT, text, state.step, detail)
         return False
 
     def kept(self) -> str:
@@ -110,11 +104,13 @@ class Saver:
             print_traceback()
             text = f"checkpoint of step {state.step} could not be written: {error}; {self.kept()}"
             self._events.lifecycle("checkpoint_failed", text, step=state.step)
+            self._alert.found(Cause.CHECKPOINT, text, state.step)
             return
         save_s = time.monotonic() - began
         self.on_disk_step = state.step
         self._extra_bytes = max(self._extra_bytes, size_bytes - num_bytes)
         self._whole.add(path.name)
+        self._alert.is_well(Cause.CHECKPOINT, f"the checkpoint of step {state.step} has been written", state.step)
         self._tidy(state)
         self._events.checkpoint(
             str(path.relative_to(self._run.path)),
@@ -160,3 +156,6 @@ class NoSaver(Saver):
 
     def has(self, state: TrainingState) -> bool:  # noqa: ARG002
         return True
+
+    def unsaved(self, step: int) -> str | None:  # noqa: ARG002
+        return None

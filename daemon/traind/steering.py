@@ -74,6 +74,8 @@ class Steering:
         self.hold_at_start = paused
         self.is_holding = False
         self._in_hold = False
+        self._obstacle: str | None = None
+        """Why the run holds by itself, nobody having told it to."""
         self.held_s = 0.0
         """Seconds spent holding, ever: they are no part of a step's time."""
 
@@ -111,12 +113,22 @@ class Steering:
 
     def _hold_if_told(self) -> None:
         if self.is_holding and not self._in_hold:  # an evaluation ordered while holding goes through
-            self._hold()
+            self._hold(lambda: self.is_holding, "")
+
+    def hold_until(self, is_over: Callable[[], bool], obstacle: str) -> None:
+        """Hold for a reason of the run's own, until it is over. Orders are heard meanwhile. Raises Leaving."""
+        if self._ranks.leaders(is_over()):
+            return
+        self._obstacle = obstacle
+        try:
+            self._hold(lambda: not self._ranks.leaders(is_over()), obstacle)
+        finally:
+            self._obstacle = None
 
     def hold(self, why: str) -> None:
         """Hold from here on, by the run's own policy, until somebody orders a resume. Raises Leaving."""
         self.is_holding = True
-        self._hold(why)
+        self._hold(lambda: self.is_holding, why)
 
     def alone(self, work: Callable[[], T]) -> T | None:
         """Have the leader do something with safe points of its own, and every other rank obey at them. None there."""
@@ -158,7 +170,7 @@ class Steering:
             return Leave.SIGNALLED
         return Leave.ORPHANED if self._pipe.ended else None
 
-    def _hold(self, why: str = "") -> None:
+    def _hold(self, must_hold: Callable[[], bool], why: str) -> None:
         began = time.monotonic()
         phase = self._pulse.phase
         if self._loop is not None:
@@ -167,7 +179,7 @@ class Steering:
         self._pulse.enter(Phase.PAUSED)
         self._in_hold = True
         try:
-            while self.is_holding:
+            while must_hold():
                 self._pipe.wait(0.2)
                 self._pulse.safe_point()
                 self._hear()
@@ -183,7 +195,8 @@ class Steering:
                 self._answer(order, "already paused" if self._is_paused else None)
                 self.is_holding = True
             case Verb.RESUME:
-                self._answer(order, None if self._is_paused else "the run is not paused: it is training")
+                going = f"it goes on by itself: {self._obstacle}" if self._obstacle else "it is training"
+                self._answer(order, None if self._is_paused else f"the run is not paused: {going}")
                 self.is_holding = self.hold_at_start = False
             case Verb.PARK | Verb.STOP:
                 self._answer(order, None)

@@ -241,11 +241,12 @@ class Supervisor:
         """Go back for bad numbers; why the run is held instead, where it did so often enough."""
         return self._orders.retreat(wish, self.config.policy)
 
-    def park(self) -> None:
-        """No trainer any more, by order."""
+    def park(self, lost: str | None = None) -> None:
+        """No trainer any more, by order. `lost`: what it could not save."""
         self._restart_at = None
         self.status.now.state = State.PARKED
-        self.events.lifecycle("parked", step=self.status.now.step)
+        self.status.now.last_error = lost
+        self.events.lifecycle("parked", lost or "", step=self.status.now.step)
         self._orders.answer_in_flight("the run was parked first")
         if self.status.now.intent is Intent.RUN:  # resumed while the trainer was leaving
             self.spawn("resume")

@@ -33,6 +33,7 @@ from traind.recorder import Recorder
 from traind.saver import NoSaver, Saver
 from traind.steering import Leaving, Steering
 from traind.stepper import Shrunk, Stepper
+from traind.storage_alert import StorageAlert
 from traind.task import Task
 from traind.tasks.kind import open_task
 from traind.training_state import EpochTally, TrainingState
@@ -131,7 +132,8 @@ def _train(post: Post, pulse: Pulse, events: EventLog, steering: Steering, ranks
     pulse.enter(Phase.LOADING)
     settings = config.parse(post.run.config_toml.read_bytes(), str(post.run.config_toml))
     # Read by all before they meet: later the leader may have answered an order that waited, and it would act twice.
-    journal = read_journal(decode_lines(post.run.events.read_bytes(), EVENT_DECODER).records)
+    past = decode_lines(post.run.events.read_bytes(), EVENT_DECODER).records
+    journal = read_journal(past)
     loaded, passed_over = _newest(post.run, ranks, at_most=journal.rollback_to)
     placement = _place(settings, loaded, events, post.seat)
     ranks.join_device(placement.device)
@@ -152,9 +154,12 @@ def _train(post: Post, pulse: Pulse, events: EventLog, steering: Steering, ranks
     stepper = Stepper(settings, task, model, placement, steering.safe_point, partial(_say_shrunk, events, pulse), ranks)
     environment = device.environment(placement, settings, ranks.seat.num_ranks)
     state = _fresh_state(post, settings, order, environment) if loaded is None else loaded.state
-    recorder = Recorder(_written_by(ranks, post.run.metrics), post.attempt, placement.device, post.run.reserve, events)
+    alert = StorageAlert(events)
+    alert.begin(past)
+    metrics = _written_by(ranks, post.run.metrics)
+    recorder = Recorder(metrics, post.attempt, placement.device, post.run.reserve, events, alert)
     saver_of = Saver if ranks.is_leader else NoSaver
-    saver = saver_of(post.run, events, settings.checkpoint.keep_last, recorder.sync)
+    saver = saver_of(post.run, events, alert, settings.checkpoint.keep_last, recorder.sync)
     if loaded is not None:
         stepper.restore(loaded.optimizer, loaded.state)
         saver.note_loaded(loaded.state)
@@ -195,11 +200,18 @@ def _train(post: Post, pulse: Pulse, events: EventLog, steering: Steering, ranks
         )
     )
     events.lifecycle("training", step=state.step)
+    return _run(loop, pulse, recorder, saver)
+
+
+def _run(loop: Loop, pulse: Pulse, recorder: Recorder, saver: Saver) -> Leave:
+    """To the end, or to a checkpoint on the way out."""
     try:
         return loop.run()
     except (Leaving, RankLostError) as error:
         pulse.enter(Phase.LEAVING)
-        loop.leave(error.reason if isinstance(error, Leaving) else Leave.LOST)
+        lost = loop.leave(error.reason if isinstance(error, Leaving) else Leave.LOST)
+        if isinstance(error, Leaving):
+            error.error = "; ".join(filter(None, (error.error, lost))) or None
         raise
     finally:
         saver.join()

@@ -49,6 +49,11 @@ class Ending:
             return self.farewell.reason
         return Leave.SIGNALLED if self.signal is not None and self.signal == self.told_by else None
 
+    @property
+    def lost(self) -> str | None:
+        """What a trainer that left by order could not save, in words."""
+        return self.farewell.error if self.farewell else None
+
 
 class TrainerProcess:
     """Owns the process, its group, and the supervisor's ends of its pipes."""

@@ -41,7 +41,10 @@ class RecordWatch:
         records: list[EventRecord] = []
         for lines in _chunks(self._events):
             records += decode_lines(lines, EVENT_DECODER).records
-        self._num_known += sum(isinstance(record, AlertEvent) and record.rule in RULES for record in records)
+        self._num_known += sum(
+            isinstance(record, AlertEvent) and record.writer == "supervisor" and record.rule in RULES
+            for record in records
+        )
         return records
 
     def alert_changes(self) -> list[AlertChange]:

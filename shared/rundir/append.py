@@ -10,6 +10,10 @@ import os
 from collections import deque
 from pathlib import Path
 
+from rundir.atomic import write_atomic
+
+RESERVE_BYTES = 64 * 1024
+"""Kept beside the logs, to be given back when the disk is full."""
 PENDING_LIMIT = 100_000
 """Lines kept while the disk is full; beyond it the oldest are dropped and counted."""
 PENDING_BYTES = 64 * 1024 * 1024
@@ -38,6 +42,10 @@ class Appender:
     def pending(self) -> int:
         """Lines that wait for room on the disk."""
         return len(self._pending)
+
+    @property
+    def pending_bytes(self) -> int:
+        return self._pending_bytes
 
     def append(self, line: bytes) -> bool:
         """Write one line (ending in a newline). False when it waits in the buffer instead; never raises OSError."""
@@ -74,6 +82,12 @@ class Appender:
         if self._reserve is not None:
             with contextlib.suppress(OSError):  # a read-only disk gives nothing back
                 self._reserve.unlink(missing_ok=True)
+
+    def restore_reserve(self) -> None:
+        """There is room again: keep some for the next time."""
+        if self._reserve is not None and not self._reserve.exists():
+            with contextlib.suppress(OSError):  # tried again the next time
+                write_atomic(self._reserve, bytes(RESERVE_BYTES))
 
     def sync(self) -> None:
         """Put everything appended so far on disk. Raises OSError."""

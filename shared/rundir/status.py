@@ -3,6 +3,7 @@
 Guarantees: the file is replaced atomically, so that it is always whole; `judge` is pure, a table of its inputs.
 """
 
+import errno
 import os
 from enum import StrEnum
 from pathlib import Path
@@ -12,7 +13,7 @@ import msgspec
 from msgspec import field
 
 from rundir import FORMAT, process
-from rundir.atomic import write_atomic
+from rundir.atomic import write_atomic, write_in_room
 from rundir.control import ControlPosition
 from rundir.process import ProcessId
 from rundir.records import encode
@@ -233,8 +234,17 @@ def _decode(data: bytes) -> Status:
 
 
 def write_status(path: Path, status: Status, *, durable: bool = False) -> None:
-    """Replace the file. `durable` where what follows relies on it (an intent, a new attempt). Raises OSError."""
-    write_atomic(path, encode(status), durable=durable)
+    """Replace the file. `durable` where what follows relies on it (an intent, a new attempt). Raises OSError.
+
+    On a disk without room the old content is overwritten in place, so that a run that waits for room is seen alive.
+    """
+    data = encode(status)
+    try:
+        write_atomic(path, data, durable=durable)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        write_in_room(path, data, durable=durable)
 
 
 class RunInfo(msgspec.Struct, omit_defaults=True, kw_only=True):

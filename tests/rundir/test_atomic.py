@@ -1,12 +1,13 @@
 """A file replaced whole: readers see the old or the new content, failures leave the old one and no rubbish."""
 
+import json
 import stat
 import threading
 from pathlib import Path
 
 import pytest
 
-from rundir.atomic import write_atomic
+from rundir.atomic import write_atomic, write_in_room
 
 
 @pytest.mark.parametrize("durable", [True, False])
@@ -46,3 +47,15 @@ def test_readers_and_writers_at_once_see_whole_contents(tmp_path: Path) -> None:
             writer.join()
     assert all(len(content) == 10_000 and len(set(content)) == 1 for content in seen)
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_overwriting_in_place_takes_no_more_room(tmp_path: Path) -> None:
+    path = tmp_path / "status.json"
+    path.write_bytes(b'{"step": 1000}\n')
+    inode = path.stat().st_ino
+    write_in_room(path, b'{"step": 7}\n')
+    assert json.loads(path.read_bytes()) == {"step": 7}
+    assert path.stat().st_ino == inode
+    with pytest.raises(OSError, match="No space"):
+        write_in_room(path, b" " * 100_000)
+    assert json.loads(path.read_bytes()) == {"step": 7}

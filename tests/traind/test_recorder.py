@@ -8,11 +8,13 @@ from pathlib import Path
 import pytest
 import torch
 
+from rundir.append import PENDING_LIMIT, RESERVE_BYTES
 from rundir.layout import RunDir
-from rundir.records import EVENT_DECODER, METRICS_DECODER, LifecycleEvent, StepRecord, decode_lines
+from rundir.records import EVENT_DECODER, METRICS_DECODER, AlertEvent, LifecycleEvent, StepRecord, decode_lines
 from traind.eventlog import EventLog
 from traind.guard import Guard
-from traind.recorder import Recorder
+from traind.recorder import HOLD_LINES, Recorder
+from traind.storage_alert import StorageAlert
 
 GUARD = Guard(torch.device("cpu"), spike_z=None)
 
@@ -20,7 +22,7 @@ GUARD = Guard(torch.device("cpu"), spike_z=None)
 @pytest.fixture
 def recorder(run_dir: RunDir) -> Iterator[Recorder]:
     events = EventLog(run_dir.events, "trainer", 3, run_dir.reserve)
-    recorder = Recorder(run_dir.metrics, 3, torch.device("cpu"), run_dir.reserve, events)
+    recorder = Recorder(run_dir.metrics, 3, torch.device("cpu"), run_dir.reserve, events, StorageAlert(events))
     yield recorder
     recorder.close()
     events.close()
@@ -73,15 +75,32 @@ def test_a_full_disk_costs_no_record(run_dir: RunDir, recorder: Recorder) -> Non
         assert len(records_of(run_dir)) < 40
     log(recorder, 41, 0.5)
     assert [record.step for record in records_of(run_dir)] == list(range(1, 42))
-    events: list[LifecycleEvent] = decode_lines(run_dir.events.read_bytes(), EVENT_DECODER).records
-    assert [event.what for event in events] == ["disk_full", "disk_ok"]
-    assert not run_dir.reserve.exists()
+    events = decode_lines(run_dir.events.read_bytes(), EVENT_DECODER).records
+    assert [event.what for event in events if isinstance(event, LifecycleEvent)] == ["disk_full", "disk_ok"]
+    alerts = [event for event in events if isinstance(event, AlertEvent)]
+    assert [(alert.rule, alert.change) for alert in alerts] == [("storage", "raised"), ("storage", "cleared")]
+    assert run_dir.reserve.stat().st_size == RESERVE_BYTES  # for the next time
+
+
+def test_the_loop_is_told_to_hold_before_any_record_is_dropped(run_dir: RunDir, recorder: Recorder) -> None:
+    with files_no_larger_than(2000):
+        step = 0
+        while not recorder.must_hold:
+            step += 1
+            log(recorder, step, 0.5)
+        assert step < HOLD_LINES + 100 < PENDING_LIMIT
+        assert not recorder.has_room()
+    assert recorder.has_room()
+    assert not recorder.must_hold
+    assert [record.step for record in records_of(run_dir)] == list(range(1, step + 1))
 
 
 def test_a_second_attempt_appends(run_dir: RunDir, tmp_path: Path) -> None:
     for attempt in (1, 2):
         events = EventLog(tmp_path / "events.jsonl", "trainer", attempt, run_dir.reserve)
-        recorder = Recorder(run_dir.metrics, attempt, torch.device("cpu"), run_dir.reserve, events)
+        recorder = Recorder(
+            run_dir.metrics, attempt, torch.device("cpu"), run_dir.reserve, events, StorageAlert(events)
+        )
         log(recorder, attempt, 0.5)
         recorder.close()
         events.close()

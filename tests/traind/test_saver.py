@@ -7,13 +7,14 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from rundir.layout import RunDir
-from rundir.records import EVENT_DECODER, CheckpointEvent, LifecycleEvent, decode_lines
+from rundir.records import EVENT_DECODER, AlertEvent, CheckpointEvent, LifecycleEvent, Severity, decode_lines
 from tests.traind.host_tensors import copy_of
 from tests.traind.test_checkpoint import make_state
 from traind import lineage
 from traind.checkpoint import Snapshot
 from traind.eventlog import EventLog
 from traind.saver import Saver
+from traind.storage_alert import StorageAlert
 from traind.training_state import TrainingState
 
 
@@ -24,7 +25,7 @@ def write_nothing(weights: dict[str, Tensor], directory: Path) -> None:
 @pytest.fixture
 def saver(run_dir: RunDir) -> Saver:
     events = EventLog(run_dir.events, "trainer", 1, run_dir.reserve)
-    return Saver(run_dir, events, keep_last=2, sync_records=lambda: None)
+    return Saver(run_dir, events, StorageAlert(events), keep_last=2, sync_records=lambda: None)
 
 
 @pytest.mark.parametrize("fault", [OSError(28, "No space left on device"), SafetensorError("I/O error: No space left")])
@@ -41,10 +42,13 @@ def test_a_failed_save_is_an_event_and_the_step_is_saved_next_time(
     saver.submit(Snapshot(state, copy_of({}), copy_of({})), write_nothing, began=0.0)
     saver.join()
     assert saver.has(state)
-    failed, saved = decode_lines(run_dir.events.read_bytes(), EVENT_DECODER).records
+    failed, raised, cleared, saved = decode_lines(run_dir.events.read_bytes(), EVENT_DECODER).records
     assert isinstance(failed, LifecycleEvent)
     assert (failed.what, failed.step) == ("checkpoint_failed", 4)
     assert isinstance(saved, CheckpointEvent)
+    for alert, change in ((raised, "raised"), (cleared, "cleared")):
+        assert isinstance(alert, AlertEvent)
+        assert (alert.rule, alert.change, alert.severity) == ("storage", change, Severity.CRITICAL)
 
 
 def save(saver: Saver, state: TrainingState) -> None:
@@ -74,7 +78,8 @@ def test_a_save_that_would_find_no_room_is_skipped_and_said(run_dir: RunDir, sav
 
 def test_a_damaged_newer_one_does_not_cost_the_older_ones(run_dir: RunDir) -> None:
     """Left behind by an earlier attempt, cut short or with one bit flipped: neither counts among the last two."""
-    first = Saver(run_dir, EventLog(run_dir.events, "trainer", 1, run_dir.reserve), 9, lambda: None)
+    events = EventLog(run_dir.events, "trainer", 1, run_dir.reserve)
+    first = Saver(run_dir, events, StorageAlert(events), 9, lambda: None)
     for step in (1, 2, 3, 4, 5):
         save(first, make_state(step))
     (run_dir.checkpoint(5) / "state.json").write_bytes(b"")
@@ -82,7 +87,7 @@ def test_a_damaged_newer_one_does_not_cost_the_older_ones(run_dir: RunDir) -> No
     data = bytearray(flipped.read_bytes())
     data[-9] ^= 1
     flipped.write_bytes(data)
-    second = Saver(run_dir, EventLog(run_dir.events, "trainer", 2, run_dir.reserve), 2, lambda: None)
+    second = Saver(run_dir, events, StorageAlert(events), 2, lambda: None)
     save(second, make_state(6))
     assert lineage.steps(run_dir) == [6, 5, 4, 3]
     (run_dir.checkpoint(6) / "model.safetensors").unlink()
