@@ -55,11 +55,14 @@ class Setting:
         batches = [self.task.collate(examples[start : start + size]) for start in range(0, len(examples), size)]
         self.batches = [{name: tensor.pin_memory() for name, tensor in batch.items()} for batch in batches]
 
-    def ours(self, num_steps: int) -> Callable[[], None]:
-        """`num_steps` of our own, each logged."""
+    def stepper(self) -> Stepper:
         model = self.task.build_model().to(self.placement.device)
         model.train()
-        stepper = Stepper(self.settings, self.task, model, self.placement, lambda: None)
+        return Stepper(self.settings, self.task, model, self.placement, lambda: None)
+
+    def ours(self, num_steps: int) -> Callable[[], None]:
+        """`num_steps` of our own, each logged."""
+        stepper = self.stepper()
         events = EventLog(self.run.events, "trainer", 1, self.run.reserve)
         recorder = Recorder(self.run.metrics, 1, self.placement.device, self.run.reserve, events)
 
@@ -133,6 +136,42 @@ def waits(precision: str, num_steps: int, scratch: Path) -> None:
     print(f"{precision:>6}{num_steps:>8}{len(found):>8}  {found[0][:60] if found else ''}", flush=True)
 
 
+def saves(num_saves: int, scratch: Path) -> None:
+    """What a save costs the loop, beside `torch.save` of model and optimizer to the same file system."""
+    setting = Setting("bf16", scratch)
+    stepper = setting.stepper()
+
+    def seconds_of(work: Callable[[], Any]) -> float:
+        began = time.perf_counter()
+        work()
+        return time.perf_counter() - began
+
+    def steps(num_steps: int) -> None:
+        for step, batch in enumerate(islice(cycle(setting.batches), num_steps)):
+            stepper.train([batch], step=step, lr=lambda: 1e-4, clip=lambda: 1.0)
+        torch.cuda.synchronize()
+
+    def plain_save() -> None:
+        state = {"model": stepper.model.state_dict(), "optimizer": stepper.optimizer.state_dict()}
+        torch.save(state, scratch / "plain.pt")
+
+    steps(WARM_UP_STEPS)
+    found: dict[str, list[float]] = {"torch.save": [], "call": [], "20 steps": [], "20 steps after a copy": []}
+    for _ in range(num_saves):
+        found["torch.save"].append(seconds_of(plain_save))
+        found["20 steps"].append(seconds_of(lambda: steps(20)))
+        copies: list[Any] = []
+        found["call"].append(seconds_of(lambda copies=copies: copies.extend(stepper.copy())))
+        found["20 steps after a copy"].append(seconds_of(lambda: steps(20)))
+        for copy in copies:
+            copy.wait()
+    medians = {name: statistics.median(values[1:]) for name, values in found.items()}  # the first makes the memory
+    stall_s = medians["call"] + max(medians["20 steps after a copy"] - medians["20 steps"], 0.0)
+    for name, value in medians.items():
+        print(f"{name:<24}{value * 1e3:>10.1f} ms")
+    print(f"{'stall':<24}{stall_s * 1e3:>10.1f} ms, {stall_s / medians['torch.save']:.1%} of torch.save", flush=True)
+
+
 def readings(scratch: Path) -> None:
     """A run in the daemon: what its records say of the device."""
     import subprocess
@@ -177,6 +216,8 @@ def main() -> None:
         print(f"\ncalls that made the host wait\n{'':>6}{'steps':>8}{'waits':>8}")
         for precision in ("fp32", "bf16", "fp16"):
             waits(precision, 50, Path(scratch))
+        print("\na save, bf16")
+        saves(6, Path(scratch))
         print("\na run in the daemon")
         readings(Path(scratch))
 
