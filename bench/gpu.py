@@ -29,6 +29,7 @@ from traind.eventlog import EventLog
 from traind.launch import create_run
 from traind.recorder import Recorder
 from traind.stepper import Stepper
+from traind.storage_alert import StorageAlert
 from traind.task import Batch
 from traind.tasks.token_classification import TokenClassification
 
@@ -64,7 +65,7 @@ class Setting:
         """`num_steps` of our own, each logged."""
         stepper = self.stepper()
         events = EventLog(self.run.events, "trainer", 1, self.run.reserve)
-        recorder = Recorder(self.run.metrics, 1, self.placement.device, self.run.reserve, events)
+        recorder = Recorder(self.run.metrics, 1, self.placement.device, self.run.reserve, events, StorageAlert(events))
 
         def train() -> None:
             for step, batch in enumerate(islice(cycle(self.batches), num_steps)):
@@ -132,7 +133,7 @@ def waits(precision: str, num_steps: int, scratch: Path) -> None:
         torch.cuda.set_sync_debug_mode("warn")
         train()
         torch.cuda.set_sync_debug_mode("default")
-    found = [str(warning.message) for warning in caught if "synchronizing" in str(warning.message)]
+    found = [str(warning.message) for warning in caught if "called a synchronizing" in str(warning.message)]
     print(f"{precision:>6}{num_steps:>8}{len(found):>8}  {found[0][:60] if found else ''}", flush=True)
 
 

@@ -70,9 +70,12 @@ def traind_way(folder: Path) -> Iterator[LogStep]:
     from traind.eventlog import EventLog
     from traind.guard import Guard
     from traind.recorder import Recorder
+    from traind.storage_alert import StorageAlert
 
     events = EventLog(folder / "events.jsonl", "trainer", 1, folder / ".reserve")
-    recorder = Recorder(folder / "metrics.jsonl", 1, torch.device("cpu"), folder / ".reserve", events)
+    recorder = Recorder(
+        folder / "metrics.jsonl", 1, torch.device("cpu"), folder / ".reserve", events, StorageAlert(events)
+    )
     guard = Guard(torch.device("cpu"), spike_z=None)
     loss, grad_norm = torch.tensor(0.5, dtype=torch.float64), torch.tensor(0.5)
 

@@ -14,6 +14,7 @@ from traind.device import place
 from traind.eventlog import EventLog
 from traind.recorder import Recorder
 from traind.stepper import Stepper
+from traind.storage_alert import StorageAlert
 from traind.tasks.token_classification import TokenClassification
 
 pytestmark = [
@@ -39,7 +40,7 @@ def test_no_step_waits_for_the_device(run_dir: RunDir, tmp_path: Path, no_waitin
     model.train()
     stepper = Stepper(settings, task, model, placement, lambda: None)
     events = EventLog(run_dir.events, "trainer", 1, run_dir.reserve)
-    recorder = Recorder(run_dir.metrics, 1, placement.device, run_dir.reserve, events)
+    recorder = Recorder(run_dir.metrics, 1, placement.device, run_dir.reserve, events, StorageAlert(events))
     examples = [task.train_data[index] for index in range(8)]
     batches = [
         {name: tensor.pin_memory() for name, tensor in task.collate(examples[start : start + 4]).items()}
