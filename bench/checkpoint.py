@@ -34,6 +34,7 @@ from traind.dial import initial_dials
 from traind.eventlog import EventLog
 from traind.saver import Saver
 from traind.stepper import Stepper
+from traind.storage_alert import StorageAlert
 from traind.training_state import EpochTally, TrainingState
 
 KEPT = 2
@@ -51,7 +52,7 @@ class Subject:
         self.run = RunDir(directory / "run")
         self.run.checkpoints.mkdir(parents=True)
         self.events = EventLog(self.run.events, "trainer", 1, self.run.reserve)
-        self.saver = Saver(self.run, self.events, KEPT, lambda: None)
+        self.saver = Saver(self.run, self.events, StorageAlert(self.events), KEPT, lambda: None)
         self.plain = directory / "plain"
         self.plain.mkdir()
         self.step = 0
