@@ -1,0 +1,55 @@
+"""`checkpoints/best` and patience across a kill: between a best evaluation and its save, and while patience counts."""
+
+import resource
+from pathlib import Path
+
+import pytest
+
+from rundir.layout import RunDir
+from rundir.records import EvalRecord, LifecycleEvent
+from tests.conftest import eventually
+from tests.process.tiny_run import Trace, Traind, events_of, kill_trainer, metrics_of, status_of, trace_of
+
+
+def evals_of(run: RunDir) -> list[tuple[int, bool]]:
+    return [(record.step, record.best) for record in metrics_of(run) if isinstance(record, EvalRecord)]
+
+
+def best_of(run: RunDir) -> str:
+    return (run.checkpoints / "best").readlink().name
+
+
+@pytest.mark.slow
+def test_a_kill_between_a_best_evaluation_and_its_save(traind: Traind, config: Path, undisturbed: Trace) -> None:
+    """Its save is made to fail by a limit on the size of files, so that the moment can be hit."""
+    run = traind.start(config)
+    heart = status_of(run).trainer
+    assert heart is not None
+    resource.prlimit(heart.process.pid, resource.RLIMIT_FSIZE, (60_000, resource.RLIM_INFINITY))
+    step = eventually(lambda: [step for step, is_best in evals_of(run) if is_best], 60.0)[-1]
+    eventually(lambda: failed_at(run, step), 30.0)
+    assert not (run.checkpoints / "best").exists() or best_of(run) != f"step-{step:08d}"
+    kill_trainer(run)
+    traind.finish(run)
+    assert trace_of(run) == undisturbed
+    assert best_of(run) == f"step-{[step for step, is_best in evals_of(run) if is_best][-1]:08d}"
+    assert (run.checkpoints / "best" / "model.safetensors").is_file()
+
+
+def failed_at(run: RunDir, step: int) -> bool:
+    failed = [e for e in events_of(run) if isinstance(e, LifecycleEvent) and e.what == "checkpoint_failed"]
+    return any((event.step or 0) >= step for event in failed)
+
+
+@pytest.mark.slow
+def test_patience_goes_on_counting_after_a_kill(traind: Traind, config: Path, tmp_path: Path) -> None:
+    """Hardly learning: no evaluation is better than the first, and the sixth ends the run, killed or not."""
+    settings = ("train.lr=1e-12", "eval.patience=5", "eval.every=4", "checkpoint.every=3", "train.warmup_ratio=0.0")
+    run = traind.start(config, *settings)
+    eventually(lambda: len(evals_of(run)) >= 3, 60.0)
+    assert kill_trainer(run)
+    traind.finish(run)
+    assert evals_of(run) == [(4, True), *((step, False) for step in (8, 12, 16, 20, 24))]
+    assert status_of(run).attempt == 2
+    assert best_of(run) == "step-00000004"
+    assert (run.checkpoints / "best" / "model.safetensors").is_file()
