@@ -97,7 +97,7 @@ def assert_close(one: RunDir, other: RunDir) -> None:
     assert [e[3] for e in b.epochs] == [e[3] for e in a.epochs]
 
 
-@pytest.mark.parametrize("batches", [("train.batch_size=4",), ("train.batch_size=1", "train.accumulation=1")])
+@pytest.mark.parametrize("batches", [("eval.patience=2",), ("train.batch_size=1", "train.accumulation=1")])
 def test_two_processes_compute_what_one_does(traind: Traind, config: Path, batches: tuple[str, ...]) -> None:
     """Also where a step has one example: then the first of two ranks has none at any step."""
     settings = (*STEADY, *batches, "train.max_steps=40")
@@ -181,6 +181,59 @@ def test_a_signal_to_the_supervisor_checkpoints_and_ends_all(traind: Traind, con
     eventually(lambda: status_of(run).state is State.STOPPED, 30.0)
     eventually(lambda: not processes_of(run), 30.0)
     assert status_of(run).checkpoint == f"checkpoints/step-{status_of(run).step:08d}"
+
+
+FAULTY = """
+import os, torch
+from torch import nn
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(1, 1)
+
+    def forward(self, x):
+        if self.training and os.environ.get("RANK") == "1":
+            raise ValueError("odd points")
+        return self.layer(x)
+
+class Made:
+    def __init__(self):
+        self.train_data = self.eval_data = [torch.ones(1) * index for index in range(8)]
+        self.model = Net()
+        self.collate = lambda examples: {"x": torch.stack(examples), "targets": torch.stack(examples)}
+        self.loss = lambda outputs, targets: ((outputs - targets) ** 2).squeeze(1)
+        self.metrics = lambda outputs, targets: {"mae": (outputs - targets).abs().mean()}
+
+def make(options, seed):
+    return Made()
+"""
+
+
+def test_a_fault_of_one_process_is_told_as_its_own(traind: Traind, tmp_path: Path) -> None:
+    """And ends the run the second time, as a single process's does."""
+    (tmp_path / "odd.py").write_text(FAULTY)
+    config = tmp_path / "odd.toml"
+    config.write_text('task = { kind = "custom", factory = "odd:make" }\neval = { metric = "mae" }\n')
+    settings = [*TWO, "train.batch_size=4", "train.device=cpu", "train.threads=1"]
+    done = traind("start", str(config), *(word for setting in settings for word in ("--set", setting)))
+    assert done.returncode == 1
+    run = RunDir(next(traind.directory.glob("runs/2*")))
+    assert "the same exception at step 0 twice: rank 1: ValueError: odd points" in (status_of(run).last_error or "")
+    eventually(lambda: not processes_of(run))
+
+
+def test_a_mistake_is_one_line_and_leaves_nothing(traind: Traind, config: Path) -> None:
+    import torch
+
+    if torch.cuda.is_available():
+        pytest.skip("cuda would be no mistake here")
+    done = traind("start", str(config), "--set", "distributed.nproc=2", "--set", "train.device=cuda")
+    assert done.returncode == 2
+    told = [line for line in done.stderr.splitlines() if line.startswith("traind: ")]
+    assert len(told) == 1
+    assert "train.device" in told[0]
+    assert not list((traind.directory / "runs").glob("2*"))
 
 
 def test_a_run_goes_on_with_another_number_of_processes(traind: Traind, config: Path) -> None:
