@@ -26,6 +26,7 @@ KILLED: dict[Victim, str] = {
     "supervisor": "SIGKILL of the supervisor",
     "worker": "SIGKILL of a loader worker",
 }
+RANKS = "SIGKILL of one of several processes"
 _KILLS = ("soak/test_kills.py::test_whoever_is_killed_wherever_the_numbers_stay",)
 _SIGNALS = "process/test_signals.py::"
 _BAD = "process/test_bad_numbers.py::"
@@ -38,6 +39,7 @@ FAULTS = (
     Fault(KILLED["trainer"], _KILLS, ("process/test_kill.py::test",), compares=True),
     Fault(KILLED["supervisor"], _KILLS, compares=True),
     Fault(KILLED["worker"], _KILLS, compares=True),
+    Fault(RANKS, ("soak/test_rank_kills.py::test",), ("process/test_ranks.py::test_a_killed_process",), compares=True),
     Fault(
         "orphaned trainer, a resume meanwhile",
         (_SIGNALS + "test_a_resume_never_trains_beside",),
