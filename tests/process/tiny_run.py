@@ -125,7 +125,8 @@ class Traind:
         return done.stdout
 
     def finish(self, run: RunDir) -> None:
-        self.ok("wait", str(run.path))
+        done = self("wait", str(run.path), timeout_s=300.0)
+        assert done.returncode == 0, done.stderr
 
 
 def status_of(run: RunDir) -> Status:

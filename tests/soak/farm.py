@@ -23,7 +23,8 @@ from rundir.layout import RunDir
 from rundir.records import OutcomeEvent
 from rundir.status import read_status
 from tests.conftest import eventually
-from traind import config, launch, trainer_process
+from traind import config, launch
+from traind.trainer_process import trainer_environment
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -37,7 +38,7 @@ class Farm:
             [sys.executable, "-m", "tests.soak.preloaded", str(theirs.fileno())],
             cwd=REPOSITORY,
             pass_fds=(theirs.fileno(),),
-            env=trainer_process._environment(),  # some of it is read as the libraries are imported
+            env=trainer_environment(),  # some of it is read as the libraries are imported
         )
         theirs.close()
         assert self._requests.recv(16) == b"ready"

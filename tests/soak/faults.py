@@ -21,13 +21,15 @@ class Fault:
     """Whether these tests compare all numbers with those of an undisturbed run."""
 
 
+RANKS = "SIGKILL of one of several processes"
 KILLED: dict[Victim, str] = {
     "trainer": "SIGKILL of the trainer",
     "supervisor": "SIGKILL of the supervisor",
     "worker": "SIGKILL of a loader worker",
+    "rank": RANKS,
 }
-RANKS = "SIGKILL of one of several processes"
 _KILLS = ("soak/test_kills.py::test_whoever_is_killed_wherever_the_numbers_stay",)
+_FULL = "process/test_disk_full.py::"
 _SIGNALS = "process/test_signals.py::"
 _BAD = "process/test_bad_numbers.py::"
 _CRASH = "process/test_crash.py::"
@@ -39,7 +41,25 @@ FAULTS = (
     Fault(KILLED["trainer"], _KILLS, ("process/test_kill.py::test",), compares=True),
     Fault(KILLED["supervisor"], _KILLS, compares=True),
     Fault(KILLED["worker"], _KILLS, compares=True),
-    Fault(RANKS, ("soak/test_rank_kills.py::test",), ("process/test_ranks.py::test_a_killed_process",), compares=True),
+    Fault(
+        RANKS,
+        ("soak/test_rank_kills.py::test",),
+        ("process/test_ranks.py::test_a_killed_process", *_KILLS),
+        compares=True,
+    ),
+    Fault("disk full while logging", (_FULL + "test_records_wait",), compares=True),
+    Fault(
+        "disk full while saving",
+        (_FULL + "test_a_save_that_fails",),
+        (_FULL + "test_a_finished_run_waits",),
+        compares=True,
+    ),
+    Fault(
+        "disk full for trainer and supervisor",
+        (_FULL + "test_a_full_disk_is_waited_out",),
+        (_FULL + "test_what_would_find_no_room",),
+        compares=True,
+    ),
     Fault(
         "orphaned trainer, a resume meanwhile",
         (_SIGNALS + "test_a_resume_never_trains_beside",),

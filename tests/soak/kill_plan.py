@@ -11,8 +11,18 @@ MOMENTS: dict[Victim, tuple[str, ...]] = {
     "trainer": ("any", "step", "eval", "save", "rename", "link", "prune", "order", "loading", "rollback"),
     "supervisor": ("any", "step", "eval", "save", "rename", "status", "order", "loading", "rollback"),
     "worker": ("step", "eval"),
+    "rank": ("any",),
 }
-VICTIMS: tuple[Victim, ...] = ("trainer", "supervisor", "trainer", "supervisor", "trainer", "supervisor", "worker")
+VICTIMS: tuple[Victim, ...] = (
+    "trainer",
+    "supervisor",
+    "trainer",
+    "supervisor",
+    "trainer",
+    "supervisor",
+    "worker",
+    "rank",
+)
 
 _TO_THE_TRAINER = (Verb.PAUSE, Verb.CHECKPOINT, Verb.EVAL, Verb.PARK)
 _TO_THE_SUPERVISOR = (Verb.NOTE,)

@@ -43,3 +43,6 @@ KINDS = (
         skips=("rollback",),  # one more by order would be another course
     ),
 )
+
+RANKS = Kind("ranks", tiny_run.write_config, ("distributed.nproc=2", "train.epochs=6"), victims=("rank",))
+"""Its trainers are started by `torch.distributed.run`, which no fork replaces: seconds each, and traps lie in none."""

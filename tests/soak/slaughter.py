@@ -11,6 +11,7 @@ from pathlib import Path
 from rundir import process
 from rundir.control import Order, Verb, new_order_id, send
 from rundir.layout import RunDir
+from rundir.process import ProcessId
 from rundir.status import Liveness, State, Status, liveness
 from tests.process.tiny_run import status_of
 from tests.soak import trap
@@ -72,16 +73,22 @@ class Slaughter:
 
     def _kill_from_outside(self, victim: Victim) -> bool:
         status = status_of(self.run)
-        heart = status.trainer if victim == "trainer" else status.supervisor
-        if status.state.has_ended or heart is None:
+        target = self._target(status, victim)
+        if status.state.has_ended or target is None:
             return False
         try:
-            os.kill(heart.process.pid, signal.SIGKILL)
+            os.kill(target.pid, signal.SIGKILL)
         except ProcessLookupError:
             return False
-        self._until(lambda: not process.is_alive(heart.process), "a process does not die")
+        self._until(lambda: not process.is_alive(target), "a process does not die")
         self.hits.append(Hit(victim, "any", "from outside"))
         return True
+
+    def _target(self, status: Status, victim: Victim) -> ProcessId | None:
+        if victim == "rank":
+            return self.rng.choice(list(status.ranks.values())) if status.ranks else None
+        heart = status.trainer if victim == "trainer" else status.supervisor
+        return None if heart is None else heart.process
 
     def _give(self, verb: Verb) -> None:
         args: dict[str, object] = {}
@@ -116,13 +123,10 @@ class Slaughter:
         def trains_or_ended() -> bool:
             has_ended = self._look_after()
             status = status_of(self.run)
-            return has_ended or (status.state is State.RUNNING and status.step > 0 and self._is_live(status))
+            return has_ended or (status.state is State.RUNNING and status.step > 0 and _is_whole(status))
 
         self._until(trains_or_ended, "does not train")
         return not status_of(self.run).state.has_ended
-
-    def _is_live(self, status: Status) -> bool:
-        return liveness(status, time.time()) is Liveness.LIVE
 
     def _look_after(self) -> bool:
         """What a person would do who finds the run not training: resume it. True once it has ended."""
@@ -143,3 +147,9 @@ class Slaughter:
             if time.monotonic() > give_up_at:
                 raise LostRunError(f"{self.run.path}: {trouble}: {status_of(self.run)}")
             time.sleep(0.01)
+
+
+def _is_whole(status: Status) -> bool:
+    """Whether all whom a status names are alive: it may not know yet of the last death."""
+    hearts = [heart.process for heart in (status.supervisor, status.trainer) if heart is not None]
+    return len(hearts) == 2 and all(map(process.is_alive, [*hearts, *status.ranks.values()]))

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from rundir.layout import RunDir
-from tests.soak import faults, ledger
+from tests.soak import faults, ledger, table
 from tests.soak.farm import Farm
 from tests.soak.kill_plan import plan
-from tests.soak.kinds import KINDS, SPRINTS, Kind
+from tests.soak.kinds import KINDS, RANKS, SPRINTS, Kind
 from tests.soak.oracle import Numbers, differences, numbers_of, outcomes_of, run_through
 from tests.soak.slaughter import Hit, LostRunError, Slaughter
 
@@ -27,6 +27,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "errand" in metafunc.fixturenames:
         num_tests = -(-metafunc.config.getoption("--kills") // KILLS_A_TEST)
         errands = [(i, KINDS[i % len(KINDS)]) for i in range(num_tests)]
+        if metafunc.config.getoption("--faults") == table.ALL:
+            errands.append((num_tests, RANKS))
         metafunc.parametrize("errand", errands, ids=[f"{i:02}-{kind.name}" for i, kind in errands])
 
 

@@ -16,7 +16,7 @@ from functools import wraps
 from pathlib import Path
 from typing import Any, Literal
 
-Victim = Literal["trainer", "supervisor", "worker"]
+Victim = Literal["trainer", "supervisor", "worker", "rank"]
 
 _FILE_CALLS = ("open", "os.mkdir", "os.rename", "os.symlink", "os.remove", "shutil.rmtree")
 
