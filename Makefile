@@ -45,6 +45,7 @@ soak: $(DEV)  ## the same with 100 kills and every face of each fault; under an 
 bench: $(DEV)  ## what speed costs and gains; prints tables, never fails on a time
 	$(BIN)/python -m bench.logging
 	$(BIN)/python -m bench.overhead
+	$(BIN)/python -m bench.checkpoint
 	$(BIN)/python -m bench.ddp
 	$(BIN)/python -m bench.viewer
 	$(BIN)/python -m bench.status
