@@ -76,7 +76,7 @@ def test_retention_deletes_nothing_behind_a_symlink(run_dir: RunDir, tmp_path: P
     for name in ("step-00000001", "step-00000009", ".writing-step-00000002"):
         (run_dir.checkpoints / name).symlink_to(outside, target_is_directory=True)
     run_dir.checkpoint(3).mkdir()
-    lineage.prune(run_dir, 1, None)
+    lineage.prune(run_dir, 1, None, lambda _: True)
     lineage.supersede_beyond(run_dir, 3, 2)
     assert [path.name for path in outside.iterdir()] == ["precious"]
 
