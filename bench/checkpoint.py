@@ -26,6 +26,7 @@ import torch
 from transformers import DistilBertConfig, DistilBertForTokenClassification
 
 from rundir.layout import RunDir
+from rundir.records import EVENT_DECODER, CheckpointEvent, decode_lines
 from traind import lineage
 from traind.checkpoint import Snapshot
 from traind.config import Config, Train
@@ -71,24 +72,25 @@ class Subject:
             step=self.step, attempt=1, steps_per_epoch=100, dials=initial_dials(self.config), applied_sets=[],
             tally=EpochTally(), environment={}, config_sha256="", reason="schedule",
         )  # fmt: skip
-        began = time.perf_counter()
+        began = time.monotonic()
         num_bytes = self.stepper.state_bytes
         assert self.saver.make_way(state, num_bytes)
         model, optimizer_state = self.stepper.copy()
         snapshot = Snapshot(state, optimizer_state, model)
-        self.saver.submit(snapshot, self.write_model, began=time.monotonic(), num_bytes=num_bytes)
-        return time.perf_counter() - began
+        self.saver.submit(snapshot, self.write_model, began=began, num_bytes=num_bytes)
+        return time.monotonic() - began
 
     def write_model(self, weights: dict[str, torch.Tensor], directory: Path) -> None:
         cast("Any", self.model).save_pretrained(directory, state_dict=weights)
 
     def save(self) -> tuple[float, float]:
-        """Stall, and seconds until the checkpoint is whole and on disk and what is no longer kept is removed."""
-        began = time.perf_counter()
+        """Stall, and seconds until the checkpoint is whole and on disk; removing an older one comes after, untimed."""
         stall_s = self.begin_save()
         self.saver.join()
-        assert self.saver.on_disk_step == self.step
-        return stall_s, time.perf_counter() - began
+        last = decode_lines(self.run.events.read_bytes(), EVENT_DECODER).records[-1]
+        assert isinstance(last, CheckpointEvent)
+        assert last.step == self.step
+        return stall_s, last.save_s or 0.0
 
     def save_plainly(self) -> tuple[float, float]:
         """Seconds to the return of `torch.save`, and to the end of an fsync after it."""

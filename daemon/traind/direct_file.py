@@ -52,7 +52,8 @@ def _write(fd: int, content: memoryview) -> None:
         try:
             written += os.write(fd, chunk)
         except OSError as error:
-            if error.errno != errno.EINVAL or not _make_ordinary(fd):
+            # EINVAL: larger blocks than ours, or memory that begins anywhere; EFAULT: memory that no disk reads from.
+            if error.errno not in (errno.EINVAL, errno.EFAULT) or not _make_ordinary(fd):
                 raise
         if written % _BLOCK:
             _make_ordinary(fd)  # a short write: the disk is about to be full, and the next one says so
