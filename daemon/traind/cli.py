@@ -100,6 +100,9 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("--to", required=True, choices=FORMATS, help="; ".join(f"{k}: {v}" for k, v in FORMATS.items()))
     export.add_argument("--out", type=Path, metavar="PATH", help="default: RUN-csv/, RUN.html, …; - prints a text")
     export.set_defaults(act=_export)
+    join = _run_verb(verbs, "join", "take part in a run of several hosts, from one that has not started it", runs_dir)
+    join.add_argument("--node-rank", type=int, required=True, metavar="N", help="which host this is, from 1")
+    join.set_defaults(act=_join)
     verbs.add_parser("predict", add_help=False, help="try a trained model on texts of yours (predict --help)")
     wait = _run_verb(verbs, "wait", "return when the run has ended, with its result", runs_dir)
     wait.set_defaults(act=_wait)
@@ -218,6 +221,12 @@ def _export(args: argparse.Namespace, argv: list[str]) -> int:  # noqa: ARG001
     from traind.command_export import export
 
     return export(args.run, args.runs_dir, args.to, args.out)
+
+
+def _join(args: argparse.Namespace, argv: list[str]) -> int:  # noqa: ARG001
+    from traind.command_join import join
+
+    return join(args.run, args.runs_dir, args.node_rank)
 
 
 def _wait(args: argparse.Namespace, argv: list[str]) -> int:  # noqa: ARG001

@@ -250,6 +250,13 @@ class Distributed(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
             "the examples of every step: batch_size × accumulation stays what a step learns from"
         ),
     ] = 1
+    nnodes: Annotated[
+        int,
+        Meta(ge=1, description="hosts that share the run's directory, each with nproc processes; see `traind join`"),
+    ] = 1
+    rdzv_endpoint: Annotated[
+        str, Meta(description="HOST:PORT of the host that starts the run, as the others reach it (nnodes > 1)")
+    ] = ""
 
 
 class Policy(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):

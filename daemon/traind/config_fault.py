@@ -37,8 +37,23 @@ def _idle_faults(config: "Config", source: str) -> list[str]:
 
 def _distributed_faults(config: "Config", source: str) -> list[str]:
     nproc, device = config.distributed.nproc, config.train.device
+    faults = _host_faults(config, source)
     if nproc in ("auto", 1):
-        return []
+        return faults
+    return faults + _nproc_faults(nproc, device, source)
+
+
+def _host_faults(config: "Config", source: str) -> list[str]:
+    nnodes, endpoint = config.distributed.nnodes, config.distributed.rdzv_endpoint
+    if nnodes > 1 and not re.fullmatch(r"[^:\s]+:\d{1,5}", endpoint):
+        cure = "give HOST:PORT of the host that starts the run, with a port that is free there"
+        return [f"{source}: distributed.rdzv_endpoint = {endpoint!r}: {cure}"]
+    if nnodes == 1 and endpoint:
+        return [f"{source}: distributed.rdzv_endpoint: is for nnodes > 1; leave it out"]
+    return []
+
+
+def _nproc_faults(nproc: int | str, device: str, source: str) -> list[str]:
     key = f"{source}: distributed.nproc = {nproc}"
     if isinstance(nproc, int) and nproc < 1:
         return [f'{key}: give a number of processes from 1, or "auto"']

@@ -23,7 +23,9 @@ from traind.lock import end
 from traind.trainer_process import TOLD_TO_LEAVE, Ending, TrainerProcess, trainer_environment
 from traind.wire import Farewell, Here, Leave, RankEnd
 
-_FAULTS = (Leave.LOST, Leave.CRASHED, Leave.MISTAKE)
+LINGER_S = 10.0
+"""What the agents of several hosts are given to take leave of each other."""
+_FAULTS = (Leave.LOST, Leave.CRASHED, Leave.MISTAKE, Leave.ORPHANED)
 
 log = logging.getLogger(__name__)
 
@@ -42,13 +44,17 @@ class RankedTrainer(TrainerProcess):
         paused: bool,
         lock_fd: int,
         oom_kills: int,
+        node_rank: int = 0,
     ) -> None:
+        several = config.distributed
+        self._node = rank_launch.Node(node_rank, several.nnodes, several.rdzv_endpoint, f"{run.id}-{attempt}")
         self._num_ranks = num_ranks
         self._threads, self._grace_s = config.train.threads, config.policy.grace_s
         self.ranks: dict[int, ProcessId] = {}
         self._farewells: dict[int, Farewell] = {}
         self._first_end: RankEnd | None = None
         self._was_killed = False
+        self._all_left_at: float | None = None
         self._gone_by: float | None = None
         """When ranks that outlive their agent are ended; None while it lives."""
         super().__init__(
@@ -65,14 +71,21 @@ class RankedTrainer(TrainerProcess):
         report_write = fds[1]
         with handover.queue(fds, self._num_ranks) as waiting:
             return subprocess.Popen(
-                rank_launch.command(argv, num_ranks=self._num_ranks, report_fd=report_write, grace_s=self._grace_s),
+                rank_launch.command(
+                    argv, node=self._node, num_ranks=self._num_ranks, report_fd=report_write, grace_s=self._grace_s
+                ),
                 stdin=waiting.fileno(),
                 stdout=console,
                 stderr=console,
                 pass_fds=(report_write,),
                 start_new_session=True,
-                env=rank_launch.environment(trainer_environment(), self._threads, self._num_ranks),
+                env=rank_launch.environment(
+                    trainer_environment(), self._threads, self._num_ranks, stays_here=self._stays_here()
+                ),
             )
+
+    def _stays_here(self) -> bool:
+        return self._node.num_nodes == 1 or self._node.endpoint.startswith(("127.", "localhost:"))
 
     @property
     def pids(self) -> list[int]:
@@ -119,6 +132,7 @@ class RankedTrainer(TrainerProcess):
     def ended(self) -> Ending | None:
         code = self._process.poll()
         if code is None:
+            self._hurry_agent()
             return None
         if self._gone_by is None:
             self._gone_by = time.monotonic() + self._grace_s
@@ -142,6 +156,15 @@ class RankedTrainer(TrainerProcess):
         cause = self._killed_for if self._killed_for and ending.farewell is None else cause
         return replace(ending, cause=cause, pid=self.id.pid, is_oom_kill=is_oom_kill, console_begin=self._console_begin)
 
+    def _hurry_agent(self) -> None:
+        """An agent whose ranks have all left waits for those of other hosts, five minutes long if one is lost."""
+        if len(self._farewells) < self._num_ranks:
+            return
+        now = time.monotonic()
+        self._all_left_at = self._all_left_at or now
+        if now - self._all_left_at > LINGER_S:
+            self._process.kill()
+
 
 def ending_of(farewells: Mapping[int, Farewell], first_end: RankEnd | None, agent_code: int) -> Ending:
     """What the last words of ranks and agent come to. Pure."""
@@ -157,6 +180,8 @@ def ending_of(farewells: Mapping[int, Farewell], first_end: RankEnd | None, agen
                 return Ending(farewell, cause if rank == 0 else f"rank {rank}: {cause}")
     if agent_code < 0:
         return _died("the agent of the ranks", agent_code)
+    if leader is not None and leader.reason is Leave.ORPHANED:
+        return Ending(None, "a host that had joined has gone")
     if first_end is not None:
         return _died(f"rank {first_end.rank} (process {first_end.pid})", first_end.exit_code)
     return _died("the agent of the ranks", agent_code)
@@ -173,7 +198,7 @@ def start_trainer(
 ) -> TrainerProcess:
     """One process or several, as configured."""
     num_ranks = rank_launch.num_ranks(config)
-    if num_ranks > 1:
+    if num_ranks > 1 or config.distributed.nnodes > 1:
         return RankedTrainer(
             run,
             config,

@@ -166,9 +166,9 @@ class Steering:
         return is_done
 
     def _why_leave(self) -> Leave | None:
-        if self.signal is not None:
-            return Leave.SIGNALLED
-        return Leave.ORPHANED if self._pipe.ended else None
+        if self._pipe.ended:  # first: on a host that has joined, its end comes as a signal as well
+            return Leave.ORPHANED
+        return Leave.SIGNALLED if self.signal is not None else None
 
     def _hold(self, must_hold: Callable[[], bool], why: str) -> None:
         began = time.monotonic()

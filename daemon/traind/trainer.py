@@ -78,6 +78,8 @@ def main() -> int:
     try:
         ranks.join()  # until then a signal ends the process: there is nothing to save, and no place to hear it
         steering.hear_signals()
+        # Of several hosts the first one's supervisor knows.
+        steering.hold_at_start = bool(ranks.share(b"paused" if post.paused else b""))
         reason = _train(post, pulse, events, steering, ranks)
     except RankLostError as error:
         print(f"rank {post.seat.rank}: another rank is gone: {error}", file=sys.stderr, flush=True)

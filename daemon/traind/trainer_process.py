@@ -73,8 +73,8 @@ class TrainerProcess:
         report_read, report_write = os.pipe()
         argv = [str(run.path), "--attempt", str(attempt), "--reason", reason] + (["--paused"] if paused else [])
         argv += ["--grace-s", str(grace_s), "--oom-kills", str(oom_kills)]
-        with open(run.console, "ab") as console:
-            self._console_begin = console.tell()
+        with self._open_console(run) as console:
+            self._console_begin = os.fstat(console.fileno()).st_size
             self._process = self._start(argv, (order_read, report_write, lock_fd), console)
         os.close(order_read)
         os.close(report_write)
@@ -87,6 +87,9 @@ class TrainerProcess:
         self._killed_for = ""
         self._oom_kills = OomKills(self._process.pid, time.monotonic())
         self.id = identify(self._process.pid) or ProcessId(self._process.pid)
+
+    def _open_console(self, run: RunDir) -> BinaryIO:
+        return open(run.console, "ab")
 
     def _start(self, argv: list[str], fds: tuple[int, int, int], console: BinaryIO) -> "subprocess.Popen[bytes]":
         """Start it with its ends of the order and report pipes and the lock.

@@ -42,6 +42,8 @@ def test_what_is_dumped_is_read_back() -> None:
         ("model", "dtype", "bf16", ["model.dtype", "round to nothing; set lora.r"]),
         ("model", "n_heads", 3, ["model.dim", "multiple"]),
         ("distributed", "nproc", 0, ["distributed.nproc = 0", "from 1"]),
+        ("distributed", "nnodes", 2, ["distributed.rdzv_endpoint = ''", "HOST:PORT"]),
+        ("distributed", "rdzv_endpoint", "here:29500", ["distributed.rdzv_endpoint", "nnodes > 1; leave it out"]),
         ("distributed", "nproc", "two", ["distributed.nproc", "unknown value", '"auto"']),
     ],
 )

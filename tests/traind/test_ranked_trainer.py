@@ -27,6 +27,7 @@ def word(reason: Leave) -> Farewell:
         ({0: word(Leave.SIGNALLED), 1: word(Leave.SIGNALLED)}, None, 0, Leave.SIGNALLED, "signalled"),
         ({0: word(Leave.SIGNALLED)}, None, -9, None, "the agent of the ranks: killed by SIGKILL"),
         ({}, None, -9, None, "the agent of the ranks: killed by SIGKILL"),
+        ({0: word(Leave.ORPHANED)}, None, 0, None, "a host that had joined has gone"),
         ({0: LOST}, KILLED, 1, None, "rank 1 (process 7): killed by SIGKILL"),
         ({0: LOST, 1: CRASH}, KILLED, 1, Leave.CRASHED, "rank 1: ValueError: odd"),
         ({0: MISTAKE, 1: LOST}, KILLED, 1, Leave.MISTAKE, "data.train: missing"),
@@ -78,7 +79,8 @@ def test_auto_is_a_process_a_gpu(
 
 
 def test_cores_are_shared_unless_told() -> None:
-    env = rank_launch.environment({}, None, 1000)
+    env = rank_launch.environment({}, None, 1000, stays_here=True)
     assert env["OMP_NUM_THREADS"] == "1"
-    assert rank_launch.environment({}, 3, 2)["OMP_NUM_THREADS"] == "3"
-    assert rank_launch.environment({"OMP_NUM_THREADS": "5"}, None, 2)["OMP_NUM_THREADS"] == "5"
+    assert "GLOO_SOCKET_IFNAME" not in rank_launch.environment({}, None, 2, stays_here=False)
+    assert rank_launch.environment({}, 3, 2, stays_here=True)["OMP_NUM_THREADS"] == "3"
+    assert rank_launch.environment({"OMP_NUM_THREADS": "5"}, None, 2, stays_here=False)["OMP_NUM_THREADS"] == "5"
