@@ -34,7 +34,7 @@ test: $(DEV)  ## the tests, under 3 minutes
 check: lint test test-slow  ## lint, types, import contracts, all tests, faults; under 15 minutes
 
 test-slow: $(DEV)  ## the slow tests, some of each fault among them
-	$(PYTEST) -n $(WORKERS) --dist worksteal -m slow
+	$(PYTEST) -n $(WORKERS) --dist worksteal -m "slow and not soak"
 
 fault: $(DEV)  ## what runs survive, each fault done to real processes, 30 kills among them: the table; 8 minutes
 	$(PYTEST) -n $(WORKERS) --dist worksteal --faults=quick tests/process tests/soak

@@ -42,7 +42,7 @@ def is_all_finite(run: RunDir) -> bool:
     return all(bool(tensor.isfinite().all()) for tensor in weights.values())
 
 
-@pytest.mark.parametrize("fault", [POISONED, "task.options.inf_gradient=[17]"])
+@pytest.mark.parametrize("fault", [POISONED, pytest.param("task.options.inf_gradient=[17]", marks=pytest.mark.soak)])
 def test_skipped_updates_poison_nothing_and_are_told(traind: Traind, faulty: Path, fault: str) -> None:
     run = traind.start(faulty, fault)
     traind.finish(run)
@@ -80,6 +80,7 @@ def test_stop_fails_the_run_with_its_reason_and_a_checkpoint(traind: Traind, fau
     assert is_all_finite(run)
 
 
+@pytest.mark.soak
 def test_pause_holds_until_somebody_resumes(traind: Traind, faulty: Path) -> None:
     run = traind.start(faulty, POISONED, "policy.on_nonfinite=pause")
     for _ in range(4):
@@ -135,6 +136,7 @@ def test_a_ruinous_rate_is_rolled_back_by_itself(traind: Traind, faulty: Path) -
     assert is_all_finite(run)
 
 
+@pytest.mark.soak
 def test_a_spike_may_be_rolled_back(traind: Traind, faulty: Path) -> None:
     run = traind.start(
         faulty, "task.options.outlier=[3]", "policy.on_spike=rollback", "train.epochs=5", "policy.max_rollbacks=9"
@@ -145,7 +147,7 @@ def test_a_spike_may_be_rolled_back(traind: Traind, faulty: Path) -> None:
     assert all(detail["cause"] == "spike" for detail in back)
 
 
-@pytest.mark.parametrize("room", ["room_train", "room_backward"])
+@pytest.mark.parametrize("room", ["room_train", pytest.param("room_backward", marks=pytest.mark.soak)])
 def test_a_step_that_finds_no_memory_goes_on_in_smaller_pieces(traind: Traind, faulty: Path, room: str) -> None:
     plain = ("task.options.norm=false",)
     undisturbed = traind.start(faulty, *plain)
@@ -162,6 +164,7 @@ def test_a_step_that_finds_no_memory_goes_on_in_smaller_pieces(traind: Traind, f
     assert all(number(ours.loss) == pytest.approx(number(theirs.loss), rel=1e-3) for ours, theirs in pairs)
 
 
+@pytest.mark.soak
 def test_an_evaluation_without_memory_shrinks_alone(traind: Traind, faulty: Path) -> None:
     run = traind.start(faulty, "task.options.room_eval=5")
     traind.finish(run)

@@ -47,6 +47,7 @@ def test_the_same_exception_at_the_same_step_ends_the_run(traind: Traind, tmp_pa
 
 
 @pytest.mark.slow
+@pytest.mark.soak
 def test_an_exit_from_within_is_a_crash_with_its_status(traind: Traind, tmp_path: Path) -> None:
     made = trouble(tmp_path, "print('last words', flush=True); os._exit(7)")
     run = long_run(traind, made.config)

@@ -70,6 +70,7 @@ def stopped(tmp_path_factory: pytest.TempPathFactory) -> RunDir:
 
 
 @pytest.mark.slow
+@pytest.mark.soak
 @pytest.mark.parametrize(("damage", "reason"), DAMAGES, ids=[damage.__name__ for damage, _ in DAMAGES])
 def test_the_one_before_is_taken(
     traind: Traind, stopped: RunDir, undisturbed: Trace, damage: Callable[[Path], None], reason: str

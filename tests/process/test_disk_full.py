@@ -104,6 +104,7 @@ def test_a_save_that_fails_costs_no_older_checkpoint_and_no_step(
 
 
 @pytest.mark.slow
+@pytest.mark.soak
 def test_stopping_without_room_says_which_steps_are_not_saved(traind: Traind, config: Path) -> None:
     run = traind.start(config, *LONG)
     eventually(lambda: status_of(run).checkpoint, 60.0)
@@ -117,6 +118,7 @@ def test_stopping_without_room_says_which_steps_are_not_saved(traind: Traind, co
 
 
 @pytest.mark.slow
+@pytest.mark.soak
 def test_a_finished_run_waits_with_its_weights_until_there_is_room(
     traind: Traind, config: Path, undisturbed: Trace
 ) -> None:

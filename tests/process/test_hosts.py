@@ -44,7 +44,7 @@ def process_under(joined: "subprocess.Popen[bytes]", module: str) -> psutil.Proc
     return next(child for child in children if module == child.cmdline()[child.cmdline().index("-m") + 1])
 
 
-@pytest.mark.parametrize("victim", ["traind.rank", "traind.rank_agent"])
+@pytest.mark.parametrize("victim", ["traind.rank", pytest.param("traind.rank_agent", marks=pytest.mark.soak)])
 def test_two_hosts_compute_what_two_processes_of_one_do(
     traind: Traind,
     config: Path,
@@ -66,6 +66,7 @@ def test_two_hosts_compute_what_two_processes_of_one_do(
     eventually(lambda: not processes_of(run))
 
 
+@pytest.mark.soak
 def test_a_host_that_was_lost_may_come_back(
     traind: Traind,
     config: Path,

@@ -97,7 +97,10 @@ def assert_close(one: RunDir, other: RunDir) -> None:
     assert [e[3] for e in b.epochs] == [e[3] for e in a.epochs]
 
 
-@pytest.mark.parametrize("batches", [("eval.patience=2",), ("train.batch_size=1", "train.accumulation=1")])
+@pytest.mark.parametrize(
+    "batches",
+    [("eval.patience=2",), pytest.param(("train.batch_size=1", "train.accumulation=1"), marks=pytest.mark.soak)],
+)
 def test_two_processes_compute_what_one_does(traind: Traind, config: Path, batches: tuple[str, ...]) -> None:
     """Also where a step has one example: then the first of two ranks has none at any step."""
     settings = (*STEADY, *batches, "train.max_steps=40")
@@ -109,7 +112,7 @@ def test_two_processes_compute_what_one_does(traind: Traind, config: Path, batch
     eventually(lambda: not processes_of(other))
 
 
-@pytest.mark.parametrize("victims", [("1", "agent"), ("0", "supervisor")])
+@pytest.mark.parametrize("victims", [("1", "agent"), pytest.param(("0", "supervisor"), marks=pytest.mark.soak)])
 def test_a_killed_process_takes_the_group_down_and_back_up(
     traind: Traind, config: Path, two: Trace, victims: tuple[str, str]
 ) -> None:

@@ -80,7 +80,10 @@ def test_all_that_was_running_goes_on_after_a_reboot(traind: Traind, config: Pat
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("verb", [Verb.PAUSE, Verb.PARK, Verb.STOP])
+@pytest.mark.parametrize(
+    "verb",
+    [pytest.param(Verb.PAUSE, marks=pytest.mark.soak), Verb.PARK, pytest.param(Verb.STOP, marks=pytest.mark.soak)],
+)
 def test_what_was_answered_holds_though_the_supervisor_dies_then(traind: Traind, config: Path, verb: Verb) -> None:
     """Between the outcome, which the trainer writes, and what the supervisor makes of it."""
     run = traind.start(config, *LONG)

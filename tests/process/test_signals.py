@@ -22,6 +22,9 @@ from tests.process.trouble import lifecycle, long_run, trouble
 
 LONG = ("train.epochs=4000", "eval.every=100000", "checkpoint.every=100000")
 
+OTHERS = [pytest.param(signum, marks=pytest.mark.soak) for signum in (signal.SIGINT, signal.SIGUSR1)]
+"""They go the same way; SIGTERM stands for them in `make check`."""
+
 
 def pid_of(run: RunDir, who: str) -> int:
     heart = status_of(run).supervisor if who == "supervisor" else status_of(run).trainer
@@ -44,7 +47,7 @@ def assert_left(run: RunDir, signum: signal.Signals, who: str, pid: int) -> None
 
 @pytest.mark.slow
 @pytest.mark.parametrize("who", ["supervisor", "trainer"])
-@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT, signal.SIGUSR1])
+@pytest.mark.parametrize("signum", [signal.SIGTERM, *OTHERS])
 def test_told_to_leave_it_checkpoints_and_says_why(
     traind: Traind, config: Path, who: str, signum: signal.Signals
 ) -> None:
@@ -58,7 +61,7 @@ def test_told_to_leave_it_checkpoints_and_says_why(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("who", ["supervisor", "trainer"])
-@pytest.mark.parametrize("phase", ["loading", "eval", "paused"])
+@pytest.mark.parametrize("phase", ["loading", "eval", pytest.param("paused", marks=pytest.mark.soak)])
 def test_told_to_leave_in_any_phase(traind: Traind, config: Path, who: str, phase: str) -> None:
     settings = ("eval.every=1", "eval.batch_size=1", "train.epochs=4000", "checkpoint.every=100000")
     if phase == "loading":
@@ -96,7 +99,7 @@ def start_in_background(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT, signal.SIGUSR1])
+@pytest.mark.parametrize("signum", [signal.SIGTERM, *OTHERS])
 def test_a_foreground_supervisor_leaves_with_the_code_of_a_stop(
     traind: Traind, config: Path, signum: signal.Signals
 ) -> None:
@@ -206,7 +209,7 @@ class Counted(threading.Thread):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("hangs", [False, True])
+@pytest.mark.parametrize("hangs", [False, pytest.param(True, marks=pytest.mark.soak)])
 def test_a_resume_never_trains_beside_an_orphan(traind: Traind, tmp_path: Path, hangs: bool) -> None:
     """It waits for one that leaves, and ends one that does not."""
     made = trouble(

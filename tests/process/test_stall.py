@@ -60,6 +60,7 @@ def test_a_trainer_that_hangs_is_started_again_where_that_is_asked_for(traind: T
 
 
 @pytest.mark.slow
+@pytest.mark.soak
 def test_a_trainer_that_hangs_is_left_alone_by_default(traind: Traind, tmp_path: Path) -> None:
     made = trouble(tmp_path, "time.sleep(1000)")
     run = long_run(traind, made.config, "policy.stall_s=1", "policy.grace_s=2")

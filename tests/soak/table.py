@@ -31,6 +31,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if chosen is None:
         return
     kept = [item for item in items if any(belongs(fault, item.nodeid, chosen) for fault in FAULTS)]
+    if chosen == ALL:
+        kept += [item for item in items if item.get_closest_marker("soak") is not None and item not in kept]
     config.hook.pytest_deselected(items=[item for item in items if item not in kept])
     items[:] = kept
 
