@@ -357,6 +357,7 @@ class Loop:
     def save(self, reason: str) -> None:
         """Copy the state of the last boundary and have it written; the loop waits for the copy alone."""
         self.recorder.drain()
+        self.recorder.has_room()  # a checkpoint needs all records on disk; at the end no later one takes them along
         self.state.reason = reason
         if self.saver.has(self.state):
             return

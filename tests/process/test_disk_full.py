@@ -17,10 +17,10 @@ from pathlib import Path
 import pytest
 
 from rundir.layout import RunDir
-from rundir.records import AlertEvent, LifecycleEvent
+from rundir.records import AlertEvent, LifecycleEvent, StepRecord
 from rundir.status import Liveness, State, liveness
 from tests.conftest import eventually
-from tests.process.tiny_run import Trace, Traind, events_of, status_of, trace_of
+from tests.process.tiny_run import Trace, Traind, events_of, metrics_of, status_of, trace_of
 
 LONG = (
     *("train.max_steps=1000", "train.batch_size=1", "train.accumulation=1", "data.num_workers=0"),
@@ -128,6 +128,20 @@ def test_a_finished_run_waits_with_its_weights_until_there_is_room(
         eventually(lambda: status_of(run).state is State.PAUSED)
     traind.finish(run)
     assert trace_of(run) == undisturbed
+
+
+@pytest.mark.slow
+def test_records_that_waited_at_the_end_find_room_by_themselves(traind: Traind, config: Path) -> None:
+    """Fewer than the loop holds for, and none to come that would take them along: the last save needs them on disk."""
+    run = traind.start(config, *LONG, "train.max_steps=400")
+    eventually(lambda: status_of(run).step > 50, 30.0)
+    with files_no_larger(run, run.metrics.stat().st_size + 100):
+        eventually(lambda: status_of(run).state is State.PAUSED, 60.0)
+        assert status_of(run).step == 400
+        assert "cannot be written" in said(run, "paused")[0].message
+    traind.finish(run)
+    assert [record.step for record in metrics_of(run) if isinstance(record, StepRecord)] == list(range(1, 401))
+    assert storage_alerts(run)[-1] == "cleared"
 
 
 @pytest.fixture
