@@ -61,6 +61,18 @@ def epoch_steps(
         # A generator of its own: making an iterator advances the one it is given, even without workers.
         generator=torch.Generator(),
     )
-    batches = iter(loader)
+    batches = _naming_workers(iter(loader)) if num_workers else iter(loader)
     for step in steps:
         yield [next(batches) for _ in step]
+
+
+def _naming_workers(batches: Iterator[dict[str, Tensor]]) -> Iterator[dict[str, Tensor]]:
+    """The same batches. Raises RuntimeError for a worker that has ended, also where torch did not notice by itself.
+
+    It notices a dead one by a signal, unless that comes while a batch is being handed over.
+    """
+    try:
+        yield from batches
+    except (EOFError, ConnectionError) as error:
+        name = type(error).__name__
+        raise RuntimeError(f"DataLoader worker has ended while it handed over a batch ({name})") from error

@@ -169,8 +169,9 @@ class TrainerProcess:
         error = None if self._farewell is None else self._farewell.error
         if name is not None and signal.Signals[name] in TOLD_TO_LEAVE:  # before it could listen
             self._told_by = name
-        # Where a loader worker was the victim, its parent ends by an exception that names it.
-        was_killed = name == "SIGKILL" if error is None else "DataLoader worker" in error
+        # Where a loader worker was the victim, its parent ends by an exception that names it; torch may raise that from
+        # a signal's handler, where it stops even the last words.
+        was_killed = name == "SIGKILL" or code > 0 if error is None else "DataLoader worker" in error
         is_oom_kill = was_killed and not self._killed_for and self._oom_kills.has_one_come()
         if is_oom_kill:
             cause = "killed by the kernel: out of memory" + (f" ({error})" if error else "")
