@@ -53,19 +53,25 @@ class Recorder:
         self._troubles: list[tuple[int, Trouble]] = []
 
     def log_step(
-        self, record: StepRecord, loss: Tensor, grad_norm: Tensor, found: Tensor, loss_scale: Tensor | None = None
+        self,
+        record: StepRecord,
+        loss: Tensor,
+        grad_norm: Tensor,
+        found: Tensor | None,
+        loss_scale: Tensor | None = None,
     ) -> None:
         """Write a step whose numbers are in host memory; else send them there, and write the one sent before.
 
         `found` is what the guard has found since the last record.
         """
+        if not self._is_async or found is None:
+            scale = None if loss_scale is None else loss_scale.item()
+            self._finish(record, loss.item(), grad_norm.item(), None if found is None else found.tolist(), scale)
+            return
         numbers = [loss.detach().to(found.dtype).reshape(1), grad_norm.detach().to(found.dtype).reshape(1), found]
         if loss_scale is not None:
             numbers.append(loss_scale.to(found.dtype).reshape(1))
         values = torch.cat(numbers)
-        if not self._is_async:
-            self._finish(record, values.tolist())
-            return
         pinned = torch.empty(values.shape, dtype=values.dtype, pin_memory=True)
         pinned.copy_(values, non_blocking=True)
         arrived = torch.cuda.Event()  # type: ignore[no-untyped-call]
@@ -78,17 +84,21 @@ class Recorder:
         way, self._on_its_way = self._on_its_way, None
         if way is not None:
             way.arrived.synchronize()
-            self._finish(way.record, way.values.tolist())
+            loss, grad_norm, *rest = way.values.tolist()
+            self._finish(way.record, loss, grad_norm, rest[:5], rest[5] if len(rest) > 5 else None)
 
-    def _finish(self, record: StepRecord, values: list[float]) -> None:
-        (record.loss, record.grad_norm), found, scale = values[:2], values[2:7], values[7:]
-        trouble, first_bad_step = told(found)
-        metrics: dict[str, Number] = {"loss_scale": scale[0]} if scale else {}
-        if first_bad_step is not None:
-            metrics["first_bad_step"] = first_bad_step
-        if trouble is not None:
-            metrics["skipped_updates"] = trouble.num_skipped
-            self._troubles.append((record.step, trouble))
+    def _finish(
+        self, record: StepRecord, loss: float, grad_norm: float, found: list[float] | None, loss_scale: float | None
+    ) -> None:
+        record.loss, record.grad_norm = loss, grad_norm
+        metrics: dict[str, Number] = {} if loss_scale is None else {"loss_scale": loss_scale}
+        if found is not None:
+            trouble, first_bad_step = told(found)
+            if first_bad_step is not None:
+                metrics["first_bad_step"] = first_bad_step
+            if trouble is not None:
+                metrics["skipped_updates"] = trouble.num_skipped
+                self._troubles.append((record.step, trouble))
         record.metrics = metrics or None
         self.write(record)
 

@@ -19,6 +19,11 @@ def judged(guard: Guard, losses: list[float], norms: list[float] | None = None, 
     ]
 
 
+def told_by(guard: Guard) -> tuple[Trouble | None, int | None]:
+    found = guard.take()
+    return (None, None) if found is None else told(found.tolist())
+
+
 def noisy(num: int, seed: int = 0) -> list[float]:
     generator = torch.Generator().manual_seed(seed)
     return (2.0 + 0.1 * torch.randn(num, generator=generator)).tolist()
@@ -28,11 +33,11 @@ def noisy(num: int, seed: int = 0) -> list[float]:
 def test_what_is_not_finite_is_refused_wherever_it_stands(bad: float) -> None:
     guard = Guard(CPU, spike_z=None)
     assert judged(guard, [0.5, bad, 0.4, 0.4], [1.0, 1.0, bad, 1.0]) == [0, 1, 1, 0]
-    trouble, first_bad_loss = told(guard.take().tolist())
+    trouble, first_bad_loss = told_by(guard)
     assert trouble == Trouble(num_skipped=2, num_spikes=0, in_a_row=0, first_step=2)
     assert trouble.cause == "non_finite"
     assert first_bad_loss == 2
-    assert told(guard.take().tolist()) == (None, None)
+    assert told_by(guard) == (None, None)
 
 
 def test_bad_ones_in_a_row_are_counted_over_records() -> None:
@@ -40,14 +45,14 @@ def test_bad_ones_in_a_row_are_counted_over_records() -> None:
     judged(guard, [0.5, math.nan, math.nan])
     guard.take()
     judged(guard, [math.nan], first_step=4)
-    trouble, _ = told(guard.take().tolist())
+    trouble, _ = told_by(guard)
     assert trouble == Trouble(num_skipped=1, num_spikes=0, in_a_row=3, first_step=4)
 
 
 def test_infinite_gradients_are_a_loss_scalers_daily_work() -> None:
     guard = Guard(CPU, spike_z=None, has_loss_scaler=True)
     assert judged(guard, [0.5, math.nan], [math.inf, math.inf]) == [1, 1]
-    trouble, _ = told(guard.take().tolist())
+    trouble, _ = told_by(guard)
     assert trouble == Trouble(num_skipped=1, num_spikes=0, in_a_row=1, first_step=2)
 
 
@@ -61,7 +66,7 @@ def test_a_spike_is_refused_once_enough_is_known(column: str) -> None:
     assert judged(Guard(CPU, spike_z=10.0), *with_spike(MIN_WINDOW - 1))[-1] == 0
     guard = Guard(CPU, spike_z=10.0)
     assert judged(guard, *with_spike(MIN_WINDOW)) == [0] * MIN_WINDOW + [1]
-    trouble, _ = told(guard.take().tolist())
+    trouble, _ = told_by(guard)
     assert trouble is not None
     assert trouble.cause == "spike"
     assert judged(Guard(CPU, spike_z=None), *with_spike(MIN_WINDOW))[-1] == 0
@@ -81,5 +86,5 @@ def test_a_resumed_guard_judges_as_one_that_never_stopped() -> None:
     second = Guard(CPU, spike_z=8.0)
     second.restore(first.state())
     assert judged(second, losses[102:], first_step=103) == expected[102:]
-    assert second.take().tolist() == whole.take().tolist()
+    assert told_by(second) == told_by(whole)
     assert Guard(CPU, spike_z=None).state() == {}

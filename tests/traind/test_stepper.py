@@ -171,7 +171,9 @@ def test_a_poisoned_update_reaches_nothing(optimizer: Literal["adamw", "sgd"]) -
     result = one.train(poisoned(), step=1, lr=lambda: 1e-2, clip=lambda: 1.0)
     assert torch.isnan(result.loss)
     assert is_same(everything(one), before)
-    trouble, _ = told(one.guard.take().tolist())
+    found = one.guard.take()
+    assert found is not None
+    trouble, _ = told(found.tolist())
     assert trouble is not None
     assert (trouble.num_skipped, trouble.first_step) == (1, 2)
     train(one, 2)
