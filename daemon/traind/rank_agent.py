@@ -30,7 +30,9 @@ def main() -> int:
     try:
         torchrun.run(args)  # type: ignore[no-untyped-call]
     except ChildFailedError as error:
-        rank, failure = error.get_first_failure()
+        # A rank that was killed takes others along, which then end by themselves and may be seen first.
+        killed = [(r, f) for r, f in error.failures.items() if f.exitcode < 0 and f.exitcode != -signal.SIGTERM]
+        rank, failure = killed[0] if killed else error.get_first_failure()
         tell(report_fd, RankEnd(rank=rank, pid=failure.pid, exit_code=failure.exitcode), patience_s=5.0)
         return 1
     return 0
