@@ -3,6 +3,8 @@
 Owns the control reader, the ids that were answered, and the orders that a trainer was handed and has not answered.
 """
 
+from typing import Any
+
 from rundir.control import ControlPosition, ControlReader, Malformed, Order, Verb
 from rundir.layout import RunDir
 from rundir.records import EventRecord, LifecycleEvent, OutcomeEvent
@@ -30,7 +32,8 @@ class OrderDesk:
         self.in_flight: dict[str, Order] = {}
         self.num_retreats = 0
         """Rollbacks by the run's own policy, ever."""
-        self.last_retreat_to: int | None = None
+        self.last_retreat: dict[str, Any] | None = None
+        """Arguments of the last of them."""
         self.has_extension = False
         """Whether a `set` has given the run more steps since it was last done."""
 
@@ -46,7 +49,7 @@ class OrderDesk:
                 extends = event.result == "applied" and {"epochs", "max_steps"} & (event.args or {}).keys()
                 self.has_extension = self.has_extension or bool(extends)
                 if event.verb == Verb.ROLLBACK and event.by == POLICY:
-                    self.num_retreats, self.last_retreat_to = self.num_retreats + 1, (event.args or {}).get("step")
+                    self.num_retreats, self.last_retreat = self.num_retreats + 1, dict(event.args or {})
             elif isinstance(event, LifecycleEvent) and event.what == "done":
                 self.has_extension = False
 

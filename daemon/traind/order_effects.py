@@ -202,9 +202,7 @@ class OrderEffects:
 
     def retreat(self, wish: Retreat, policy: Policy) -> str | None:
         """Go back as the run's own policy asks. Why the run is held instead, where it went back often enough."""
-        args = rollback.resolve_retreat(
-            self._run, wish, factor=policy.rollback_lr_factor, last_target=self._desk.last_retreat_to
-        )
+        args = rollback.resolve_retreat(self._run, wish, factor=policy.rollback_lr_factor, last=self._desk.last_retreat)
         if self._desk.num_retreats >= policy.max_rollbacks:
             self._on.status.intend(Intent.PAUSED)
             return (

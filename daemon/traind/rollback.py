@@ -6,11 +6,13 @@ could multiply again.
 
 from typing import Any
 
-from rundir.layout import RunDir, checkpoint_step
+from rundir.layout import RunDir
 from traind import lineage
 from traind.wire import Retreat
 
 LARGEST_FACTOR = 1000.0
+SOON_STEPS = 8
+"""Bad again within so many steps: no checkpoint in between can be trusted."""
 
 
 class NoTargetError(Exception):
@@ -53,15 +55,15 @@ def resolve(run: RunDir, args: dict[str, Any], *, from_step: int, lr: float) -> 
     return resolved
 
 
-def resolve_retreat(run: RunDir, retreat: Retreat, *, factor: float, last_target: int | None) -> dict[str, Any]:
+def resolve_retreat(run: RunDir, retreat: Retreat, *, factor: float, last: dict[str, Any] | None) -> dict[str, Any]:
     """The same for a rollback by the run's own policy: before the first bad step, to the very start if need be.
 
-    One that would come to the same checkpoint as the last (`last_target`) goes a checkpoint further back, where there
-    is one: what was saved there may be what is ill.
+    Where the last one (`last`, its arguments) has led no further than a few steps, what it went to, or what was saved
+    since, is ill: the next goes further back than that, where there is a checkpoint.
     """
     path, _ = lineage.newest_valid(run, at_most=retreat.skip_from - 1)
-    if path is not None and last_target is not None and checkpoint_step(path) == last_target:
-        path = lineage.newest_valid(run, at_most=last_target - 1)[0] or path
+    if path is not None and last is not None and retreat.skip_from - last["skip_to"] <= SOON_STEPS:
+        path = lineage.newest_valid(run, at_most=last["step"] - 1)[0] or path
     then = None if path is None else lineage.read_state(path)
     return {
         "step": 0 if then is None else then.step,

@@ -52,7 +52,7 @@ def test_rollbacks_by_the_policy_alone_are_counted(run_dir: RunDir) -> None:
                 args={"step": step},
             )
         ])  # fmt: skip
-    assert (desk.num_retreats, desk.last_retreat_to) == (2, 4)
+    assert (desk.num_retreats, desk.last_retreat) == (2, {"step": 4})
 
 
 def test_an_order_is_handed_out_once_and_again_after_a_restart_only_if_unanswered(run_dir: RunDir) -> None:

@@ -47,14 +47,17 @@ def test_a_factor_multiplies_the_lower_of_now_and_then(run: RunDir) -> None:
 
 
 def test_a_retreat_goes_before_the_first_bad_step(run: RunDir) -> None:
-    args = resolve_retreat(run, retreat(28), factor=0.5, last_target=None)
+    args = resolve_retreat(run, retreat(28), factor=0.5, last=None)
     assert args == {
         "step": 20, "from_step": 29, "lr_before": 1e-3, "lr": 5e-4, "skip_from": 28, "skip_to": 29, "cause": "spike"
     }  # fmt: skip
-    assert resolve_retreat(run, retreat(20), factor=0.5, last_target=None)["step"] == 10
-    assert resolve_retreat(run, retreat(7), factor=0.5, last_target=None)["step"] == 0
+    assert resolve_retreat(run, retreat(20), factor=0.5, last=None)["step"] == 10
+    assert resolve_retreat(run, retreat(7), factor=0.5, last=None)["step"] == 0
 
 
-def test_a_retreat_to_where_the_last_one_went_goes_further_back(run: RunDir) -> None:
-    assert resolve_retreat(run, retreat(22), factor=0.5, last_target=20)["step"] == 10
-    assert resolve_retreat(run, retreat(12), factor=0.5, last_target=10)["step"] == 10
+def test_a_retreat_that_has_led_nowhere_is_followed_by_one_further_back(run: RunDir) -> None:
+    """Also past what was saved since: those weights are as ill."""
+    last = {"step": 20, "skip_from": 28, "skip_to": 29}
+    assert resolve_retreat(run, retreat(31), factor=0.5, last=last)["step"] == 10
+    assert resolve_retreat(run, retreat(45), factor=0.5, last=last)["step"] == 30
+    assert resolve_retreat(run, retreat(31), factor=0.5, last={**last, "step": 10})["step"] == 30
