@@ -42,13 +42,12 @@ def resolve(run: RunDir, args: dict[str, Any], *, from_step: int, lr: float) -> 
     checkpoint's own learning rate holds. Raises NoTargetError.
     """
     wanted: int | None = args.get("step")
-    path, passed_over = lineage.newest_valid(run, at_most=wanted)
-    if path is None or (wanted is not None and wanted not in lineage.steps(run)):
+    state, passed_over = lineage.newest(run, lineage.read_state, at_most=wanted)
+    if state is None or (wanted is not None and wanted not in lineage.steps(run)):
         there = ", ".join(str(step) for step in lineage.steps(run)) or "none"
         raise NoTargetError(f"no whole checkpoint{'' if wanted is None else f' of step {wanted}'}; there are: {there}")
     if passed_over and wanted is not None:
         raise NoTargetError("; ".join(f"{name}: {why}" for name, why in passed_over.items()))
-    state = lineage.read_state(path)
     resolved: dict[str, Any] = {"step": state.step, "from_step": from_step}
     if "lr_factor" in args:
         resolved |= {"lr_before": lr, "lr": min(lr, state.dials.lr) * args["lr_factor"]}
@@ -61,10 +60,9 @@ def resolve_retreat(run: RunDir, retreat: Retreat, *, factor: float, last: dict[
     Where the last one (`last`, its arguments) has led no further than a few steps, what it went to, or what was saved
     since, is ill: the next goes further back than that, where there is a checkpoint.
     """
-    path, _ = lineage.newest_valid(run, at_most=retreat.skip_from - 1)
-    if path is not None and last is not None and retreat.skip_from - last["skip_to"] <= SOON_STEPS:
-        path = lineage.newest_valid(run, at_most=last["step"] - 1)[0] or path
-    then = None if path is None else lineage.read_state(path)
+    then, _ = lineage.newest(run, lineage.read_state, at_most=retreat.skip_from - 1)
+    if then is not None and last is not None and retreat.skip_from - last["skip_to"] <= SOON_STEPS:
+        then = lineage.newest(run, lineage.read_state, at_most=last["step"] - 1)[0] or then
     return {
         "step": 0 if then is None else then.step,
         "from_step": retreat.skip_to,
