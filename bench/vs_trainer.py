@@ -1,32 +1,75 @@
 """The training rate of `traind` against that of the HF Trainer on the sentiment recipe.
 
-    python -m bench.vs_trainer [--config configs/sentiment.toml] [--steps 230] [--pairs 7]
+    python -m bench.vs_trainer [--config configs/sentiment.toml] [--rounds 3] [--pairs 7] [--slice-s 4]
 
 Both train the same model from the same weights on the same tokenised texts: batch, accumulation, gradient
 checkpointing, clipping, optimizer, decay, schedule, threads and loader are those of the recipe, and each logs every
-step (`traind` to its metrics.jsonl, the Trainer to a file through its PrinterCallback). Neither evaluates nor saves
-while the clock runs: from the end of step 10 to the end of the last step. Pairs are interleaved, each side in processes
-of its own, the one that goes first alternating. Ratio = traind's steps per second ÷ the Trainer's.
+step (`traind` to its metrics.jsonl, the Trainer to a file through its PrinterCallback). Neither evaluates nor saves.
+
+A round starts both and lets them train in turns, one stopped by SIGSTOP (`traind` with its supervisor) while the other
+has the machine: a pair is two slices of a few seconds beside each other, the one that goes first alternating, so that
+what else the machine does falls on both alike. A slice's rate is that of the steps wholly inside it.
+Ratio = traind's steps per second ÷ the Trainer's.
 """
 
 import argparse
+import itertools
+import os
+import signal
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from rundir.layout import RunDir
 from rundir.records import METRICS_DECODER, StepRecord, decode_lines
+from rundir.status import read_status
 
 WARM_UP_STEPS = 10
-NEVER = 1_000_000
+MAX_STEPS = 100_000
+"""Never reached: a round ends when it has its slices."""
+STAMPS = "stamps.f64"
+"""UTC seconds of each step's end, MAX_STEPS of them, 0 where there was none yet."""
 
 
-def under_trainer(config_path: Path, num_steps: int, scratch: Path) -> tuple[float, float]:
-    """Train with transformers.Trainer; returns steps per second and the last loss."""
+@dataclass(frozen=True)
+class Side:
+    """One of the two that train."""
+
+    groups: tuple[int, ...]
+    """Process groups that train or belong to it."""
+    ends: Callable[[], np.ndarray[Any, np.dtype[np.float64]]]
+    """UTC seconds at which each step so far has ended, [steps]."""
+
+    def tell(self, signum: signal.Signals) -> None:
+        for group in self.groups:
+            os.killpg(group, signum)
+
+    def wait_for_steps(self, number: int) -> None:
+        while len(self.ends()) < number:
+            time.sleep(0.05)
+
+    def slice(self, slice_s: float) -> float:
+        """Steps per second while it alone trains."""
+        began = time.time()
+        self.tell(signal.SIGCONT)
+        time.sleep(slice_s)
+        self.tell(signal.SIGSTOP)
+        ends = self.ends()
+        within = ends[ends > began][1:]  # the first has the stop in it
+        return (len(within) - 1) / float(within[-1] - within[0])
+
+
+def train_with_trainer(config_path: Path, scratch: Path) -> None:
+    """Train with transformers.Trainer, and note when each step ends."""
     from transformers import Trainer, TrainerCallback, TrainingArguments
 
     from traind import config
@@ -36,15 +79,15 @@ def under_trainer(config_path: Path, num_steps: int, scratch: Path) -> tuple[flo
     settings = config.load(config_path)
     task = open_task(settings, create_run(settings, scratch), lambda: None)
     train = settings.train
-    stamps: dict[int, float] = {}
+    stamps = np.memmap(scratch / STAMPS, dtype=np.float64, mode="r+")
 
     class Clock(TrainerCallback):  # type: ignore[misc]
         def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ARG002
-            stamps[state.global_step] = time.perf_counter()
+            stamps[state.global_step - 1] = time.time()
 
     arguments = TrainingArguments(
         output_dir=str(scratch / "trainer"),
-        max_steps=num_steps,
+        max_steps=MAX_STEPS,
         per_device_train_batch_size=train.batch_size,
         gradient_accumulation_steps=train.accumulation,
         gradient_checkpointing=train.gradient_checkpointing,
@@ -55,7 +98,7 @@ def under_trainer(config_path: Path, num_steps: int, scratch: Path) -> tuple[flo
         adam_beta2=train.betas[1],
         adam_epsilon=train.eps,
         lr_scheduler_type=train.schedule,
-        warmup_steps=round(train.warmup_ratio * num_steps),
+        warmup_steps=WARM_UP_STEPS,
         max_grad_norm=train.clip_norm,
         dataloader_num_workers=settings.data.num_workers,
         dataloader_pin_memory=False,
@@ -80,61 +123,75 @@ def under_trainer(config_path: Path, num_steps: int, scratch: Path) -> tuple[flo
     # the whole step; it does not, and with accumulation loss and gradient would be too large by that factor.
     trainer.model_accepts_loss_kwargs = False
     trainer.train()
-    losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
-    return (num_steps - WARM_UP_STEPS) / (stamps[num_steps] - stamps[WARM_UP_STEPS]), statistics.mean(losses[-50:])
 
 
-def under_traind(config_path: Path, num_steps: int) -> tuple[float, float]:
-    """Train in the daemon; returns steps per second by its own records, and the mean of the last losses."""
+@contextmanager
+def under_trainer(config_path: Path) -> Iterator[Side]:
+    """The Trainer in a process of its own; its log goes into a file, as ours does."""
+    with tempfile.TemporaryDirectory() as scratch, open(Path(scratch) / "log", "w", encoding="utf-8") as log:
+        stamps = np.memmap(Path(scratch) / STAMPS, dtype=np.float64, mode="w+", shape=(MAX_STEPS,))
+        command = [sys.executable, "-m", "bench.vs_trainer", "--config", str(config_path), "--trainer-in", scratch]
+        with subprocess.Popen(command, stdout=log, stderr=subprocess.DEVNULL, start_new_session=True) as process:
+            side = Side((process.pid,), lambda: np.array(stamps[: np.count_nonzero(stamps)]))
+            try:
+                side.wait_for_steps(WARM_UP_STEPS)
+                side.tell(signal.SIGSTOP)
+                yield side
+            finally:
+                side.tell(signal.SIGKILL)
+
+
+@contextmanager
+def under_traind(config_path: Path) -> Iterator[Side]:
+    """The daemon: a supervisor and a trainer. The ends of steps are those of its own records."""
     with tempfile.TemporaryDirectory() as scratch:
-        command = [sys.executable, "-m", "traind.cli", "start", str(config_path), "--runs-dir", scratch, "--foreground"]
-        for setting in (f"train.max_steps={num_steps}", f"eval.every={NEVER}", f"checkpoint.every={NEVER}"):
+        command = [sys.executable, "-m", "traind.cli", "start", str(config_path), "--runs-dir", scratch]
+        for setting in (f"train.max_steps={MAX_STEPS}", f"eval.every={MAX_STEPS}", f"checkpoint.every={MAX_STEPS}"):
             command += ["--set", setting]
         done = subprocess.run(command, capture_output=True, text=True, check=True)
-        run = RunDir(Path(done.stdout.splitlines()[0]))
-        records = decode_lines(run.metrics.read_bytes(), METRICS_DECODER).records
-    steps = [record for record in records if isinstance(record, StepRecord)]
-    at = {record.step: record.at for record in steps}
-    rate = (num_steps - WARM_UP_STEPS) / (at[num_steps] - at[WARM_UP_STEPS])
-    return rate, statistics.mean(float(record.loss) for record in steps[-50:])
+        run = RunDir(Path(done.stdout.splitlines()[-1]))
+        status = read_status(run.status_json)
+        assert status is not None
+        assert status.supervisor is not None
+        assert status.trainer is not None
+        pids = (status.supervisor.process.pid, status.trainer.process.pid)
+        side = Side(tuple(os.getpgid(pid) for pid in pids), lambda: _ends(run))
+        try:
+            side.wait_for_steps(WARM_UP_STEPS)
+            side.tell(signal.SIGSTOP)
+            yield side
+        finally:
+            side.tell(signal.SIGKILL)
 
 
-def _in_own_process(config_path: Path, num_steps: int) -> tuple[float, float]:
-    """Its log goes into a file, as ours does."""
-    command = [sys.executable, "-m", "bench.vs_trainer", "--config", str(config_path), "--steps", str(num_steps)]
-    with tempfile.TemporaryDirectory() as scratch, open(Path(scratch) / "log", "w+", encoding="utf-8") as log:
-        subprocess.run([*command, "--trainer-in", scratch], stdout=log, stderr=subprocess.DEVNULL, check=True)
-        log.seek(0)
-        rate, loss = log.read().splitlines()[-1].split()
-    return float(rate), float(loss)
+def _ends(run: RunDir) -> np.ndarray[Any, np.dtype[np.float64]]:
+    records = decode_lines(run.metrics.read_bytes(), METRICS_DECODER).records
+    return np.array([record.at for record in records if isinstance(record, StepRecord)])
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--config", type=Path, default=Path("configs/sentiment.toml"))
-    parser.add_argument("--steps", type=int, default=230)
-    parser.add_argument("--pairs", type=int, default=7)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--pairs", type=int, default=7, help="of each round")
+    parser.add_argument("--slice-s", type=float, default=4.0)
     parser.add_argument("--trainer-in", type=Path, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.trainer_in is not None:
-        print(*under_trainer(args.config, args.steps, args.trainer_in))
+        train_with_trainer(args.config, args.trainer_in)
         return
-    print(
-        f"training rate, {args.config}, steps {WARM_UP_STEPS} to {args.steps}, steps per second; mean of last losses\n"
-    )
-    print(f"{'pair':>6}{'HF Trainer':>12}{'traind':>12}{'ratio':>9}{'loss':>12}{'ours':>9}")
+    print(f"training rate, {args.config}, steps per second in slices of {args.slice_s:g} s\n")
+    print(f"{'round':>7}{'pair':>6}{'HF Trainer':>12}{'traind':>12}{'ratio':>9}")
     ratios = []
-    for pair in range(1, args.pairs + 1):
-        if pair % 2 == 0:
-            ours = under_traind(args.config, args.steps)
-            theirs = _in_own_process(args.config, args.steps)
-        else:
-            theirs = _in_own_process(args.config, args.steps)
-            ours = under_traind(args.config, args.steps)
-        ratios.append(ours[0] / theirs[0])
-        row = f"{pair:>6}{theirs[0]:>12.2f}{ours[0]:>12.2f}{ratios[-1]:>9.3f}{theirs[1]:>12.4f}{ours[1]:>9.4f}"
-        print(row, flush=True)
-    print(f"\nmedian ratio {statistics.median(ratios):.3f}")
+    for round_ in range(1, args.rounds + 1):
+        with under_trainer(args.config) as theirs, under_traind(args.config) as ours:
+            for pair, is_ours_first in zip(range(1, args.pairs + 1), itertools.cycle((False, True)), strict=False):
+                rates = {
+                    side: side.slice(args.slice_s) for side in ((ours, theirs) if is_ours_first else (theirs, ours))
+                }
+                ratios.append(rates[ours] / rates[theirs])
+                print(f"{round_:>7}{pair:>6}{rates[theirs]:>12.2f}{rates[ours]:>12.2f}{ratios[-1]:>9.3f}", flush=True)
+    print(f"\nmedian ratio {statistics.median(ratios):.3f} of {len(ratios)} pairs")
 
 
 if __name__ == "__main__":

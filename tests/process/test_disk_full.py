@@ -200,8 +200,12 @@ def test_what_would_find_no_room_is_skipped_and_park_is_refused(
     (skipped, *_) = eventually(lambda: said(run, "checkpoint_skipped"), 60.0)
     assert (skipped.detail or {})["free_bytes"] < (skipped.detail or {})["need_bytes"]
     assert status_of(run).state is State.RUNNING
-    assert len(list(run.checkpoints.glob("step-*"))) == 1
+    assert newest_of(run) < (skipped.step or 0)  # one that had begun may have found its room
     filler.unlink()
     traind.finish(run)
     assert trace_of(run) == undisturbed_long
     assert storage_alerts(run) == ["raised", "cleared"]
+
+
+def newest_of(run: RunDir) -> int:
+    return max(int(path.name.removeprefix("step-")) for path in run.checkpoints.glob("step-*"))
