@@ -33,6 +33,7 @@ from traind.config import Config, Train
 from traind.device import place
 from traind.dial import initial_dials
 from traind.eventlog import EventLog
+from traind.model_writer import ModelWriter
 from traind.saver import Saver
 from traind.stepper import Stepper
 from traind.storage_alert import StorageAlert
@@ -57,7 +58,16 @@ class Subject:
         self.plain = directory / "plain"
         self.plain.mkdir()
         self.step = 0
+        self.model_writer = ModelWriter(self.write_model)
         self.update()
+        self._prepare()
+
+    def _prepare(self) -> None:
+        """As the first step of a run does, which goes on meanwhile."""
+        for memory, tensors in zip(self.stepper._memory, self.stepper._tensors(), strict=True):  # noqa: SLF001
+            memory.prepare(tensors)
+            assert memory._preparing is not None  # noqa: SLF001
+            memory._preparing.join()  # noqa: SLF001
 
     def update(self) -> None:
         for parameter in self.model.parameters():
@@ -77,7 +87,7 @@ class Subject:
         assert self.saver.make_way(state, num_bytes)
         model, optimizer_state = self.stepper.copy()
         snapshot = Snapshot(state, optimizer_state, model)
-        self.saver.submit(snapshot, self.write_model, began=began, num_bytes=num_bytes)
+        self.saver.submit(snapshot, self.model_writer, began=began, num_bytes=num_bytes)
         return time.monotonic() - began
 
     def write_model(self, weights: dict[str, torch.Tensor], directory: Path) -> None:

@@ -7,11 +7,9 @@ handed tensors, bytes and plain values.
 
 import os
 import shutil
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
 
 import msgspec
 from safetensors.torch import load_file
@@ -25,6 +23,7 @@ from traind.direct_file import write_direct
 from traind.host_copy import HostCopy
 from traind.manifest import InvalidCheckpointError
 from traind.model_card import write_card
+from traind.model_writer import ModelWriter
 from traind.training_state import TrainingState
 
 OPTIMIZER = "optimizer.safetensors"
@@ -32,9 +31,6 @@ METRICS = "metrics.json"
 """What the evaluation at this very step measured; absent where none was due."""
 
 _THREADS = 4
-
-ModelWriter: TypeAlias = Callable[[dict[str, Tensor], Path], None]
-"""Writes weights into a directory as `save_pretrained` lays them, with config.json and tokenizer files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,14 +51,14 @@ class Loaded:
     optimizer: dict[str, Tensor]
 
 
-def write(run: RunDir, snapshot: Snapshot, write_model: ModelWriter) -> tuple[Path, int]:
+def write(run: RunDir, snapshot: Snapshot, model_writer: ModelWriter) -> tuple[Path, int]:
     """Write a checkpoint, whole or not at all. Returns its path and size in bytes. Raises OSError."""
     final = run.checkpoint(snapshot.state.step)
     temporary = run.checkpoints / f".writing-{final.name}"
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir(parents=True, mode=0o700)
     try:
-        size_bytes = _fill(temporary, run, snapshot, write_model)
+        size_bytes = _fill(temporary, run, snapshot, model_writer)
         if final.exists():  # saved before at this step; a person asked for it now
             replaced = run.checkpoints / f"{lineage.REPLACED}{final.name}"
             final.rename(replaced)
@@ -77,20 +73,21 @@ def write(run: RunDir, snapshot: Snapshot, write_model: ModelWriter) -> tuple[Pa
     return final, size_bytes
 
 
-def _fill(directory: Path, run: RunDir, snapshot: Snapshot, write_model: ModelWriter) -> int:
+def _fill(directory: Path, run: RunDir, snapshot: Snapshot, model_writer: ModelWriter) -> int:
     """Write all files and put them on disk, the manifest last. Returns the bytes of all.
 
-    The optimizer's, two thirds of the whole, goes to the disk while the others are made.
+    The large ones go to the disk while the others are made.
     """
     snapshot.optimizer.wait()
     snapshot.model.wait()
     with ThreadPoolExecutor(_THREADS, "checkpoint") as beside:
-        optimizer_crc = beside.submit(write_direct, directory / OPTIMIZER, snapshot.optimizer.content)
-        write_model(snapshot.model.tensors, directory)
+        under_way = {OPTIMIZER: beside.submit(write_direct, directory / OPTIMIZER, snapshot.optimizer.content)}
+        under_way |= model_writer.write(snapshot.model, directory, beside)
         _describe(directory, run, snapshot.state)
-        others = [path for path in directory.iterdir() if path.name != OPTIMIZER]
+        others = [path for path in directory.iterdir() if path.name not in under_way]
         on_disk = [beside.submit(_fsync, path) for path in others]
-        crcs = {path.name: manifest.checksum(path) for path in others} | {OPTIMIZER: optimizer_crc.result()}
+        crcs = {path.name: manifest.checksum(path) for path in others}
+        crcs |= {name: crc.result() for name, crc in under_way.items()}
         for done in on_disk:
             done.result()
     size_bytes = manifest.write(directory, crcs)

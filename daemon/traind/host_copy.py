@@ -9,7 +9,8 @@ import ctypes
 import json
 import math
 import mmap
-from collections.abc import Callable, Mapping
+import threading
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -42,10 +43,10 @@ def layout(spec: Spec) -> tuple[bytes, list[int], int]:
     """Of a safetensors file: its header, where each tensor begins, and the bytes of the whole.
 
     In order of falling item size, as the library does, so that every tensor is aligned without gaps. Raises KeyError
-    for a kind of number that the format does not know.
+    for a kind of number that the format does not know. With the mark by which transformers knows PyTorch's tensors.
     """
     begins: dict[str, int] = {}
-    entries: dict[str, object] = {}
+    entries: dict[str, object] = {"__metadata__": {"format": "pt"}}
     end = 0
     for name, dtype, shape in sorted(spec, key=lambda entry: (-entry[1].itemsize, entry[0])):
         begins[name] = end
@@ -66,17 +67,25 @@ class HostMemory:
         self._views: list[Tensor] = []
         self._content = memoryview(b"")
         self._arrived: torch.cuda.Event | None = None
+        self._preparing: threading.Thread | None = None
+
+    def prepare(self, live: Mapping[str, Tensor]) -> None:
+        """Make the memory for copies of such tensors in a thread, so that the first copy finds it."""
+        spec = _spec_of(live, _owner_of(live).values())
+        self._preparing = threading.Thread(target=self._allocate, args=(spec,), name="host-memory", daemon=True)
+        self._preparing.start()
 
     def copy(self, live: Mapping[str, Tensor]) -> HostCopy:
         """Copy now; the copy before is overwritten, so nobody may be reading it any more."""
-        owners: dict[tuple[object, ...], str] = {}
-        owner_of = {name: owners.setdefault(_place(name, tensor), name) for name, tensor in live.items()}
-        sources = [live[name].detach() for name in owners.values()]
-        spec: Spec = [(name, t.dtype, tuple(t.shape)) for name, t in zip(owners.values(), sources, strict=True)]
+        if self._preparing is not None:
+            self._preparing.join()
+            self._preparing = None
+        owner_of = _owner_of(live)
+        spec = _spec_of(live, owner_of.values())
         if spec != self._spec:
             self._allocate(spec)
-        self._fill(sources)
-        views = dict(zip(owners.values(), self._views, strict=True))
+        self._fill([live[name].detach() for name, _, _ in spec])
+        views = {name: view for (name, _, _), view in zip(spec, self._views, strict=True)}
         return HostCopy({name: views[owner] for name, owner in owner_of.items()}, self._content, self._wait)
 
     def hold_update(self) -> None:
@@ -125,6 +134,16 @@ def _copy(view: Tensor, source: Tensor) -> None:
         view.copy_(source)
 
 
+def _owner_of(live: Mapping[str, Tensor]) -> dict[str, str]:
+    """For each name the first one of the same tensor: its own, but for tied ones."""
+    owners: dict[tuple[object, ...], str] = {}
+    return {name: owners.setdefault(_place(name, tensor), name) for name, tensor in live.items()}
+
+
+def _spec_of(live: Mapping[str, Tensor], names: Iterable[str]) -> Spec:
+    return [(name, live[name].dtype, tuple(live[name].shape)) for name in dict.fromkeys(names)]
+
+
 def _place(name: str, tensor: Tensor) -> tuple[object, ...]:
     """The same for two tensors only when they are one (tied weights)."""
     if tensor.numel() == 0:
@@ -133,7 +152,10 @@ def _place(name: str, tensor: Tensor) -> tuple[object, ...]:
 
 
 def _memory(num_bytes: int, *, is_pinned: bool) -> Tensor:
-    """Bytes from a page's begin on; in huge pages where the kernel has them, which it clears ten times as fast."""
+    """Bytes from a page's begin on, none of which is still to be found by the kernel when it is written.
+
+    In huge pages where there are any, which it clears ten times as fast.
+    """
     if is_pinned:
         return torch.empty(num_bytes, dtype=torch.uint8, pin_memory=True)
     memory = mmap.mmap(-1, num_bytes, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
@@ -142,4 +164,6 @@ def _memory(num_bytes: int, *, is_pinned: bool) -> Tensor:
         if hasattr(mmap, advice):
             with contextlib.suppress(OSError):
                 memory.madvise(getattr(mmap, advice))
-    return torch.frombuffer(memory, dtype=torch.uint8)
+    bytes_ = torch.frombuffer(memory, dtype=torch.uint8)
+    ctypes.memset(bytes_.data_ptr(), 0, num_bytes)
+    return bytes_

@@ -13,7 +13,7 @@ what an unfinished step has added up is thrown away and computed again.
 import math
 import time
 from collections.abc import Iterator, Mapping
-from pathlib import Path
+from functools import partial
 from typing import Any, Literal
 
 import msgspec
@@ -33,6 +33,7 @@ from traind.guard import Trouble
 from traind.intervention import Action, action_for, describe
 from traind.journal import Journal
 from traind.loader import WorkerStart, epoch_steps
+from traind.model_writer import ModelWriter
 from traind.ranks import Ranks
 from traind.recorder import Recorder
 from traind.saver import Saver
@@ -74,6 +75,7 @@ class Loop:
         self.state, self.journal, self.device = state, journal, device
         self.pulse, self.steering, self.recorder, self.saver = pulse, steering, recorder, saver
         self.worker_start, self.ranks = worker_start, ranks
+        self._model_writer = ModelWriter(partial(task.write_model, stepper.model))
         self.baseline, self.rundir, self.events = baseline, run, events
         self._loss_sum = torch.tensor(number(state.tally.loss_sum), dtype=float_of(device), device=device)
         self._weight_sum = torch.tensor(state.tally.target_weight, dtype=float_of(device), device=device)
@@ -375,13 +377,9 @@ class Loop:
             optimizer=optimizer_state,
             model=model,
         )
-        self.saver.submit(snapshot, self._write_model, began=began, num_bytes=num_bytes)
+        self.saver.submit(snapshot, self._model_writer, began=began, num_bytes=num_bytes)
         self._aside_s += time.monotonic() - began
         self.pulse.enter(phase)
-
-    def _write_model(self, weights: dict[str, torch.Tensor], directory: Path) -> None:
-        """Called by the saver."""
-        self.task.write_model(self.stepper.model, weights, directory)
 
     # --- what orders do (steering.Steered) -----------------------------------------------------------------------
 

@@ -12,10 +12,11 @@ from pathlib import Path
 
 from rundir.layout import RunDir
 from traind import checkpoint, lineage, manifest, room
-from traind.checkpoint import ModelWriter, Snapshot
+from traind.checkpoint import Snapshot
 from traind.complaint import print_traceback
 from traind.eventlog import EventLog
 from traind.manifest import InvalidCheckpointError
+from traind.model_writer import ModelWriter
 from traind.storage_alert import Cause, StorageAlert
 from traind.training_state import TrainingState
 
@@ -71,7 +72,7 @@ class Saver:
             return "there is no checkpoint yet"
         return f"the newest on disk is that of step {self.on_disk_step}"
 
-    def submit(self, snapshot: Snapshot, write_model: ModelWriter, *, began: float, num_bytes: int = 0) -> None:
+    def submit(self, snapshot: Snapshot, model_writer: ModelWriter, *, began: float, num_bytes: int = 0) -> None:
         """Write in the background. Waits for the save in flight: one at a time, in order.
 
         `num_bytes`: of the tensors, as `make_way` was told.
@@ -80,7 +81,7 @@ class Saver:
         self._saved = (snapshot.state.step, snapshot.state.evaluated_step)
         blocked_s = time.monotonic() - began
         self._thread = threading.Thread(
-            target=self._save, args=(snapshot, write_model, began, blocked_s, num_bytes), name="saver", daemon=True
+            target=self._save, args=(snapshot, model_writer, began, blocked_s, num_bytes), name="saver", daemon=True
         )
         self._thread.start()
 
@@ -91,14 +92,14 @@ class Saver:
             self._thread = None
 
     def _save(
-        self, snapshot: Snapshot, write_model: ModelWriter, began: float, blocked_s: float, num_bytes: int
+        self, snapshot: Snapshot, model_writer: ModelWriter, began: float, blocked_s: float, num_bytes: int
     ) -> None:
         state = snapshot.state
         try:
             # Records first: a checkpoint of step S on disk promises every record up to S on disk.
             self._sync_records()
             self._events.sync()
-            path, size_bytes = checkpoint.write(self._run, snapshot, write_model)
+            path, size_bytes = checkpoint.write(self._run, snapshot, model_writer)
         except Exception as error:  # noqa: BLE001 — safetensors has errors of its own for a full disk; none may pass unsaid
             self._saved = None
             print_traceback()

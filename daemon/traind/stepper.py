@@ -91,6 +91,7 @@ class Stepper:
         kept = model.state_dict().keys()
         self._buffers = {name: buffer for name, buffer in model.named_buffers() if name in kept}
         self._memory = [HostMemory(placement.device) for _ in ("model", "optimizer")]
+        self._is_ready_to_copy = not self._ranks.is_leader
         self._at_boundary: dict[str, Tensor] = {}
         """What a forward pass changes (running means), as it was before the step that is under way."""
 
@@ -116,6 +117,10 @@ class Stepper:
         self._ranks.take_leaders(self._buffers.values())
         grad_norm = self._update(loss_sum / (weight or 1.0), step + 1, lr(), clip())
         self._at_boundary = {}
+        if not self._is_ready_to_copy:
+            self._is_ready_to_copy = True
+            for memory, tensors in zip(self._memory, self._tensors(), strict=True):
+                memory.prepare(tensors)
         # get_scale() would wait for the device; the tensor itself does not.
         loss_scale = self.scaler._get_scale_async() if self.scaler.is_enabled() else None  # noqa: SLF001
         return StepResult(loss_sum, weight, counts, grad_norm, int(all_tokens), loss_scale)
@@ -261,15 +266,18 @@ class Stepper:
         under way when the next one begins.
         """
         still = {name: buffer.clone() for name, buffer in self._buffers.items()} | self._at_boundary
-        weights = {name: still.get(name, tensor) for name, tensor in self._task.weights(self.model).items()}
-        model, optimizer_state = self._memory
-        return model.copy(weights), optimizer_state.copy(optimizer.state_tensors(self.model, self.optimizer))
+        weights, optimizer_state = self._tensors()
+        weights = {name: still.get(name, tensor) for name, tensor in weights.items()}
+        return self._memory[0].copy(weights), self._memory[1].copy(optimizer_state)
+
+    def _tensors(self) -> tuple[Mapping[str, Tensor], Mapping[str, Tensor]]:
+        """What a checkpoint holds: of the model, and of the optimizer."""
+        return self._task.weights(self.model), optimizer.state_tensors(self.model, self.optimizer)
 
     @property
     def state_bytes(self) -> int:
         """Of what `copy` copies, about."""
-        optimizer_state = optimizer.state_tensors(self.model, self.optimizer)
-        return sum(t.nbytes for tensors in (self._task.weights(self.model), optimizer_state) for t in tensors.values())
+        return sum(tensor.nbytes for tensors in self._tensors() for tensor in tensors.values())
 
     def note_state(self, state: TrainingState) -> None:
         """Put what a checkpoint holds of this beside the tensors into its state. May wait for the device."""

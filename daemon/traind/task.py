@@ -100,6 +100,7 @@ class Task(Protocol):
     def write_model(self, model: nn.Module, weights: Mapping[str, Tensor], directory: Path) -> None:
         """Lay copies of those tensors out as `from_pretrained` wants them, tokenizer included.
 
+        No tensors at all: everything but their file, which is written otherwise.
         Called by the saving thread: touches no live tensor. Raises OSError.
         """
         ...

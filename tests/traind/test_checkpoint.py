@@ -23,6 +23,7 @@ from traind import checkpoint, lineage, manifest, optimizer
 from traind.checkpoint import Snapshot
 from traind.config import Train
 from traind.dial import Dials
+from traind.model_writer import ModelWriter
 from traind.training_state import EpochTally, TrainingState
 
 
@@ -59,7 +60,7 @@ def save(run: RunDir, step: int, model: PreTrainedModel | None = None, **changes
         model.save_pretrained(directory, state_dict=weights)
 
     snapshot = Snapshot(make_state(step, **changes), copy_of({"w.exp_avg": torch.ones(2)}), copy_of(model.state_dict()))
-    return checkpoint.write(run, snapshot, write_model)[0]
+    return checkpoint.write(run, snapshot, ModelWriter(write_model))[0]
 
 
 @pytest.mark.parametrize("make", [distilbert, gpt2])
@@ -161,7 +162,7 @@ def test_a_failed_write_leaves_what_was_there(run_dir: RunDir) -> None:
         raise OSError(28, "No space left on device")
 
     with pytest.raises(OSError, match="No space"):
-        checkpoint.write(run_dir, Snapshot(make_state(4), copy_of({}), copy_of({})), fail)
+        checkpoint.write(run_dir, Snapshot(make_state(4), copy_of({}), copy_of({})), ModelWriter(fail))
     assert [path.name for path in run_dir.checkpoints.iterdir()] == ["step-00000003"]
 
 

@@ -7,6 +7,7 @@ import torch
 from safetensors.torch import load, load_file, save
 from torch import Tensor
 
+from tests.conftest import eventually
 from traind.direct_file import write_direct
 from traind.host_copy import HostMemory
 
@@ -91,3 +92,18 @@ def test_an_update_on_the_gpu_waits_for_the_copy() -> None:
         weights.fill_(-1.0)
         copy.wait()
         assert bool((copy.tensors["weights"] == value).all())
+
+
+@pytest.mark.parametrize("is_as_foreseen", [True, False])
+def test_memory_made_beforehand_is_that_of_the_first_copy(is_as_foreseen: bool) -> None:
+    memory = HostMemory(CPU)
+    tensors = some_tensors()
+    memory.prepare(tensors)
+    eventually(lambda: memory._spec is not None, 10.0)
+    made = memory._content
+    copied = tensors if is_as_foreseen else tensors | {"more": torch.ones(3)}
+    copy = memory.copy(copied)
+    assert (copy.content is made) == is_as_foreseen
+    assert {name: tensor.tolist() for name, tensor in load(bytes(copy.content)).items()} == {
+        name: tensor.tolist() for name, tensor in copied.items()
+    }

@@ -13,6 +13,7 @@ from tests.traind.test_checkpoint import make_state
 from traind import lineage
 from traind.checkpoint import Snapshot
 from traind.eventlog import EventLog
+from traind.model_writer import ModelWriter
 from traind.saver import Saver
 from traind.storage_alert import StorageAlert
 from traind.training_state import TrainingState
@@ -36,10 +37,10 @@ def test_a_failed_save_is_an_event_and_the_step_is_saved_next_time(
         raise fault
 
     state = make_state(4)
-    saver.submit(Snapshot(state, copy_of({}), copy_of({})), fail, began=0.0)
+    saver.submit(Snapshot(state, copy_of({}), copy_of({})), ModelWriter(fail), began=0.0)
     saver.join()
     assert not saver.has(state)
-    saver.submit(Snapshot(state, copy_of({}), copy_of({})), write_nothing, began=0.0)
+    saver.submit(Snapshot(state, copy_of({}), copy_of({})), ModelWriter(write_nothing), began=0.0)
     saver.join()
     assert saver.has(state)
     failed, raised, cleared, saved = decode_lines(run_dir.events.read_bytes(), EVENT_DECODER).records
@@ -52,7 +53,7 @@ def test_a_failed_save_is_an_event_and_the_step_is_saved_next_time(
 
 
 def save(saver: Saver, state: TrainingState) -> None:
-    saver.submit(Snapshot(state, copy_of({}), copy_of({})), write_nothing, began=0.0)
+    saver.submit(Snapshot(state, copy_of({}), copy_of({})), ModelWriter(write_nothing), began=0.0)
     saver.join()
 
 

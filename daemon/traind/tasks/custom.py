@@ -85,7 +85,9 @@ class CustomTask:
         return model.state_dict()
 
     def write_model(self, model: nn.Module, weights: Mapping[str, Tensor], directory: Path) -> None:  # noqa: ARG002
-        """model.safetensors; tied weights once, under the first of their names. Raises OSError."""
+        """model.safetensors, if there are weights; tied ones once, under the first of their names. Raises OSError."""
+        if not weights:
+            return
         first: dict[tuple[object, ...], str] = {}
         for name, tensor in weights.items():
             first.setdefault(place(tensor), name)
