@@ -97,6 +97,24 @@ def supersede_beyond(run: RunDir, step: int, attempt: int) -> None:
             shutil.rmtree(path, ignore_errors=True)
 
 
+def drop_superseded(run: RunDir) -> list[Path]:
+    """Remove what earlier attempts have left behind, but for checkpoints a person asked for. Returns what went."""
+    dropped = [path for path in _superseded(run) if not _asked_for(path)]
+    for path in dropped:
+        shutil.rmtree(path, ignore_errors=True)
+    return dropped
+
+
+def superseded_bytes(run: RunDir) -> int:
+    """What `drop_superseded` would make free, about."""
+    files = (file for path in _superseded(run) if not _asked_for(path) for file in path.iterdir())
+    return sum(file.stat().st_size for file in files)
+
+
+def _superseded(run: RunDir) -> list[Path]:
+    return sorted(run.superseded.glob("*/step-*"))
+
+
 def relink(run: RunDir, best_step: int | None) -> None:
     """Point `latest` and `best` at the current lineage. For people; a resume never looks at them."""
     latest = next(iter(paths(run)), None)

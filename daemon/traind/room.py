@@ -37,7 +37,7 @@ def refusal_to_park(run: RunDir) -> str | None:
     """Why parking now would lose steps: its checkpoint, as large as the last one, would find no room."""
     for path in lineage.paths(run):
         try:
-            found = lack(run, manifest.size_bytes(path))
+            found = lack(run, manifest.size_bytes(path) - lineage.superseded_bytes(run))
         except InvalidCheckpointError:
             continue
         return None if found is None else f"no room for its checkpoint: {found}; make room, or `pause`"

@@ -52,12 +52,17 @@ class Saver:
         self.on_disk_step = state.step
 
     def make_way(self, state: TrainingState, num_bytes: int) -> bool:
-        """Before the copy: wait for the save in flight, whose memory it takes. False, and said, where room lacks.
+        """Before the copy: wait for the save in flight, whose memory it takes. False, and said, where room lacks
+        though what earlier attempts have left behind is gone.
 
         `num_bytes`: of the tensors.
         """
         self.join()
         lack = room.lack(self._run, num_bytes + self._extra_bytes)
+        if lack is not None and (dropped := lineage.drop_superseded(self._run)):
+            names = ", ".join(str(path.relative_to(self._run.checkpoints)) for path in dropped)
+            self._events.lifecycle("superseded_removed", f"to make room for a checkpoint: {names}", step=state.step)
+            lack = room.lack(self._run, num_bytes + self._extra_bytes)
         if lack is None:
             return True
         text = f"checkpoint of step {state.step} was skipped: {lack}; {self.kept()}"

@@ -12,7 +12,7 @@ from rundir.records import AlertEvent, EventRecord, Severity
 from traind.eventlog import EventLog
 
 RULE = "storage"
-_ADVICE = "1. make room: older runs, checkpoints/superseded, caches; 2. or a run directory on a larger disk"
+_ADVICE = "1. make room: older runs, caches; 2. or a run directory on a larger disk"
 
 
 class Cause(StrEnum):

@@ -158,6 +158,7 @@ LIFECYCLE = {
     "out_of_memory": "batches were made smaller: of training with the same effective batch, or of evaluations",
     "checkpoint_failed": "a checkpoint could not be written; training goes on",
     "checkpoint_skipped": "there is too little room for a checkpoint: bytes needed and free; training goes on",
+    "superseded_removed": "checkpoints beyond a later resume were removed to make room for a new one",
     "disk_full": "a record could not be written: it and those after it wait in memory",
     "disk_ok": "there is room again: what waited has been written, in order",
     "control_distrusted": "no orders are taken from a control file that others may write: why, and the cure",

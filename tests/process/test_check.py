@@ -65,7 +65,10 @@ def test_a_mistake_in_the_configuration_ends_with_2_and_names_file_key_and_cure(
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("death", "said"),
-    [("os._exit(7)", "exit status 7"), (f"os.kill(os.getpid(), {int(signal.SIGKILL)})", "when memory is out")],
+    [
+        pytest.param("os._exit(7)", "exit status 7", marks=pytest.mark.soak),
+        (f"os.kill(os.getpid(), {int(signal.SIGKILL)})", "when memory is out"),
+    ],
 )
 def test_a_process_that_dies_is_a_finding(tmp_path: Path, death: str, said: str) -> None:
     (tmp_path / "dying.py").write_text(f"import os\n\ndef make(options, seed):\n    {death}\n", encoding="utf-8")

@@ -1,4 +1,7 @@
-"""A resume takes the newest checkpoint that is whole, names the ones passed over and why, and no number differs."""
+"""A resume takes the newest checkpoint that is whole, names the ones passed over and why, and no number differs.
+
+Further damages, done to forked processes: tests/soak/test_damage.py.
+"""
 
 import shutil
 from collections.abc import Callable
@@ -11,26 +14,6 @@ from rundir.records import ResumeEvent
 from tests.conftest import eventually
 from tests.process.tiny_run import Trace, Traind, events_of, status_of, trace_of, write_config
 from traind import lineage
-
-
-def truncated(newest: Path) -> None:
-    file = newest / "optimizer.safetensors"
-    file.write_bytes(file.read_bytes()[:-100])
-
-
-def bit_flipped(newest: Path) -> None:
-    file = newest / "model.safetensors"
-    data = bytearray(file.read_bytes())
-    data[len(data) // 2] ^= 4
-    file.write_bytes(data)
-
-
-def without_a_file(newest: Path) -> None:
-    (newest / "model.safetensors").unlink()
-
-
-def without_manifest(newest: Path) -> None:
-    (newest / "manifest.json").unlink()
 
 
 def with_a_garbage_manifest(newest: Path) -> None:
@@ -47,10 +30,6 @@ def empty(newest: Path) -> None:
 
 
 DAMAGES: list[tuple[Callable[[Path], None], str]] = [
-    (truncated, "optimizer.safetensors has"),
-    (bit_flipped, "model.safetensors does not match its checksum"),
-    (without_a_file, "model.safetensors is missing"),
-    (without_manifest, "no manifest"),
     (with_a_garbage_manifest, "manifest unreadable"),
     (with_a_garbage_state, "state.json has"),
     (empty, "no manifest"),

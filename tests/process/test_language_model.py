@@ -25,6 +25,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> RunDir:
 
 
 @pytest.mark.slow
+@pytest.mark.soak
 def test_a_killed_language_model_comes_back_with_the_same_numbers_and_texts(
     traind: Traind, tmp_path: Path, undisturbed: RunDir
 ) -> None:

@@ -198,7 +198,7 @@ def test_sigterm_to_the_trainers_whole_group_checkpoints_and_ends(traind: Traind
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("how", ["--foreground", "--watch"])
+@pytest.mark.parametrize("how", ["--foreground", pytest.param("--watch", marks=pytest.mark.soak)])
 def test_a_late_mistake_leaves_nothing_however_the_run_is_started(
     traind: Traind, config: Path, tmp_path: Path, how: str
 ) -> None:

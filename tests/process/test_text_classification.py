@@ -23,6 +23,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> RunDir:
 
 
 @pytest.mark.slow
+@pytest.mark.soak
 def test_a_killed_text_classification_comes_back_with_the_same_numbers(
     traind: Traind, tmp_path: Path, undisturbed: RunDir
 ) -> None:

@@ -77,6 +77,20 @@ def test_a_save_that_would_find_no_room_is_skipped_and_said(run_dir: RunDir, sav
     assert saver.unsaved(2) is None
 
 
+def test_what_was_superseded_goes_before_a_save_is_skipped(run_dir: RunDir, saver: Saver) -> None:
+    """But not what a person asked for."""
+    for step, reason in ((1, "order"), (2, "schedule"), (3, "schedule")):
+        save(saver, make_state(step, reason=reason))
+    lineage.supersede_beyond(run_dir, 0, 1)
+    assert lineage.superseded_bytes(run_dir) > 0
+    assert not saver.make_way(make_state(4), 2**60)
+    assert [str(path.relative_to(run_dir.superseded)) for path in run_dir.superseded.glob("*/*")] == ["1/step-00000001"]
+    assert lineage.superseded_bytes(run_dir) == 0
+    removed, skipped = (event for event in events_of(run_dir) if event.what != "checkpoint_failed")
+    assert (removed.what, skipped.what) == ("superseded_removed", "checkpoint_skipped")
+    assert "superseded/1/step-00000002, superseded/1/step-00000003" in removed.message
+
+
 def test_a_damaged_newer_one_does_not_cost_the_older_ones(run_dir: RunDir) -> None:
     """Left behind by an earlier attempt, cut short or with one bit flipped: neither counts among the last two."""
     events = EventLog(run_dir.events, "trainer", 1, run_dir.reserve)
