@@ -42,12 +42,12 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     args = parser.parse_args()
     rates: dict[str, list[float]] = {name: [] for name in ROWS}
+    print(f"training rate, {args.config}, steps {WARM_UP_STEPS} to {args.steps}, steps per second\n", flush=True)
     for _ in range(args.rounds):
         for name, (nproc, threads) in ROWS.items():
             rates[name].append(rate(args.config, args.steps, nproc, threads))
-    print(
-        f"training rate, {args.config}, steps {WARM_UP_STEPS} to {args.steps}, steps per second, {args.rounds} rounds\n"
-    )
+            print(f"{name:<28}{rates[name][-1]:>8.2f}", flush=True)
+    print(f"\n{args.rounds} rounds")
     print(f"{'':<28}{'median':>8}{'lowest':>8}{'highest':>9}{'ratio':>8}")
     base = statistics.median(rates["1 process, 1 thread"])
     for name, found in rates.items():

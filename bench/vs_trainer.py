@@ -14,6 +14,7 @@ Ratio = traind's steps per second ÷ the Trainer's.
 
 import argparse
 import itertools
+import math
 import os
 import signal
 import statistics
@@ -58,14 +59,14 @@ class Side:
             time.sleep(0.05)
 
     def slice(self, slice_s: float) -> float:
-        """Steps per second while it alone trains."""
+        """Steps per second while it alone trains; nan where fewer than two steps lay wholly inside."""
         began = time.time()
         self.tell(signal.SIGCONT)
         time.sleep(slice_s)
         self.tell(signal.SIGSTOP)
         ends = self.ends()
         within = ends[ends > began][1:]  # the first has the stop in it
-        return (len(within) - 1) / float(within[-1] - within[0])
+        return (len(within) - 1) / float(within[-1] - within[0]) if len(within) > 1 else math.nan
 
 
 def train_with_trainer(config_path: Path, scratch: Path) -> None:
@@ -191,7 +192,8 @@ def main() -> None:
                 }
                 ratios.append(rates[ours] / rates[theirs])
                 print(f"{round_:>7}{pair:>6}{rates[theirs]:>12.2f}{rates[ours]:>12.2f}{ratios[-1]:>9.3f}", flush=True)
-    print(f"\nmedian ratio {statistics.median(ratios):.3f} of {len(ratios)} pairs")
+    known = [ratio for ratio in ratios if math.isfinite(ratio)]
+    print(f"\nmedian ratio {statistics.median(known):.3f} of {len(known)} pairs")
 
 
 if __name__ == "__main__":
