@@ -60,7 +60,8 @@ class Aftermath:
             case Leave.SIGNALLED:
                 self._end_by_signal(ending)
             case Leave.MISTAKE:
-                self._on.status.now.is_mistake = True
+                status = self._on.status
+                status.now.is_mistake = status.now.attempt == 1 and status.step_of_attempt is None
                 self._on.end(State.FAILED, ending.cause)
             case Leave.GAVE_UP:
                 self._on.end(State.FAILED, ending.cause)

@@ -31,6 +31,11 @@ def note(state: TrainingState, result: EvalResult, settings: Eval) -> bool:
     return is_best
 
 
+def forget(state: TrainingState) -> None:
+    """The best so far has no checkpoint to show for it: the next evaluation is the best again."""
+    state.best_metric = state.best_loss = state.best_step = None
+
+
 def is_lower(settings: Eval) -> bool:
     """Whether the lower value of `eval.metric` is the better: as told, else by its name."""
     return is_lower_better(settings.metric) if settings.direction is None else settings.direction == "lower"

@@ -9,10 +9,11 @@ from typing import Any
 from rundir import layout, process
 from rundir.control import Verb
 from rundir.layout import RunDir
-from rundir.status import State, liveness, read_status, umask_private
+from rundir.status import State, liveness, umask_private
 from rundir.text import plain
 from traind import dial, exit_code, launch, rollback
 from traind.config import ConfigError
+from traind.run_state import status_of
 
 
 def order(reference: str, runs_dir: Path, verb: Verb, args: dict[str, Any], argv: list[str]) -> int:
@@ -28,7 +29,7 @@ def order(reference: str, runs_dir: Path, verb: Verb, args: dict[str, Any], argv
     except (launch.LaunchError, OSError) as error:
         raise ConfigError(str(error)) from None
     if outcome is None:
-        status = read_status(run.status_json)
+        status = status_of(run)
         verdict = "unknown" if status is None else liveness(status, time.time())
         print(
             f"traind: no answer from {run.id} ({verdict}); the order stays written and may yet be taken",
@@ -49,7 +50,7 @@ def order(reference: str, runs_dir: Path, verb: Verb, args: dict[str, Any], argv
 
 def _what_next(run: RunDir, verb: str) -> str:
     """The next command, where an order alone does not bring about what one gave it for."""
-    status = read_status(run.status_json)
+    status = status_of(run)
     if (
         verb in (Verb.SET, Verb.ROLLBACK)
         and status is not None
@@ -65,7 +66,7 @@ _LEAVE_TIMEOUT_S = 120.0
 
 def _has_left(run: RunDir) -> bool:
     """Whether the trainer has gone and its memory is free: one waits for it before using the GPU."""
-    status = read_status(run.status_json)
+    status = status_of(run)
     if status is None:
         return True
     is_gone = status.trainer is None or not process.is_alive(status.trainer.process)

@@ -4,12 +4,11 @@ import sys
 import time
 from pathlib import Path
 
-import msgspec
-
 from rundir import layout, process
 from rundir.layout import RunDir
-from rundir.status import Intent, Liveness, State, Status, liveness, read_status, umask_private
+from rundir.status import Intent, Liveness, State, Status, liveness, umask_private
 from traind import exit_code, launch
+from traind.run_state import status_of
 
 
 def resume_all(runs_dir: Path, argv: list[str]) -> int:
@@ -24,9 +23,11 @@ def resume_all(runs_dir: Path, argv: list[str]) -> int:
 
 def _resume(run: RunDir, argv: list[str]) -> int:
     try:
-        status = read_status(run.status_json)
-    except (OSError, msgspec.DecodeError) as error:
+        status = status_of(run)
+    except OSError as error:
         return _say(run, f"not taken up: its status.json cannot be read: {error}", code=exit_code.MISTAKE)
+    if status is None and run.status_json.exists():
+        return _say(run, "not taken up: its status.json cannot be read, nor its events", code=exit_code.MISTAKE)
     if status is None:
         return _say(run, "left: it has no status.json")
     why_left = reason_to_leave(status, liveness(status, time.time()), process.boot_id(), process.host())

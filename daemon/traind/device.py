@@ -87,11 +87,13 @@ def float_of(device: torch.device) -> torch.dtype:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether a device, or the host, had no memory left. Apple's and the CPU's allocator say so in words alone."""
+    """Whether a device, or the host, had no memory left. Some allocators and libraries say so in words alone."""
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
     words = (
         "MPS backend out of memory",
+        "CUDA error: out of memory",
+        "CUBLAS_STATUS_ALLOC_FAILED",
         "DefaultCPUAllocator: can't allocate memory",
         "DefaultCPUAllocator: not enough",
     )

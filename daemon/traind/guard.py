@@ -31,12 +31,19 @@ class Trouble:
     """Those among them that were finite."""
     in_a_row: int
     """Bad ones up to the last step; 0 when that was good."""
+    longest: int
+    """The most in a row since the last record, those right before it included."""
     first_step: int
     """The first bad one since the last record, counts from 1."""
 
     @property
     def cause(self) -> str:
         return "spike" if self.num_spikes == self.num_skipped else "non_finite"
+
+    @property
+    def causes(self) -> set[str]:
+        """All of them, where `cause` names the graver one."""
+        return {self.cause} | ({"spike"} if self.num_spikes else set())
 
 
 class Guard:
@@ -62,6 +69,7 @@ class Guard:
     def _begin(self) -> None:
         self._num_skipped = self._num_spikes = self._zero
         self._first_step = self._first_bad_loss = self._none
+        self._longest = self._in_a_row
         self._is_clean = self._in_a_row is self._zero
         """Whether nothing at all was found since, as far as the host knows: always False on a device."""
 
@@ -83,6 +91,7 @@ class Guard:
             is_skipped, is_counted = is_skipped | is_spike, is_counted | is_spike
             self._num_spikes = self._num_spikes + is_spike
         self._in_a_row = (self._in_a_row + 1) * is_counted
+        self._longest = torch.maximum(self._longest, self._in_a_row)
         self._num_skipped = self._num_skipped + is_counted
         self._first_step = torch.where(is_counted & (self._first_step < 0), float(step), self._first_step)
         self._first_bad_loss = torch.where(~finite[0] & (self._first_bad_loss < 0), float(step), self._first_bad_loss)
@@ -103,7 +112,7 @@ class Guard:
         return is_spike
 
     def take(self) -> Tensor | None:
-        """What was found since the last call, [5], on the device; `told` reads it once it is in host memory.
+        """What was found since the last call, [6], on the device; `told` reads it once it is in host memory.
 
         None where the host knows already that there was nothing: on a CPU.
         """
@@ -112,14 +121,15 @@ class Guard:
         return found
 
     def _found(self) -> list[Tensor]:
-        return [self._num_skipped, self._num_spikes, self._in_a_row, self._first_step, self._first_bad_loss]
+        counts = [self._num_skipped, self._num_spikes, self._in_a_row, self._longest]
+        return [*counts, self._first_step, self._first_bad_loss]
 
     # --- the state that a checkpoint holds -----------------------------------------------------------------------
 
     def state(self) -> dict[str, list[Number]]:
         """Plain values, those of no record yet included. Waits for the device. Empty while there is nothing to keep."""
         found: list[Number] = torch.stack(self._found()).tolist()
-        kept = {"found": found} if found[0] or found[2] or found[4] != -1 else {}
+        kept = {"found": found} if found[0] or found[2] or found[5] != -1 else {}
         if self._spike_z is not None:
             kept |= {"loss": self._window[0].tolist(), "log_grad_norm": self._window[1].tolist()}
         return kept
@@ -131,7 +141,10 @@ class Guard:
 
         if "found" in kept:
             found = back("found").unbind()
-            self._num_skipped, self._num_spikes, self._in_a_row, self._first_step, self._first_bad_loss = found
+            if len(found) == 5:  # of a version that did not count the longest
+                found = (*found[:3], found[2], *found[3:])
+            self._num_skipped, self._num_spikes, self._in_a_row, self._longest, *first = found
+            self._first_step, self._first_bad_loss = first
             self._is_clean = False
         if self._spike_z is not None and "loss" in kept:
             self._window = torch.stack([back("loss"), back("log_grad_norm")])
@@ -139,6 +152,6 @@ class Guard:
 
 def told(found: list[float]) -> tuple[Trouble | None, int | None]:
     """What `take` gave, read: the trouble, if there was any, and the first step of a loss that is not finite."""
-    num_skipped, num_spikes, in_a_row, first_step, first_bad_loss = (int(value) for value in found)
-    trouble = Trouble(num_skipped, num_spikes, in_a_row, first_step) if num_skipped else None
+    num_skipped, num_spikes, in_a_row, longest, first_step, first_bad_loss = (int(value) for value in found)
+    trouble = Trouble(num_skipped, num_spikes, in_a_row, longest, first_step) if num_skipped else None
     return trouble, first_bad_loss if first_bad_loss >= 0 else None

@@ -17,10 +17,11 @@ class Action(StrEnum):
 
 def action_for(trouble: Trouble, policy: Policy) -> Action:
     """Where single ones are skipped, many in a row lead back to a checkpoint: no weights come out of such a state."""
-    told: str = policy.on_spike if trouble.cause == "spike" else policy.on_nonfinite
-    if told in ("rollback", "pause", "stop"):
-        return Action(told)
-    return Action.ROLLBACK if trouble.in_a_row >= policy.max_skips else Action.GO_ON
+    told = {policy.on_spike if cause == "spike" else policy.on_nonfinite for cause in trouble.causes}
+    for action in (Action.STOP, Action.PAUSE, Action.ROLLBACK):  # of two causes the graver counts
+        if action in told:
+            return action
+    return Action.ROLLBACK if trouble.longest >= policy.max_skips else Action.GO_ON
 
 
 def describe(trouble: Trouble, step: int) -> str:

@@ -19,10 +19,11 @@ from rundir.control import Order, Verb, distrusted, new_order_id, send
 from rundir.layout import RunDir
 from rundir.records import EVENT_DECODER, OutcomeEvent, decode_lines
 from rundir.secret import redact
-from rundir.status import HEARTBEAT_S, Liveness, State, Status, liveness, observe, read_status, write_status
+from rundir.status import HEARTBEAT_S, Liveness, State, Status, liveness, observe, write_status
 from rundir.tail import Tail
 from traind import config
 from traind.config import Config, ConfigError
+from traind.run_state import status_of
 
 T = TypeVar("T")
 
@@ -97,13 +98,13 @@ def spawn_supervisor(run: RunDir, *, reason: str, order_id: str | None, argv: li
 
 def is_supervised(run: RunDir) -> bool:
     """Whether a supervisor lives that reads the run's orders."""
-    status = read_status(run.status_json)
+    status = status_of(run)
     return status is not None and liveness(status, time.time()) in (Liveness.LIVE, Liveness.SILENT)
 
 
 def is_supervisor_alive(run: RunDir) -> bool:
     """Whether a supervisor process, other than this one, still runs, be the run ended or not."""
-    status = read_status(run.status_json)
+    status = status_of(run)
     if status is None or status.supervisor is None or status.supervisor.process.pid == os.getpid():
         return False
     return observe(status, time.time()).supervisor_alive
@@ -130,7 +131,7 @@ def give_order(run: RunDir, verb: Verb, args: dict[str, object], argv: list[str]
 
 def _is_getting_ready(run: RunDir) -> bool:
     """Whether a trainer is on its way that will answer once it has loaded its libraries."""
-    status = read_status(run.status_json)
+    status = status_of(run)
     is_starting = status is not None and status.state in (State.STARTING, State.RESTARTING)
     return is_starting and is_supervised(run)
 
@@ -171,7 +172,7 @@ def poll_until(look: Callable[[], T | None], timeout_s: float | None) -> T | Non
 
 def first_step_or_end(run: RunDir) -> State | None:
     """The state once the trainer has done a step, the run has ended, or nobody is left to bring either about."""
-    status = read_status(run.status_json)
+    status = status_of(run)
     if status is None:
         return None
     has_begun = status.state in (State.RUNNING, State.PAUSED) and status.step > 0

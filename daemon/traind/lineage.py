@@ -13,6 +13,7 @@ from typing import TypeVar
 import msgspec
 
 from rundir.layout import RunDir, checkpoint_step, point
+from rundir.size import size_of
 from traind import manifest
 from traind.manifest import InvalidCheckpointError
 from traind.training_state import TrainingState
@@ -92,6 +93,9 @@ def supersede_beyond(run: RunDir, step: int, attempt: int) -> None:
             aside = run.superseded / f"{attempt}"
             aside.mkdir(parents=True, exist_ok=True, mode=0o700)
             path.rename(aside / path.name)
+    best = run.checkpoints / "best"
+    if best.is_symlink() and not best.exists():  # else it would show whatever comes to have that step
+        best.unlink()
     if run.checkpoints.is_dir():
         for path in run.checkpoints.glob(".writing-*"):
             shutil.rmtree(path, ignore_errors=True)
@@ -99,7 +103,7 @@ def supersede_beyond(run: RunDir, step: int, attempt: int) -> None:
 
 def drop_superseded(run: RunDir) -> list[Path]:
     """Remove what earlier attempts have left behind, but for checkpoints a person asked for. Returns what went."""
-    dropped = [path for path in _superseded(run) if not _asked_for(path)]
+    dropped = [path for path in _superseded(run) if not is_asked_for(path)]
     for path in dropped:
         shutil.rmtree(path, ignore_errors=True)
     return dropped
@@ -107,8 +111,7 @@ def drop_superseded(run: RunDir) -> list[Path]:
 
 def superseded_bytes(run: RunDir) -> int:
     """What `drop_superseded` would make free, about."""
-    files = (file for path in _superseded(run) if not _asked_for(path) for file in path.iterdir())
-    return sum(file.stat().st_size for file in files)
+    return sum(size_of(file) for path in _superseded(run) if not is_asked_for(path) for file in path.glob("*"))
 
 
 def _superseded(run: RunDir) -> list[Path]:
@@ -116,29 +119,53 @@ def _superseded(run: RunDir) -> list[Path]:
 
 
 def relink(run: RunDir, best_step: int | None) -> None:
-    """Point `latest` and `best` at the current lineage. For people; a resume never looks at them."""
+    """Point `latest` and `best` at the current lineage. For people; a resume never looks at them.
+
+    While the best has no checkpoint, as its save has failed, `best` stays at the best one that has.
+    """
     latest = next(iter(paths(run)), None)
     if latest is not None:
         point(run.checkpoints / "latest", latest.name)
+    best = run.checkpoints / "best"
     if best_step is not None and run.checkpoint(best_step).is_dir():
-        point(run.checkpoints / "best", run.checkpoint(best_step).name)
+        point(best, run.checkpoint(best_step).name)
+    elif best.is_symlink() and not best.exists():
+        best.unlink()
 
 
 def prune(run: RunDir, keep_last: int, best_step: int | None, is_whole: Callable[[Path], bool]) -> None:
     """Remove all but the last `keep_last`, the best, and those a person asked for.
 
-    What `is_whole` denies does not count among the last: a run never comes down to damaged ones.
+    The best is that of now, and those of the last ones, which a rollback may go back to; as long as it has no
+    checkpoint, the one that `best` shows. What `is_whole` denies does not count among the last: a run never comes
+    down to damaged ones.
     """
-    num_kept = 0
-    for path in paths(run):
-        if num_kept < keep_last:
-            num_kept += is_whole(path)
-        elif checkpoint_step(path) != best_step and not _asked_for(path):
+    all_paths = paths(run)
+    kept: list[tuple[Path, bool]] = []
+    for path in all_paths:
+        if sum(whole for _, whole in kept) < keep_last:
+            kept.append((path, is_whole(path)))
+    wanted = {best_step, *(_best_step(path) for path, _ in kept)}
+    if best_step is not None and not run.checkpoint(best_step).is_dir():
+        wanted.add(checkpoint_step((run.checkpoints / "best").resolve()))
+    for path in all_paths[len(kept) :]:
+        if checkpoint_step(path) not in wanted and not is_asked_for(path):
             shutil.rmtree(path, ignore_errors=True)
 
 
-def _asked_for(path: Path) -> bool:
+def is_asked_for(path: Path) -> bool:
+    """Whether a person wants this checkpoint."""
+    return _plainly(path, "reason") == "order"
+
+
+def _best_step(path: Path) -> object:
+    """The best one as it was when this checkpoint was made."""
+    return _plainly(path, "best_step")
+
+
+def _plainly(path: Path, key: str) -> object:
+    """One plain value of a checkpoint's state, unverified; None where there is none."""
     try:
-        return bool(json.loads((path / "state.json").read_bytes())["reason"] == "order")
-    except (OSError, ValueError, KeyError):
-        return False
+        return json.loads((path / "state.json").read_bytes()).get(key)
+    except (OSError, ValueError, AttributeError):
+        return None

@@ -27,7 +27,7 @@ from traind.batch_order import BatchOrder
 from traind.checkpoint import Snapshot
 from traind.closing import report_best
 from traind.config import Config
-from traind.device import float_of
+from traind.device import float_of, is_out_of_memory
 from traind.eventlog import EventLog
 from traind.guard import Trouble
 from traind.intervention import Action, action_for, describe
@@ -134,7 +134,7 @@ class Loop:
 
         def is_saved() -> bool:
             self.save("end")
-            self.saver.join()
+            self._await_save()
             return self.saver.unsaved(self.state.step) is None
 
         self.steering.hold_until(spaced(is_saved, 5.0), "training is done, and its checkpoint cannot be written")
@@ -147,7 +147,7 @@ class Loop:
         if reason is Leave.RETREATED:
             return None
         self.save(_SAVE_REASON.get(reason, "signal"))
-        self.saver.join()
+        self._await_save()
         return self.saver.unsaved(self.state.step)
 
     def _is_over(self) -> bool:
@@ -212,7 +212,7 @@ class Loop:
             self.events.lifecycle("updates_skipped", f"{said}; {action}", step=step, detail=detail)
             match action:
                 case Action.ROLLBACK:
-                    raise Leaving(Leave.RETREATED, retreat=self._retreat(trouble))
+                    raise Leaving(Leave.RETREATED, retreat=self._retreat(trouble, step))
                 case Action.PAUSE:
                     self.steering.hold(said)
                 case Action.STOP:
@@ -220,8 +220,9 @@ class Loop:
                 case Action.GO_ON:
                     pass
 
-    def _retreat(self, trouble: Trouble) -> Retreat:
-        first = min(trouble.first_step, self.state.step - max(trouble.in_a_row - 1, 0))
+    def _retreat(self, trouble: Trouble, step: int) -> Retreat:
+        """`step` is that of the record which told of the trouble; from a GPU it comes a record later."""
+        first = min(trouble.first_step, step - max(trouble.in_a_row - 1, 0))
         return Retreat(cause=trouble.cause, skip_from=first, skip_to=self.state.step, lr=self.dials.lr)
 
     def _compare_starting_loss(self, loss: float) -> None:
@@ -332,7 +333,14 @@ class Loop:
         began, held_s = time.monotonic(), self.steering.held_s
         phase = self.pulse.phase
         self.pulse.enter(Phase.EVAL)
-        result = self.stepper.evaluate()
+        try:
+            result = self.stepper.evaluate()
+        except (RuntimeError, MemoryError) as error:
+            if trigger != "order" or not is_out_of_memory(error):
+                raise
+            self.events.lifecycle("eval_failed", f"no memory for it: {error}", step=self.state.step)
+            self.pulse.enter(phase)
+            return False
         samples = self.stepper.samples()
         eval_s = time.monotonic() - began - (self.steering.held_s - held_s)
         is_best = trigger != "order" and best.note(self.state, result, self.config.eval)
@@ -364,21 +372,32 @@ class Loop:
         if self.saver.has(self.state):
             return
         began = time.monotonic()
-        num_bytes = self.stepper.state_bytes
-        if not self.saver.make_way(self.state, num_bytes):
-            return
         phase = self.pulse.phase
         self.pulse.enter(Phase.SAVE)
+        num_bytes = self.stepper.state_bytes
+        if self.saver.make_way(self.state, num_bytes) and (snapshot := self._snapshot()) is not None:
+            self.saver.submit(snapshot, self._model_writer, began=began, num_bytes=num_bytes)
+        self._aside_s += time.monotonic() - began
+        self.pulse.enter(phase)
+
+    def _snapshot(self) -> Snapshot | None:
+        """None, and said, where there is no memory for a copy."""
         self.state.tally = self._host_tally()
         self.stepper.note_state(self.state)
-        model, optimizer_state = self.stepper.copy()
-        snapshot = Snapshot(
-            state=msgspec.json.decode(encode(self.state), type=TrainingState),
-            optimizer=optimizer_state,
-            model=model,
-        )
-        self.saver.submit(snapshot, self._model_writer, began=began, num_bytes=num_bytes)
-        self._aside_s += time.monotonic() - began
+        try:
+            model, optimizer_state = self.stepper.copy()
+        except (RuntimeError, MemoryError, OSError) as error:
+            if isinstance(error, RuntimeError) and not is_out_of_memory(error):
+                raise
+            self.saver.fail(self.state, error)
+            return None
+        state = msgspec.json.decode(encode(self.state), type=TrainingState)
+        return Snapshot(state=state, optimizer=optimizer_state, model=model)
+
+    def _await_save(self) -> None:
+        phase = self.pulse.phase
+        self.pulse.enter(Phase.SAVE)
+        self.saver.join()
         self.pulse.enter(phase)
 
     # --- what orders do (steering.Steered) -----------------------------------------------------------------------

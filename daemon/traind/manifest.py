@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Mapping
 from io import FileIO
 from pathlib import Path
 
+from rundir.size import size_of
 from traind.training_state import FORMAT
 
 MANIFEST = "manifest.json"
@@ -89,8 +90,8 @@ def _present(path: Path, without: Collection[str]) -> dict[str, tuple[str, str]]
         file = path / name
         if "/" in name or not file.is_file():
             raise InvalidCheckpointError(f"{name} is missing")
-        if file.stat().st_size != num_bytes:
-            raise InvalidCheckpointError(f"{name} has {file.stat().st_size} bytes, not {num_bytes}")
+        if (found := size_of(file)) != num_bytes:  # 0 where it has just been removed
+            raise InvalidCheckpointError(f"{name} has {found} bytes, not {num_bytes}")
     return {name: (algorithm, expected) for name, (_, algorithm, expected) in files.items() if name not in without}
 
 

@@ -31,7 +31,7 @@ class _OnItsWay:
 
     record: StepRecord
     values: Tensor
-    """Loss, gradient norm, what the guard found (5) and the loss scale, if there is one; float64, in pinned host memory
+    """Loss, gradient norm, what the guard found (6) and the loss scale, if there is one; float64, in pinned host memory
     once `arrived` is past."""
     arrived: torch.cuda.Event
 
@@ -85,7 +85,7 @@ class Recorder:
         if way is not None:
             way.arrived.synchronize()
             loss, grad_norm, *rest = way.values.tolist()
-            self._finish(way.record, loss, grad_norm, rest[:5], rest[5] if len(rest) > 5 else None)
+            self._finish(way.record, loss, grad_norm, rest[:6], rest[6] if len(rest) > 6 else None)
 
     def _finish(
         self, record: StepRecord, loss: float, grad_norm: float, found: list[float] | None, loss_scale: float | None

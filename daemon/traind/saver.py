@@ -100,17 +100,15 @@ class Saver:
         self, snapshot: Snapshot, model_writer: ModelWriter, began: float, blocked_s: float, num_bytes: int
     ) -> None:
         state = snapshot.state
+        if lineage.is_asked_for(self._run.checkpoint(state.step)):  # saved again, it stays a person's
+            state.reason = "order"
         try:
             # Records first: a checkpoint of step S on disk promises every record up to S on disk.
             self._sync_records()
             self._events.sync()
             path, size_bytes = checkpoint.write(self._run, snapshot, model_writer)
         except Exception as error:  # noqa: BLE001 — safetensors has errors of its own for a full disk; none may pass unsaid
-            self._saved = None
-            print_traceback()
-            text = f"checkpoint of step {state.step} could not be written: {error}; {self.kept()}"
-            self._events.lifecycle("checkpoint_failed", text, step=state.step)
-            self._alert.found(Cause.CHECKPOINT, text, state.step)
+            self.fail(state, error)
             return
         save_s = time.monotonic() - began
         self.on_disk_step = state.step
@@ -127,6 +125,14 @@ class Saver:
             blocked_s=blocked_s,
             save_s=save_s,
         )
+
+    def fail(self, state: TrainingState, error: BaseException) -> None:
+        """Say that the state being saved, by the exception being handled, is not. It is tried again when next due."""
+        self._saved = None
+        print_traceback()
+        text = f"checkpoint of step {state.step} could not be written: {error}; {self.kept()}"
+        self._events.lifecycle("checkpoint_failed", text, step=state.step)
+        self._alert.found(Cause.CHECKPOINT, text, state.step)
 
     def _tidy(self, state: TrainingState) -> None:
         """The links, and the removal of what is no longer kept. What goes wrong here is tried again after the next."""

@@ -77,7 +77,9 @@ class StallWatch:
             return None
         if self._stall_s is not None:
             return self._stall_s
-        learnt_s = max(FLOOR_S, TIMES_LONGEST * self._longest_s[phase])
+        # Most saves are a copy to memory; one that waits for the file of the one before says nothing meanwhile.
+        floor_s = UNKNOWN_S if phase is Phase.SAVE else FLOOR_S
+        learnt_s = max(floor_s, TIMES_LONGEST * self._longest_s[phase])
         return learnt_s if self._num_gaps[phase] >= NUM_TO_LEARN else max(UNKNOWN_S, learnt_s)
 
     def _progress(self, before: Phase | None, seen: tuple[Phase, int, int]) -> Recovered | None:

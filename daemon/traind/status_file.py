@@ -9,7 +9,8 @@ from typing import assert_never
 from rundir import process
 from rundir.layout import RunDir
 from rundir.process import ProcessId
-from rundir.status import Heart, Intent, Phase, State, Status, read_status, write_status
+from rundir.status import Heart, Intent, Phase, State, Status, write_status
+from traind.run_state import is_readable, status_of
 from traind.wire import Beat
 
 log = logging.getLogger(__name__)
@@ -20,7 +21,9 @@ class StatusFile:
 
     def __init__(self, run: RunDir) -> None:
         self._path = run.status_json
-        self.now = read_status(run.status_json) or Status(run=run.id, state=State.STARTING)
+        self.was_lost = run.events.is_file() and not is_readable(run)
+        """Whether what is known comes from the run's events, as status.json could not be read."""
+        self.now = status_of(run) or Status(run=run.id, state=State.STARTING)
         self.now.host, self.now.boot_id = process.host(), process.boot_id()
         self.now.supervisor = Heart(process=process.this_process(), beat_at=time.time())
         self.now.trainer, self.now.ranks = None, {}

@@ -5,6 +5,7 @@ compute the same: a step that finds no memory is made again in smaller micro-bat
 """
 
 import gc
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -215,11 +216,19 @@ class Stepper:
         return None
 
     def samples(self) -> list[Sample]:
-        """What the model, as it is, has to show beside numbers; draws no random number of training's."""
+        """What the model, as it is, has to show beside numbers; draws no random number of training's.
+
+        Nothing where there is no memory for it: an evaluation is worth more than its illustration.
+        """
         self.model.train(mode=False)
         try:
             with torch.no_grad(), self._autocast():
                 return self._task.samples(self.model)
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            print(f"no samples: there is no memory for them: {error}", file=sys.stderr)
+            return []
         finally:
             self.model.train()
 

@@ -11,6 +11,7 @@ from functools import partial
 
 from rundir import process
 from rundir.layout import RunDir
+from rundir.size import size_of
 from rundir.status import HEARTBEAT_S, Intent, State
 from traind import identity
 from traind.aftermath import Aftermath
@@ -172,19 +173,25 @@ class Supervisor:
     def spawn(self, reason: str) -> None:
         """Start a trainer as the run is intended to be."""
         if not self._was_started:
-            self.events.lifecycle("supervised", f"process {os.getpid()} on {process.host()}")
+            lost = "; status.json could not be read, and was made anew from the events" if self.status.was_lost else ""
+            self.events.lifecycle("supervised", f"process {os.getpid()} on {process.host()}{lost}")
         self.status.begin_attempt()
         attempt = self.events.attempt = self.status.now.attempt
         paused = self.status.now.intent is Intent.PAUSED
-        trainer = start_trainer(
-            self.run,
-            self.config,
-            attempt=attempt,
-            reason=reason,
-            paused=paused,
-            lock_fd=self._lock_fd,
-            oom_kills=self.status.now.oom_kills,
-        )
+        try:
+            trainer = start_trainer(
+                self.run,
+                self.config,
+                attempt=attempt,
+                reason=reason,
+                paused=paused,
+                lock_fd=self._lock_fd,
+                oom_kills=self.status.now.oom_kills,
+            )
+        except OSError as error:  # no memory or no process left for it, a read-only disk: a crash before it began
+            cause = f"the trainer could not be started: {error}"
+            self._aftermath.follow(Ending(None, cause, console_begin=size_of(self.run.console)))
+            return
         self.trainer = trainer
         self._vigil = Vigil(self.run, self.config.policy, trainer)
         self._was_started = True

@@ -18,7 +18,7 @@ import torch
 from rundir.layout import RunDir
 from rundir.records import EVENT_DECODER, ResumeEvent, ResumeRecord, decode_lines
 from rundir.status import Phase, umask_private
-from traind import checkpoint, config, device, leash, lineage
+from traind import best, checkpoint, config, device, leash, lineage
 from traind.batch_order import BatchOrder
 from traind.checkpoint import Loaded
 from traind.complaint import print_traceback
@@ -166,13 +166,16 @@ def _train(post: Post, pulse: Pulse, events: EventLog, steering: Steering, ranks
         stepper.restore(loaded.optimizer, loaded.state)
         saver.note_loaded(loaded.state)
     if post.oom_kills:  # the kernel gives no second chance: what it killed begins smaller
-        stepper.shrink_to(max(settings.train.batch_size >> post.oom_kills, 1))
+        share = -(-settings.train.batch_size * settings.train.accumulation // ranks.seat.num_ranks)
+        stepper.shrink_to(max(min(settings.train.batch_size, share) >> post.oom_kills, 1))
     baseline_name, baseline = task.baseline()
     if post.attempt > 1 and ranks.is_leader:
         _mark_resume(post, loaded, passed_over, environment, order, recorder, events, stepper.micro_batch_size)
     else:
         _describe_model(model, events)
         events.lifecycle("baseline", baseline_name, detail=dict(baseline))
+    if state.best_step is not None and not post.run.checkpoint(state.best_step).is_dir():
+        best.forget(state)
     state.attempt, state.environment, state.steps_per_epoch = post.attempt, environment, order.steps_per_epoch
     loop = Loop(
         config=settings,

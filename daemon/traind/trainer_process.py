@@ -1,5 +1,6 @@
 """The supervisor's handle on one trainer process: starting it, its two pipes, its end and the cause of that."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -69,13 +70,16 @@ class TrainerProcess:
         grace_s: float,
         oom_kills: int,
     ) -> None:
-        order_read, self._order_fd = os.pipe()
-        report_read, report_write = os.pipe()
         argv = [str(run.path), "--attempt", str(attempt), "--reason", reason] + (["--paused"] if paused else [])
         argv += ["--grace-s", str(grace_s), "--oom-kills", str(oom_kills)]
-        with self._open_console(run) as console:
+        with contextlib.ExitStack() as opened:
+            order_read, self._order_fd = _pipe(opened)
+            report_read, report_write = _pipe(opened)
+            console = opened.enter_context(self._open_console(run))
             self._console_begin = os.fstat(console.fileno()).st_size
             self._process = self._start(argv, (order_read, report_write, lock_fd), console)
+            console.close()
+            opened.pop_all()
         os.close(order_read)
         os.close(report_write)
         os.set_blocking(self._order_fd, False)
@@ -191,6 +195,14 @@ class TrainerProcess:
     def close(self) -> None:
         os.close(self._order_fd)
         self._reports.close()
+
+
+def _pipe(opened: contextlib.ExitStack) -> tuple[int, int]:
+    """Its read end and its write end, closed with the stack."""
+    ends = os.pipe()
+    for fd in ends:
+        opened.callback(os.close, fd)
+    return ends
 
 
 def trainer_environment() -> dict[str, str]:

@@ -11,6 +11,7 @@ from typing import Any
 
 from rundir.layout import RunDir
 from rundir.records import AlertEvent, EventRecord, Severity
+from rundir.size import size_of
 from rundir.status import Status
 from traind.config import Policy
 from traind.crash_report import MAX_TRACEBACK, read_console
@@ -54,7 +55,7 @@ class Vigil:
         safe_points = 0 if status.trainer is None else status.trainer.safe_points
         match self._watch.look(status.phase, safe_points, status.step, now):
             case Stalled() as stalled:
-                self._untold = (stalled, self._run.console.stat().st_size, now + STACKS_S)
+                self._untold = (stalled, size_of(self._run.console), now + STACKS_S)
                 self._trainer.dump_stacks()
             case Recovered() as recovered:
                 self._tell_untold(status, events)

@@ -156,6 +156,7 @@ LIFECYCLE = {
     "held": "rollbacks by the run's own policy have not helped: it is paused for a person to look at",
     "batches_left_out": "the steps whose batches a rollback has left out are past",
     "out_of_memory": "batches were made smaller: of training with the same effective batch, or of evaluations",
+    "eval_failed": "an ordered evaluation found no memory even for single examples; training goes on",
     "checkpoint_failed": "a checkpoint could not be written; training goes on",
     "checkpoint_skipped": "there is too little room for a checkpoint: bytes needed and free; training goes on",
     "superseded_removed": "checkpoints beyond a later resume were removed to make room for a new one",

@@ -1,6 +1,7 @@
-"""Amounts of bytes as people read them, the same in logs, findings and the dashboard. Pure."""
+"""Amounts of bytes: as people read them, the same in logs, findings and the dashboard, and of files."""
 
 import math
+from pathlib import Path
 
 MISSING = "–"
 _UNITS = ("KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
@@ -24,3 +25,11 @@ def size(num_bytes: float | None) -> str:
         if abs(value) < 999.5:  # four digits would turn into 1.02e+03
             return f"{value:.3g} {unit}"
     return f"{value:.3g} {_UNITS[-1]}"
+
+
+def size_of(path: Path) -> int:
+    """Bytes of a file; 0 where there is none, or none any more."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0

@@ -109,7 +109,8 @@ class Status(msgspec.Struct, omit_defaults=True, kw_only=True):
     ended_at: float | None = None
     last_error: str | None = None
     is_mistake: bool = False
-    """The run failed by its configuration or data, not by a fault: starting it again as it is would be of no use."""
+    """The run could not begin, by its configuration or data and not by a fault: nothing was trained, and starting it
+    again as it is would be of no use."""
     signal: str | None = None
     """The one that ended the run, e.g. SIGTERM: it was neither done nor stopped by order."""
     oom_kills: int = 0

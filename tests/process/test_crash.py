@@ -1,5 +1,6 @@
 """Crashes of a real trainer: each is told with its cause, and followed as the policy says."""
 
+import resource
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,23 @@ def test_a_segfault_is_told_with_its_stack_and_the_run_goes_on(traind: Traind, t
     eventually(lambda: status_of(run).attempt == 2 and status_of(run).state is State.RUNNING, 60.0)
     assert "SIGSEGV" in traind.ok("status", str(run.path))
     assert "ended at step" in traind.ok("logs", str(run.path))
+    traind.ok("kill", str(run.path))
+
+
+@pytest.mark.slow
+def test_a_trainer_that_cannot_be_started_is_a_crash_like_others(traind: Traind, config: Path) -> None:
+    """No descriptors are left for its pipes, for a while."""
+    run = traind.start(config, "train.epochs=4000", "eval.every=100000", "checkpoint.every=1000")
+    supervisor = status_of(run).supervisor
+    assert supervisor is not None
+    pid = supervisor.process.pid
+    before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    highest = max(int(entry.name) for entry in Path(f"/proc/{pid}/fd").iterdir())
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (highest + 2, before[1]))
+    kill_trainer(run)
+    eventually(lambda: "could not be started" in "".join(event.message for event in lifecycle(run, "crashed")), 30.0)
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, before)
+    eventually(lambda: status_of(run).state is State.RUNNING, 90.0)
     traind.ok("kill", str(run.path))
 
 

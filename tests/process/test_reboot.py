@@ -55,6 +55,7 @@ def test_all_that_was_running_goes_on_after_a_reboot(traind: Traind, config: Pat
     traind.finish(ended)
     for run in (running, parked, paused):
         reboot(run, stranger)
+    running.status_json.write_bytes(b"")  # as a power cut may leave it
     broken = RunDir(running.path.parent / "20200101-000000-broken")
     broken.path.mkdir()
     broken.status_json.write_text("{", encoding="utf-8")

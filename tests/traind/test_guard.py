@@ -34,7 +34,7 @@ def test_what_is_not_finite_is_refused_wherever_it_stands(bad: float) -> None:
     guard = Guard(CPU, spike_z=None)
     assert judged(guard, [0.5, bad, 0.4, 0.4], [1.0, 1.0, bad, 1.0]) == [0, 1, 1, 0]
     trouble, first_bad_loss = told_by(guard)
-    assert trouble == Trouble(num_skipped=2, num_spikes=0, in_a_row=0, first_step=2)
+    assert trouble == Trouble(num_skipped=2, num_spikes=0, in_a_row=0, longest=2, first_step=2)
     assert trouble.cause == "non_finite"
     assert first_bad_loss == 2
     assert told_by(guard) == (None, None)
@@ -46,14 +46,32 @@ def test_bad_ones_in_a_row_are_counted_over_records() -> None:
     guard.take()
     judged(guard, [math.nan], first_step=4)
     trouble, _ = told_by(guard)
-    assert trouble == Trouble(num_skipped=1, num_spikes=0, in_a_row=3, first_step=4)
+    assert trouble == Trouble(num_skipped=1, num_spikes=0, in_a_row=3, longest=3, first_step=4)
+
+
+def test_the_longest_row_is_known_though_a_good_one_came_after_it() -> None:
+    guard = Guard(CPU, spike_z=None)
+    judged(guard, [math.nan, math.nan])
+    guard.take()
+    judged(guard, [math.nan, 0.5, math.nan, 0.5], first_step=3)
+    resumed = Guard(CPU, spike_z=None)
+    resumed.restore(guard.state())
+    expected = Trouble(num_skipped=2, num_spikes=0, in_a_row=0, longest=3, first_step=3)
+    assert [told_by(guard)[0], told_by(resumed)[0]] == [expected, expected]
+
+
+def test_a_state_of_before_the_longest_was_counted_is_taken() -> None:
+    guard = Guard(CPU, spike_z=None)
+    guard.restore({"found": [2.0, 0.0, 2.0, 7.0, 7.0]})
+    trouble = Trouble(num_skipped=2, num_spikes=0, in_a_row=2, longest=2, first_step=7)
+    assert told_by(guard) == (trouble, 7)
 
 
 def test_infinite_gradients_are_a_loss_scalers_daily_work() -> None:
     guard = Guard(CPU, spike_z=None, has_loss_scaler=True)
     assert judged(guard, [0.5, math.nan], [math.inf, math.inf]) == [1, 1]
     trouble, _ = told_by(guard)
-    assert trouble == Trouble(num_skipped=1, num_spikes=0, in_a_row=1, first_step=2)
+    assert trouble == Trouble(num_skipped=1, num_spikes=0, in_a_row=1, longest=1, first_step=2)
 
 
 @pytest.mark.parametrize("column", ["loss", "grad norm"])

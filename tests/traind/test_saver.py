@@ -77,6 +77,32 @@ def test_a_save_that_would_find_no_room_is_skipped_and_said(run_dir: RunDir, sav
     assert saver.unsaved(2) is None
 
 
+def test_what_a_person_asked_for_stays_so_when_it_is_saved_again(run_dir: RunDir, saver: Saver) -> None:
+    save(saver, make_state(1, reason="order"))
+    save(saver, make_state(1, reason="schedule", evaluated_step=1))
+    for step in (2, 3, 4):
+        save(saver, make_state(step))
+    assert lineage.steps(run_dir) == [4, 3, 1]
+
+
+def test_the_best_one_on_disk_stays_while_a_better_one_has_no_checkpoint(run_dir: RunDir, saver: Saver) -> None:
+    """The save of step 3, the best now, was skipped or has failed."""
+    for step, best_step in ((1, 1), (2, 1), (4, 3), (5, 3), (6, 3)):
+        save(saver, make_state(step, best_step=best_step))
+    assert lineage.steps(run_dir) == [6, 5, 1]
+    assert (run_dir.checkpoints / "best").readlink().name == "step-00000001"
+
+
+def test_the_best_one_of_a_checkpoint_that_may_be_gone_back_to_stays(run_dir: RunDir, saver: Saver) -> None:
+    for step, best_step in ((1, 1), (2, 1), (3, 1), (4, 4)):
+        save(saver, make_state(step, best_step=best_step))
+    assert lineage.steps(run_dir) == [4, 3, 1]
+    lineage.supersede_beyond(run_dir, 3, 2)
+    assert not (run_dir.checkpoints / "best").is_symlink()
+    save(saver, make_state(4, best_step=1, attempt=2))
+    assert (run_dir.checkpoints / "best").readlink().name == "step-00000001"
+
+
 def test_what_was_superseded_goes_before_a_save_is_skipped(run_dir: RunDir, saver: Saver) -> None:
     """But not what a person asked for."""
     for step, reason in ((1, "order"), (2, "schedule"), (3, "schedule")):

@@ -51,6 +51,7 @@ def silence(
         (None, Phase.TRAIN, 1.0, NUM_TO_LEARN, FLOOR_S),
         (None, Phase.TRAIN, 60.0, NUM_TO_LEARN, 60.0 * TIMES_LONGEST),
         (None, Phase.EVAL, 60.0, NUM_TO_LEARN, 60.0 * TIMES_LONGEST),
+        (None, Phase.SAVE, 0.1, NUM_TO_LEARN, UNKNOWN_S),
         (None, Phase.SAVE, 200.0, NUM_TO_LEARN - 1, 200.0 * TIMES_LONGEST),
         (5.0, Phase.TRAIN, 60.0, NUM_TO_LEARN, 5.0),
         (5.0, Phase.EVAL, 1.0, 0, 5.0),
