@@ -100,6 +100,12 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("--to", required=True, choices=FORMATS, help="; ".join(f"{k}: {v}" for k, v in FORMATS.items()))
     export.add_argument("--out", type=Path, metavar="PATH", help="default: RUN-csv/, RUN.html, …; - prints a text")
     export.set_defaults(act=_export)
+    diagnose = _run_verb(
+        verbs, "diagnose", "what the alert rules say of a recorded run, and when they said it", runs_dir
+    )
+    diagnose.add_argument("--json", action="store_true", help="one object an alert")
+    diagnose.add_argument("--at", type=int, metavar="STEP", help="as it was when that step had been recorded")
+    diagnose.set_defaults(act=_diagnose)
     join = _run_verb(verbs, "join", "take part in a run of several hosts, from one that has not started it", runs_dir)
     join.add_argument("--node-rank", type=int, required=True, metavar="N", help="which host this is, from 1")
     join.set_defaults(act=_join)
@@ -221,6 +227,12 @@ def _export(args: argparse.Namespace, argv: list[str]) -> int:  # noqa: ARG001
     from traind.command_export import export
 
     return export(args.run, args.runs_dir, args.to, args.out)
+
+
+def _diagnose(args: argparse.Namespace, argv: list[str]) -> int:  # noqa: ARG001
+    from traind.command_diagnose import diagnose
+
+    return diagnose(args.run, args.runs_dir, as_json=args.json, at_step=args.at)
 
 
 def _join(args: argparse.Namespace, argv: list[str]) -> int:  # noqa: ARG001

@@ -14,6 +14,7 @@ import tomli_w
 from msgspec import Meta
 
 from traind import config_near
+from traind.config_alerts import Alerts
 from traind.config_fault import cross_faults
 
 COMPUTED_WEIGHTS = ("none", "inverse", "sqrt-inverse")
@@ -298,13 +299,6 @@ class Policy(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         Literal["alert", "restart"],
         Meta(description="after the stacks of all threads are written: an alert alone, or end the trainer and restart"),
     ] = "alert"
-
-
-class Alerts(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """[alerts]: which rules run."""
-
-    non_finite: Annotated[bool, Meta(description="loss or gradient norm that is NaN or infinite")] = True
-    overfitting: Annotated[bool, Meta(description="eval loss rising over its best while train loss falls")] = True
 
 
 class Config(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):

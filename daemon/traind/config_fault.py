@@ -3,6 +3,8 @@
 import re
 from typing import TYPE_CHECKING
 
+from rundir.alerts import RULES
+from traind import config_near
 from traind.idle_key import idle_keys
 
 if TYPE_CHECKING:
@@ -17,6 +19,7 @@ def cross_faults(config: "Config", source: str) -> list[str]:
     faults = _custom_faults(config, source) if config.task.kind == "custom" else _text_faults(config, source)
     faults += _idle_faults(config, source)
     faults += _distributed_faults(config, source)
+    faults += _alert_faults(config, source)
     if config.train.min_lr and (config.train.schedule != "cosine" or config.train.min_lr > config.train.lr):
         faults.append(
             f'{source}: train.min_lr = {config.train.min_lr}: needs schedule = "cosine" and a higher train.lr'
@@ -24,6 +27,19 @@ def cross_faults(config: "Config", source: str) -> list[str]:
     for key, every in (("eval.every", config.eval.every), ("checkpoint.every", config.checkpoint.every)):
         if isinstance(every, int) and every < 1:
             faults.append(f'{source}: {key} = {every}: give a number of steps from 1, or "epoch"')
+    return faults
+
+
+def _alert_faults(config: "Config", source: str) -> list[str]:
+    faults: list[str] = []
+    for name, values in config.alerts.limits.items():
+        rule, key = RULES.get(name.replace("_", "-")), f"{source}: alerts.limits.{name}"
+        if rule is None:
+            faults.append(f"{key}: no alert rule of that name; {config_near.value_cure(name, list(RULES))}")
+            continue
+        known = ", ".join(rule.limits) or "none"
+        strange = sorted(values.keys() - rule.limits.keys())
+        faults += [f"{key}.{each}: no threshold of that rule; there are {known}" for each in strange]
     return faults
 
 

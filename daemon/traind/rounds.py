@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Callable
 
+from rundir.alerts import MARKS, Engine
 from rundir.append import Appender
 from rundir.layout import RunDir
 from rundir.records import EventRecord, encode
@@ -30,9 +31,9 @@ class Rounds:
         self._system_every_s = config.log.system_every_s
         self._system = Appender(run.system, sole_writer=True)
         self._machine = Machine(run.path)
-        self._watch = RecordWatch(
-            run, {"non_finite": config.alerts.non_finite, "overfitting": config.alerts.overfitting}
-        )
+        # Stalls are the vigil's: it knows the trainer's phase, which records do not tell.
+        switches = {**config.alerts.switches(), "stall": False}
+        self._watch = RecordWatch(run, Engine(switches, thresholds=config.alerts.limits))
         self._sinks = Sinks(run, wanted(config.log))
         self._due = {"watch": 0.0, "keep": 0.0, "system": 0.0}
 
@@ -43,9 +44,16 @@ class Rounds:
         return events
 
     def read_metrics(self, events: EventLog) -> None:
-        """Let the alert rules see what is new, and write what they say. Call `read_events` first."""
-        for change in self._watch.alert_changes():
-            events.write(change.as_event(at=0, attempt=0))
+        """Let the alert rules see what is new and what the time is, and write what they say. Call `read_events` first.
+
+        Marks are not written: what they tell of stands in the logs.
+        """
+        changes = self._watch.alert_changes(time.time())
+        for change in changes:
+            if change.rule not in MARKS:
+                events.write(change.as_event(at=0, attempt=0))
+        if changes:
+            self.keep_alerts()
 
     def start_sinks(self) -> None:
         self._sinks.start()

@@ -21,7 +21,9 @@ from traind.trainer_process import TrainerProcess
 
 STACKS_S = 1.0
 """What the trainer is given to write its stacks; one that is stopped writes them when it goes on."""
-RULE = "stalled"
+RULE = "stall"
+_OLD_RULE = "stalled"
+"""What it was called in logs of earlier versions."""
 
 log = logging.getLogger(__name__)
 
@@ -106,9 +108,11 @@ class Vigil:
 
 def clear_left_open(history: Sequence[EventRecord], events: EventLog, step: int) -> None:
     """Close the alert of an earlier supervisor's trainer, which is gone."""
-    told = [event for event in history if isinstance(event, AlertEvent) and event.rule == RULE]
+    told = [event for event in history if isinstance(event, AlertEvent) and event.rule in (RULE, _OLD_RULE)]
     if told and told[-1].change != "cleared":
-        events.write(_alert("cleared", "the trainer has ended", step, told[-1].severity))
+        over = _alert("cleared", "the trainer has ended", step, told[-1].severity)
+        over.rule = told[-1].rule
+        events.write(over)
 
 
 def _alert(

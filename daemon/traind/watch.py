@@ -1,81 +1,113 @@
 """The supervisor as a reader of its own run: outcomes that the trainer wrote, and the alert rules over its records."""
 
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from rundir.alerts import RULES, AlertChange, Engine
+from rundir.alerts import MARKS, RULES, AlertChange, Engine
 from rundir.atomic import write_atomic
 from rundir.layout import RunDir
 from rundir.records import (
     EVENT_DECODER,
     METRICS_DECODER,
+    SYSTEM_DECODER,
     AlertEvent,
+    AnyRecord,
     CheckpointEvent,
     EventRecord,
-    MetricsRecord,
     decode_lines,
     encode,
 )
+from rundir.replay import merged, read_facts
 from rundir.tail import Tail
+from traind.sibling import find_sibling
 
 
 class RecordWatch:
-    """Owns the tails on metrics.jsonl and events.jsonl and the alert engine; its state is kept in alerts.json."""
+    """Owns the tails on the three logs and the alert engine; its state is kept in alerts.json."""
 
-    def __init__(self, run: RunDir, switches: Mapping[str, bool]) -> None:
+    def __init__(self, run: RunDir, engine: Engine) -> None:
+        self._run = run
         self._path = run.alerts_json
-        self._engine = Engine(switches)
-        kept = _read_kept(self._path)
-        if kept is not None:
+        self._engine = engine
+        kept = _read_kept(self._path) or _Kept()
+        if kept.engine:
             self._engine.restore(kept.engine)
-        self._metrics = Tail(run.metrics, offset=kept.offset if kept else 0)
+        self._logs = (
+            (Tail(run.metrics, offset=kept.offset), METRICS_DECODER),
+            (Tail(run.events, offset=kept.events_offset), EVENT_DECODER),
+            (Tail(run.system, offset=kept.system_offset), SYSTEM_DECODER),
+        )
         self._events = Tail(run.events)
-        self._num_told = kept.num_told if kept else 0
-        self._num_known = 0
+        self._num_told = kept.num_told
+        self._past: Counter[tuple[str, str, int | None]] | None = None
+        """What events.jsonl held beyond the kept state when it was first read: the rules will say it again."""
+        self._knows_facts = False
 
     def events(self) -> list[EventRecord]:
         """What was written to events.jsonl since the last call; at the first call, everything."""
         records: list[EventRecord] = []
         for lines in _chunks(self._events):
             records += decode_lines(lines, EVENT_DECODER).records
-        self._num_known += sum(
-            isinstance(record, AlertEvent) and record.writer == "supervisor" and record.rule in RULES
-            for record in records
-        )
+        if self._past is None:
+            told = [e for e in records if isinstance(e, AlertEvent) and e.writer == "supervisor" and e.rule in RULES]
+            self._past = Counter((event.rule, event.change, event.step) for event in told[self._num_told :])
         return records
 
-    def alert_changes(self) -> list[AlertChange]:
+    def alert_changes(self, now_at: float) -> list[AlertChange]:
         """What the rules have to say of the records since the last call, told once over all supervisors.
 
-        The rules are pure, so that after a crash they say again, in the same order, what events.jsonl already holds
-        beyond the kept state: as many changes are passed over. Call `events` first.
+        The rules are pure, so that after a crash they say again what events.jsonl already holds beyond the kept
+        state: that is passed over. Call `events` first.
         """
-        changes: list[AlertChange] = []
-        for lines in _chunks(self._metrics):
-            record: MetricsRecord
-            for record in decode_lines(lines, METRICS_DECODER).records:
-                changes += self._engine.feed(record)
-        already_told = max(0, min(self._num_known - self._num_told, len(changes)))
-        self._num_told += len(changes)
-        return changes[already_told:]
+        if not self._knows_facts and self._run.run_json.exists():
+            self._engine.know(read_facts(self._run, sibling=find_sibling(self._run)))
+            self._knows_facts = True
+        logs = [list(_new_records(tail, decoder)) for tail, decoder in self._logs]
+        changes = [change for record in merged(*logs) for change in self._engine.feed(record)]
+        changes += self._engine.tick(now_at)
+        self._num_told += sum(change.rule not in MARKS for change in changes)
+        past, self._past = self._past or Counter(), Counter()
+        fresh: list[AlertChange] = []
+        for change in changes:
+            key = (change.rule, change.change, change.step)
+            if past[key] > 0:
+                past[key] -= 1
+            else:
+                fresh.append(change)
+        return fresh
 
     def keep(self) -> None:
         """Write the engine's state and how far it has read. Raises OSError."""
-        kept = _Kept(offset=self._metrics.offset, num_told=self._num_told, engine=self._engine.state())
+        (metrics, _), (events, _), (system, _) = self._logs
+        kept = _Kept(
+            offset=metrics.offset,
+            events_offset=events.offset,
+            system_offset=system.offset,
+            num_told=self._num_told,
+            engine=self._engine.state(),
+        )
         write_atomic(self._path, encode(kept), durable=False)
 
 
 class _Kept(msgspec.Struct, kw_only=True):
     """The content of alerts.json."""
 
-    offset: int
+    offset: int = 0
     """How far metrics.jsonl has been fed to the rules."""
-    num_told: int
+    events_offset: int = 0
+    system_offset: int = 0
+    num_told: int = 0
     """Alert changes said so far."""
-    engine: dict[str, Any]
+    engine: dict[str, Any] = {}
+
+
+def _new_records(tail: Tail, decoder: msgspec.json.Decoder[Any]) -> Iterator[AnyRecord]:
+    for lines in _chunks(tail):
+        yield from (record for record in decode_lines(lines, decoder).records if not isinstance(record, AlertEvent))
 
 
 def _read_kept(path: Path) -> _Kept | None:

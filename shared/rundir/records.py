@@ -64,6 +64,8 @@ class StepRecord(Record, tag="step", omit_defaults=True, kw_only=True, gc=False)
     """Peak of the CUDA allocator since the last record."""
     metrics: dict[str, Number] | None = None
     """Anything else a task measures at a step, by name."""
+    unchanged: list[str] = []
+    """Trainable tensors, at most eight, that the update of this step left exactly as they were."""
 
 
 class Sample(msgspec.Struct, omit_defaults=True, kw_only=True):
@@ -215,6 +217,16 @@ class AlertEvent(Event, tag="alert", omit_defaults=True, kw_only=True):
     onset_step: int | None = None
     evidence: dict[str, Any] | None = None
     advice: str = ""
+    causes: list[str] = []
+    """Likely ones, the likeliest first."""
+    fixes: list[str] = []
+    """What to do, in order: `advice` one by one."""
+    order: dict[str, Any] | None = None
+    """The order that does one of the fixes: its `verb`, and `args` where it takes any."""
+    incident: int | None = None
+    """Alerts that belong together have the same number."""
+    primary: bool = False
+    """Whether the others of its incident follow from it, by what was known then; the last that says so is it."""
 
 
 class NoteEvent(Event, tag="note", omit_defaults=True, kw_only=True):

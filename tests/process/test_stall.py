@@ -25,12 +25,12 @@ def test_a_stopped_trainer_is_a_stall_until_it_goes_on(traind: Traind, config: P
     assert stalled.message.startswith("no progress in train for ")
     assert status_of(run).state is State.RUNNING
     (raised,) = (event for event in events_of(run) if isinstance(event, AlertEvent))
-    assert (raised.rule, raised.severity) == ("stalled", "critical")
+    assert (raised.rule, raised.severity) == ("stall", "critical")
     os.kill(trainer.process.pid, signal.SIGCONT)
     eventually(lambda: lifecycle(run, "stall_over"), 20.0)
     # The request for stacks waited with it, and did not end it.
     eventually(lambda: "most recent call first" in run.console.read_text(encoding="utf-8"))
-    assert alerts(run, "stalled") == ["raised", "cleared"]
+    assert alerts(run, "stall") == ["raised", "cleared"]
     traind.ok("pause", str(run.path))
     eventually(lambda: status_of(run).state is State.PAUSED)
     os.kill(trainer.process.pid, signal.SIGSTOP)
@@ -55,7 +55,7 @@ def test_a_trainer_that_hangs_is_started_again_where_that_is_asked_for(traind: T
     eventually(lambda: status_of(run).attempt == 2 and status_of(run).state is State.RUNNING, 60.0)
     (crashed,) = lifecycle(run, "crashed")
     assert crashed.message.startswith("no progress in train for ")
-    assert alerts(run, "stalled") == ["raised", "cleared"]
+    assert alerts(run, "stall") == ["raised", "cleared"]
     traind.ok("kill", str(run.path))
 
 

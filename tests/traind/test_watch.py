@@ -2,6 +2,7 @@
 
 import pytest
 
+from rundir.alerts import Engine
 from rundir.append import Appender
 from rundir.layout import RunDir
 from rundir.records import AlertEvent, Severity, StepRecord, encode
@@ -27,6 +28,6 @@ def test_only_what_the_rules_said_counts_as_told(run_dir: RunDir, rule: str, exp
     Appender(run_dir.events).append(encode(alert(rule)))
     metrics = Appender(run_dir.metrics)
     metrics.append(encode(StepRecord(at=1.0, attempt=1, seq=1, step=1, loss="nan")))
-    watch = RecordWatch(run_dir, {})
+    watch = RecordWatch(run_dir, Engine())
     watch.events()
-    assert [change.change for change in watch.alert_changes() if change.rule == "non-finite"] == expected
+    assert [change.change for change in watch.alert_changes(2.0) if change.rule == "non-finite"] == expected

@@ -1,8 +1,9 @@
 """Robust estimates that alert rules share: noise of a series and the trend test of Mann and Kendall.
 
-Plain functions of plain sequences; values are finite.
+Plain functions of plain sequences; values are finite. Windows are short: sorting a list beats a call into numpy.
 """
 
+import itertools
 import math
 from collections.abc import Sequence
 
@@ -12,17 +13,39 @@ _MAD_TO_SIGMA = 1.4826
 """The median absolute deviation of a normal distribution times this is its standard deviation."""
 
 
+def middle(ordered: Sequence[float]) -> float:
+    """The median of values that are sorted; nan of nothing."""
+    n = len(ordered)
+    if not n:
+        return math.nan
+    half = n // 2
+    return ordered[half] if n % 2 else ordered[half - 1] / 2 + ordered[half] / 2
+
+
 def median(values: Sequence[float]) -> float:
     """The median; nan of nothing."""
-    return float(np.median(values)) if len(values) else math.nan
+    return middle(sorted(values))
+
+
+def quantile(values: Sequence[float], share: float) -> float:
+    """The value below which about that share of them lies; nan of nothing."""
+    ordered = sorted(values)
+    return ordered[min(int(share * len(ordered)), len(ordered) - 1)] if ordered else math.nan
 
 
 def spread(values: Sequence[float]) -> float:
     """Robust standard deviation about the median; 0 for fewer than two values."""
     if len(values) < 2:
         return 0.0
-    array = np.asarray(values)
-    return _MAD_TO_SIGMA * float(np.median(np.abs(array - np.median(array))))
+    centre = median(values)
+    return _MAD_TO_SIGMA * median([abs(value - centre) for value in values])
+
+
+def step_noise(values: Sequence[float]) -> float:
+    """Robust standard deviation of single values from first differences; 0 for fewer than three values."""
+    if len(values) < 3:
+        return 0.0
+    return _MAD_TO_SIGMA * median([abs(b - a) for a, b in itertools.pairwise(values)]) / math.sqrt(2.0)
 
 
 def jitter(values: Sequence[float]) -> float:
@@ -33,8 +56,8 @@ def jitter(values: Sequence[float]) -> float:
     """
     if len(values) < 4:
         return 0.0
-    bends = np.abs(np.diff(np.asarray(values), n=2))
-    return _MAD_TO_SIGMA * float(np.median(bends)) / math.sqrt(6.0) * (1.0 + 6.0 / len(bends))
+    bends = [abs(a - 2.0 * b + c) for a, b, c in zip(values, values[1:], values[2:], strict=False)]
+    return _MAD_TO_SIGMA * median(bends) / math.sqrt(6.0) * (1.0 + 6.0 / len(bends))
 
 
 def mann_kendall_z(values: Sequence[float]) -> float:

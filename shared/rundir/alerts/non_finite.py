@@ -5,36 +5,39 @@ no fault: under fp16 it is how the loss scaler finds its scale, and the optimize
 """
 
 import math
-from typing import Any
+from typing import Any, ClassVar
 
 from msgspec import field
 
 from rundir.alerts.base import AlertChange, Finding, Rule, RuleState
-from rundir.records import AnyRecord, EvalRecord, Number, Severity, StepRecord, number
+from rundir.alerts.track import Track
+from rundir.records import EvalRecord, Number, Record, Severity, StepRecord, number
 
-IN_A_ROW = 3
 IN_A_ROW_SCALED = 8
 """With a loss scaler eight in a row mean that its scale fell by 256 and still overflows."""
 WINDOW = 100
-MAX_IN_WINDOW = 5
 MAX_IN_WINDOW_SCALED = 12
 """A scaler that starts far too high may halve ten times in its first hundred steps, and then does so once in 2000."""
-MIN_LOSS_SCALE = 2.0**-5
-"""At or below this, fp16 gradients underflow whatever the scale (metaseq's limit)."""
-CLEAR_AFTER = 20
-"""Finite step records in a row after which the alert is over."""
 
-_LOSS, _EVAL, _GRADIENT, _SCALE = "loss", "eval loss", "gradient norm", "loss scale"
+_LOSS, _EVAL, _GRADIENT = "loss", "eval loss", "gradient norm"
 
-_ADVICE = {
-    _LOSS: "1. go on from a checkpoint before the first bad step with a third of the learning rate; 2. clip_norm = 1.0 "
-    "and a longer warm-up; 3. bf16 or fp32 instead of fp16; 4. look for log(0), division by zero or a broken sample in "
-    "the batch of the first bad step",
-    _EVAL: "1. look at the eval data for samples without targets or with broken values; 2. compute the eval loss in "
-    "fp32; 3. if the train loss is bad as well, go on from an earlier checkpoint with a lower learning rate",
-    _GRADIENT: "1. lower the learning rate to a third, clip_norm = 1.0; 2. bf16 or fp32 instead of fp16; 3. look for "
-    "square roots and divisions near zero in the loss",
-    _SCALE: "1. bf16 or fp32 instead of fp16; 2. lower the learning rate; 3. clip_norm = 1.0",
+_FIXES = {
+    _LOSS: [
+        "go on from a checkpoint before the first bad step with a third of the learning rate",
+        "clip_norm = 1.0 and a longer warm-up",
+        "bf16 or fp32 instead of fp16",
+        "look for log(0), division by zero or a broken sample in the batch of the first bad step",
+    ],
+    _EVAL: [
+        "look at the eval data for samples without targets or with broken values",
+        "compute the eval loss in fp32",
+        "if the train loss is bad as well, go on from an earlier checkpoint with a lower learning rate",
+    ],
+    _GRADIENT: [
+        "lower the learning rate to a third, clip_norm = 1.0",
+        "bf16 or fp32 instead of fp16",
+        "look for square roots and divisions near zero in the loss",
+    ],
 }
 
 
@@ -57,13 +60,17 @@ class NonFiniteRule(Rule[NonFiniteState]):
 
     name = "non-finite"
     title = "loss or gradient norm that is NaN or infinite"
+    gravest = Severity.CRITICAL
+    reads = (StepRecord, EvalRecord)
+    limits: ClassVar = {"in_a_row": 3.0, "in_window": 5.0, "clear_records": 20.0}
+    cooldown = 0
     state_type = NonFiniteState
 
-    def judge(self, record: AnyRecord) -> list[AlertChange]:
+    def judge(self, record: Record, track: Track) -> list[AlertChange]:
         if isinstance(record, StepRecord):
-            return self._judge_step(record)
+            return self._judge_step(record, track)
         if isinstance(record, EvalRecord):
-            return self._judge_eval(record)
+            return self._judge_eval(record, track)
         return []
 
     def forget_beyond(self, step: int) -> None:
@@ -76,7 +83,7 @@ class NonFiniteRule(Rule[NonFiniteState]):
         if state.firing is None:
             state.bad = []
 
-    def _judge_step(self, record: StepRecord) -> list[AlertChange]:
+    def _judge_step(self, record: StepRecord, track: Track) -> list[AlertChange]:
         state = self.state
         loss, scale = number(record.loss), _metric(record, "loss_scale")
         since = self._first_bad_step(record)
@@ -84,20 +91,18 @@ class NonFiniteRule(Rule[NonFiniteState]):
         state.last_step = record.step
         found: list[AlertChange] = []
         if since is not None:
-            found += self._found(_LOSS, record, record.loss, since)
+            found += self._found(_LOSS, record, record.loss, since, track)
         if (onset := self._bad_gradient_onset(scaled=scale is not None)) is not None:
-            found += self._found(_GRADIENT, record, record.grad_norm, onset)
-        if scale is not None and not scale > MIN_LOSS_SCALE:
-            found += self._found(_SCALE, record, scale, record.step)
-        healthy = since is None and _is_finite(record.grad_norm) and (scale is None or scale > MIN_LOSS_SCALE)
+            found += self._found(_GRADIENT, record, record.grad_norm, onset, track)
+        healthy = since is None and _is_finite(record.grad_norm)
         state.good_in_a_row = state.good_in_a_row + 1 if healthy else 0
         if math.isfinite(loss):
             state.last_finite = (record.step, loss)
         return found + self._clear_if_over(record.step)
 
-    def _judge_eval(self, record: EvalRecord) -> list[AlertChange]:
+    def _judge_eval(self, record: EvalRecord, track: Track) -> list[AlertChange]:
         if not _is_finite(record.loss):
-            return self._found(_EVAL, record, record.loss, record.step)
+            return self._found(_EVAL, record, record.loss, record.step, track)
         if _EVAL in self.state.bad:
             self.state.bad = [signal for signal in self.state.bad if signal != _EVAL]
             if not self.state.bad:
@@ -121,7 +126,9 @@ class NonFiniteRule(Rule[NonFiniteState]):
         window = self.state.window
         if not window or not window[-1][1]:
             return None
-        in_a_row, limit = (IN_A_ROW_SCALED, MAX_IN_WINDOW_SCALED) if scaled else (IN_A_ROW, MAX_IN_WINDOW)
+        in_a_row, limit = int(self.limit["in_a_row"]), int(self.limit["in_window"])
+        if scaled:
+            in_a_row, limit = max(in_a_row, IN_A_ROW_SCALED), max(limit, MAX_IN_WINDOW_SCALED)
         latest = window[-in_a_row:]
         if len(latest) == in_a_row and all(bad for _, bad in latest):
             return latest[0][0]
@@ -129,7 +136,7 @@ class NonFiniteRule(Rule[NonFiniteState]):
         return bad_steps[0] if len(bad_steps) > limit else None
 
     def _found(
-        self, signal: str, record: StepRecord | EvalRecord, value: Number | None, onset: int
+        self, signal: str, record: StepRecord | EvalRecord, value: Number | None, onset: int, track: Track
     ) -> list[AlertChange]:
         """Raise the alert, or add one more signal to the open one; the same signal again is no news."""
         state = self.state
@@ -163,18 +170,19 @@ class NonFiniteRule(Rule[NonFiniteState]):
                 step=record.step,
                 onset_step=onset,
                 evidence=evidence,
-                advice=_ADVICE[signal],
-            )
+                fixes=_FIXES[signal],
+            ),
+            track,
         )
 
     def _clear_if_over(self, step: int) -> list[AlertChange]:
         state = self.state
-        if state.firing is None or state.good_in_a_row < CLEAR_AFTER:
+        if state.firing is None or state.good_in_a_row < self.limit["clear_records"]:
             return []
         state.bad = [_EVAL] if _EVAL in state.bad else []
         if state.bad:
             return []  # the train loss is well, but only a finite eval can say that evaluation is
-        return self._cleared(step, f"finite again for {CLEAR_AFTER} records")
+        return self._cleared(step, f"finite again for {self.limit['clear_records']:.0f} records")
 
     def _cleared(self, step: int, message: str) -> list[AlertChange]:
         self.state.bad = []

@@ -7,24 +7,19 @@ changes nothing. Losses that may be negative have no such scale: with a best of 
 
 import math
 from itertools import pairwise
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 from msgspec import field
 
 from rundir.alerts.base import AlertChange, Finding, Rule, RuleState
 from rundir.alerts.noise import jitter, mann_kendall_z, median, spread
-from rundir.records import AnyRecord, EpochRecord, EvalRecord, Number, Severity, StepRecord, number
+from rundir.alerts.track import Track
+from rundir.records import EpochRecord, EvalRecord, Number, Record, Severity, StepRecord, number
 
 MIN_EVALS = 7
 MIN_SINCE_BEST = 4
 """Evals, and evals since the best, from which on noise can be told from a trend."""
-RISE = 0.05
-"""Rise over the best, of the best, for a trend over many evals."""
-NOISE_FACTOR = 4.0
-"""The rise must also be so many deviations of a single eval."""
-TREND_Z = 1.645
-"""Mann and Kendall's Z of a rise that chance brings in one of twenty flat series."""
 FEW_RISES = {2: 0.30, 3: 0.20}
 """With fewer evals: rise over the best that convicts after so many rises in a row (more of them: the last figure)."""
 FEW_EACH = 0.10
@@ -33,7 +28,6 @@ FEW_TRAIN_FALL = 0.20
 """With fewer evals the train loss must also have fallen by this part of what it was at the best eval."""
 PROGRESS = 0.002
 """A rise below this part of what the run has gained is none: 1e-6 to 2e-6 after a start at 2.0."""
-CLEAR_WITHIN = 0.02
 GREW_BY = 2.0
 """An open alert is reported again when its rise is so many times what was last said."""
 EVALS_KEPT = 64
@@ -78,17 +72,27 @@ class OverfittingRule(Rule[OverfittingState]):
 
     name = "overfitting"
     title = "eval loss rising over its best while train loss falls"
+    gravest = Severity.WARNING
+    reads = (StepRecord, EvalRecord, EpochRecord)
+    needs = ("eval.loss",)
+    cooldown = 0
+    limits: ClassVar = {"rise": 0.05, "noise": 4.0, "z": 1.645, "clear": 0.02}
     state_type = OverfittingState
 
-    def judge(self, record: AnyRecord) -> list[AlertChange]:
+    def judge(self, record: Record, track: Track) -> list[AlertChange]:
         if isinstance(record, StepRecord):
             self._take_train(number(record.loss))
         elif isinstance(record, EvalRecord) and _is_usable(number(record.loss)):
             self._take_eval(record)
-            return self._conclude()
+            return self._conclude(track)
         elif isinstance(record, EpochRecord) and self._fill_in_train(record):
-            return self._conclude()
+            return self._conclude(track)
         return []
+
+    def missing(self, track: Track) -> str | None:
+        if "eval.loss" not in track.seen:
+            return "no eval.loss"
+        return None if self.state.evals and self._best().loss > 0.0 else "the best eval loss is not above zero"
 
     def forget_beyond(self, step: int) -> None:
         state = self.state
@@ -153,18 +157,18 @@ class OverfittingRule(Rule[OverfittingState]):
 
     # --- the verdict -------------------------------------------------------------------------------------------------
 
-    def _conclude(self) -> list[AlertChange]:
+    def _conclude(self, track: Track) -> list[AlertChange]:
         state = self.state
         best, now = self._best(), state.evals[-1]
         quality_is_record = self._note_quality(now, best)
         if best.loss <= 0.0:
             return []
         rise = now.loss / best.loss - 1.0
-        if state.firing is not None and rise <= CLEAR_WITHIN:
+        if state.firing is not None and rise <= self.limit["clear"]:
             state.since_index, state.reported_rise = now.index, 0.0
             return self.clear(
                 now.step,
-                f"eval loss {now.loss:.4g} at step {now.step} is back within {CLEAR_WITHIN:.0%} of its best",
+                f"eval loss {now.loss:.4g} at step {now.step} is back within {self.limit['clear']:.0%} of its best",
                 self._evidence(best, now),
             )
         if not self._is_overfitting(best, now):
@@ -175,7 +179,7 @@ class OverfittingRule(Rule[OverfittingState]):
         if firing is not None and not worse and rise < GREW_BY * state.reported_rise:
             return []
         state.reported_rise = rise
-        return self.fire(self._finding(best, now, severity))
+        return self.fire(self._finding(best, now, severity), track)
 
     def _best(self) -> Eval:
         """The best eval so far, the earliest of equals."""
@@ -228,9 +232,9 @@ class OverfittingRule(Rule[OverfittingState]):
         if now.index - start < MIN_SINCE_BEST:
             return False
         rise = median(losses[-3:]) - best_smooth
-        if rise <= max(RISE * best_smooth, NOISE_FACTOR * jitter(losses)):
+        if rise <= max(self.limit["rise"] * best_smooth, self.limit["noise"] * jitter(losses)):
             return False
-        return mann_kendall_z(since) > TREND_Z and _fell(anchor, state.evals[-3:])
+        return mann_kendall_z(since) > self.limit["z"] and _fell(anchor, state.evals[-3:])
 
     # --- the words ---------------------------------------------------------------------------------------------------
 
@@ -260,8 +264,12 @@ class OverfittingRule(Rule[OverfittingState]):
             step=now.step,
             onset_step=min(e.step for e in self.state.evals if e.index > best.index),
             evidence=self._evidence(best, now),
-            advice=f"1. use the checkpoint of step {best.step}, the best, and stop; 2. train for fewer epochs or set "
-            "[eval] patience; 3. more or augmented data; 4. more weight_decay or dropout, a smaller model",
+            fixes=[
+                f"use the checkpoint of step {best.step}, the best, and stop",
+                "train for fewer epochs or set [eval] patience",
+                "more or augmented data",
+                "more weight_decay or dropout, a smaller model",
+            ],
         )
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
-from rundir.alerts import AlertChange, Engine
+from rundir.alerts import RULES, AlertChange, Engine, Facts
 from rundir.records import AnyRecord, EvalRecord, Number, ResumeRecord, StepRecord
 
 
@@ -45,6 +45,11 @@ def scaled(records: Iterable[AnyRecord], factor: float) -> Iterator[AnyRecord]:
             yield msgspec.structs.replace(record, loss=record.loss * factor)
         else:
             yield record
+
+
+def only(*names: str, facts: Facts | None = None) -> Engine:
+    """An engine of some rules alone."""
+    return Engine({name: name in names for name in RULES}, facts)
 
 
 def tell(records: Iterable[AnyRecord], engine: Engine | None = None) -> list[AlertChange]:

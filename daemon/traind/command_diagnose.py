@@ -1,0 +1,119 @@
+"""`traind diagnose RUN`: all alert rules over a recorded run, and what they said when. Never imports torch."""
+
+import json
+import sys
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from rundir import layout
+from rundir.alerts import Engine
+from rundir.alerts.history import Alert, History
+from rundir.layout import RunDir
+from rundir.records import EvalRecord, StepRecord
+from rundir.replay import read_config, read_facts, read_merged, replay
+from rundir.text import plain
+
+WIDTH = 80
+_LABEL = 10
+
+
+def diagnose(reference: str, runs_dir: Path, *, as_json: bool, at_step: int | None) -> int:
+    """Print the alerts of a run. Raises RunNotFoundError."""
+    run = layout.resolve(reference, runs_dir)
+    engine = engine_of(run)
+    history, counts = History(), {"steps": 0, "evaluations": 0}
+
+    def counted() -> Iterator[Any]:
+        for record in read_merged(run):
+            counts["steps"] += isinstance(record, StepRecord)
+            counts["evaluations"] += isinstance(record, EvalRecord)
+            yield record
+
+    for change in replay(counted(), engine, at_step):
+        history.take([change])
+    if as_json:
+        for alert in history.alerts:
+            print(json.dumps(msgspec.to_builtins(alert)))
+        return 0
+    for line in _report(run, history, engine, counts):
+        sys.stdout.write(line + "\n")
+    return 0
+
+
+def engine_of(run: RunDir) -> Engine:
+    """The rules with the run's own thresholds; all of them on, whatever was switched off when it trained."""
+    alerts = read_config(run).get("alerts", {})
+    limits = alerts.get("limits", {}) if isinstance(alerts, dict) else {}
+    facts = read_facts(run)
+    try:
+        return Engine(facts=facts, thresholds=limits)
+    except (ValueError, AttributeError, TypeError):
+        return Engine(facts=facts)  # a later version's
+
+
+def _report(run: RunDir, history: History, engine: Engine, counts: dict[str, int]) -> Iterator[str]:
+    incidents, silent = history.incidents(), engine.silent()
+    yield f"{plain(run.id)}: {counts['steps']:,} step records, {counts['evaluations']:,} evaluations"
+    if not incidents:
+        yield "nothing is wrong, as far as the rules can see"
+    for number, alerts in enumerate(incidents, start=1):
+        yield ""
+        yield from _incident(number, alerts, run)
+    if history.marks:
+        yield ""
+        yield "marks"
+        for mark in history.marks[-12:]:
+            yield from _wrapped(f"{mark.step:,}", f"{mark.rule}: {mark.message}")
+    yield ""
+    yield f"{len(silent)} rules have nothing to go by"
+    by_reason: dict[str, list[str]] = {}
+    for name, reason in silent.items():
+        by_reason.setdefault(reason, []).append(name)
+    for reason, names in by_reason.items():
+        yield from textwrap.wrap(f"{', '.join(names)}: {reason}", WIDTH, initial_indent="  ", subsequent_indent="    ")
+
+
+def _incident(number: int, alerts: list[Alert], run: RunDir) -> Iterator[str]:
+    first, *others = alerts
+    ends = [alert.cleared_step for alert in alerts]
+    last = "open" if None in ends else f"to {max(step for step in ends if step is not None):,}"
+    yield f"incident {number}: {first.rule} · {first.severity} · from step {first.onset_step:,}, {last}"
+    yield from _wrapped("", first.message)
+    yield from _wrapped("found", f"step {first.detected_step:,}")
+    yield from _wrapped("evidence", " · ".join(f"{k} {_short(v)}" for k, v in first.evidence.items()))
+    yield from _wrapped("likely", "; ".join(first.causes))
+    for place, fix in enumerate(first.fixes, start=1):
+        yield from _wrapped("do" if place == 1 else "", f"{place}. {fix}")
+    if first.order is not None:
+        yield from _wrapped("order", _command(first.order, run))
+    for alert in others:
+        yield from _wrapped(
+            "also", f"{alert.rule} ({alert.severity}, found at step {alert.detected_step:,}): {alert.message}"
+        )
+
+
+def _wrapped(label: str, text: str) -> Iterator[str]:
+    indent = " " * (_LABEL + 2)
+    lines = textwrap.wrap(plain(text), WIDTH, initial_indent=f"  {label:<{_LABEL}}", subsequent_indent=indent)
+    yield from lines
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def _command(order: dict[str, Any], run: RunDir) -> str:
+    verb, args = order["verb"], order.get("args", {})
+    if verb == "rollback":
+        words = [f"--{name.replace('_', '-')} {value}" for name, value in args.items()]
+    else:
+        words = [f"{name}={str(value).lower() if isinstance(value, bool) else value}" for name, value in args.items()]
+    return " ".join(["traind", verb, plain(run.id), *words])

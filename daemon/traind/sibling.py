@@ -1,0 +1,36 @@
+"""The run that another of the same configuration is compared with: the newest finished one beside it."""
+
+import msgspec
+
+from rundir.layout import RunDir, find_runs
+from rundir.replay import read_curve
+from rundir.status import State, read_status
+
+MOST_LOOKED_AT = 30
+
+
+def find_sibling(run: RunDir) -> list[tuple[int, float]] | None:
+    """Step and loss of the newest run in the same folder that is done and has the same configuration; None: no such."""
+    try:
+        config = run.config_toml.read_bytes()
+    except OSError:
+        return None
+    for other in find_runs(run.path.parent)[:MOST_LOOKED_AT]:
+        if other.id != run.id and _is_done(other) and _config(other) == config:
+            return read_curve(other) or None
+    return None
+
+
+def _is_done(run: RunDir) -> bool:
+    try:
+        status = read_status(run.status_json)
+    except (OSError, msgspec.DecodeError):
+        return False
+    return status is not None and status.state is State.DONE
+
+
+def _config(run: RunDir) -> bytes | None:
+    try:
+        return run.config_toml.read_bytes()
+    except OSError:
+        return None

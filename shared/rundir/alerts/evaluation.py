@@ -1,0 +1,136 @@
+"""The rules on evaluations besides overfitting: `class-collapse` and `eval-better-than-train`."""
+
+import math
+from collections.abc import Sequence
+from typing import ClassVar
+
+from msgspec import field
+
+from rundir.alerts.base import AlertChange, Finding, Rule, RuleState
+from rundir.alerts.noise import median
+from rundir.alerts.track import Track
+from rundir.records import EvalRecord, Record, Severity, StepRecord, number
+
+MIN_EXAMPLES = 50
+
+
+class CollapseState(RuleState, kw_only=True):
+    """What the rule remembers."""
+
+    num: int = 0
+    since_step: int = 0
+
+
+class ClassCollapseRule(Rule[CollapseState]):
+    """Warning: at two evaluations in a row nearly everything is predicted to be one class, which the labels are not."""
+
+    name = "class-collapse"
+    title = "predictions of one class alone"
+    gravest = Severity.WARNING
+    reads = (EvalRecord,)
+    needs = ("eval.confusion|eval.prediction_top_share",)
+    limits: ClassVar = {"top_share": 0.9, "entropy": 0.3, "label_share": 0.6, "step": 150.0, "evals": 2.0}
+    state_type = CollapseState
+
+    def forget_beyond(self, step: int) -> None:
+        self.state.num = 0
+
+    def judge(self, record: EvalRecord, track: Track) -> list[AlertChange]:
+        state, shares = self.state, self._shares(record)
+        if shares is None:
+            return []
+        top, entropy, label = shares
+        is_collapsed = (top > self.limit["top_share"] or entropy < self.limit["entropy"]) and (
+            label < self.limit["label_share"] and top > label + 0.2
+        )
+        if not is_collapsed:
+            state.num = 0
+            return self.clear(record.step, f"the most predicted class has {top:.0%} of the predictions", track=track)
+        state.num += 1
+        state.since_step = record.step if state.num == 1 else state.since_step
+        if state.num < self.limit["evals"] or record.step < self.limit["step"]:
+            return []
+        finding = Finding(
+            severity=Severity.WARNING,
+            message=f"{top:.0%} of the predictions are of one class, which {label:.0%} of the examples have",
+            step=record.step,
+            onset_step=state.since_step,
+            evidence={"top_share": top, "entropy": entropy, "label_top_share": label, "evals": state.num},
+        )
+        return self.hold(finding, track)
+
+    def _shares(self, record: EvalRecord) -> tuple[float, float, float] | None:
+        """Share of the most predicted class, entropy of the predictions (1: even), share of the most frequent label."""
+        if record.confusion:
+            labels = [sum(row) for row in record.confusion]
+            total = sum(labels)
+            width = max(len(row) for row in record.confusion)
+            if total < MIN_EXAMPLES or width < 2:
+                return None
+            predicted = [sum(row[i] for row in record.confusion if i < len(row)) for i in range(width)]
+            return max(predicted) / total, _entropy(predicted), max(labels) / total
+        metrics = record.metrics or {}
+        top, entropy = number(metrics.get("prediction_top_share")), number(metrics.get("prediction_entropy"))
+        label = number(metrics.get("label_top_share"))
+        if math.isnan(label):
+            label = self.facts.majority_share if self.facts.majority_share is not None else math.nan
+        if math.isnan(top) or math.isnan(label):
+            return None
+        return top, 1.0 if math.isnan(entropy) else entropy, label
+
+
+def _entropy(counts: Sequence[int]) -> float:
+    total = sum(counts)
+    shares = [count / total for count in counts if count > 0]
+    return -sum(share * math.log(share) for share in shares) / math.log(len(counts)) if len(counts) > 1 else 1.0
+
+
+class EvalBetterState(RuleState, kw_only=True):
+    """What the rule remembers."""
+
+    train: list[float] = field(default_factory=list)
+    num: int = 0
+    since_step: int = 0
+
+
+class EvalBetterRule(Rule[EvalBetterState]):
+    """Info: the eval loss is well below the train loss, time after time. Dropout does that; so does a leak."""
+
+    name = "eval-better-than-train"
+    title = "eval loss far below the train loss"
+    gravest = Severity.INFO
+    reads = (StepRecord, EvalRecord)
+    needs = ("eval.loss",)
+    limits: ClassVar = {"ratio": 0.5, "evals": 3.0}
+    state_type = EvalBetterState
+
+    def forget_beyond(self, step: int) -> None:
+        self.state.train, self.state.num = [], 0
+
+    def judge(self, record: Record, track: Track) -> list[AlertChange]:
+        state = self.state
+        if isinstance(record, StepRecord):
+            if track.loss is not None:
+                state.train.append(track.loss)
+                del state.train[:-64]
+            return []
+        assert isinstance(record, EvalRecord)  # noqa: S101
+        loss, train = number(record.loss), median(state.train)
+        if not math.isfinite(loss) or math.isnan(train) or loss <= 0.0 or self.is_signed(track):
+            return []
+        if loss >= self.limit["ratio"] * train:
+            state.num = 0
+            is_over = loss > 1.4 * self.limit["ratio"] * train
+            return self.clear(record.step, f"eval loss {loss:.4g}, train {train:.4g}", track=track) if is_over else []
+        state.num += 1
+        state.since_step = record.step if state.num == 1 else state.since_step
+        if state.num < self.limit["evals"]:
+            return []
+        finding = Finding(
+            severity=Severity.INFO,
+            message=f"eval loss {loss:.4g} is far below the train loss {train:.4g}, at {state.num} evaluations on end",
+            step=record.step,
+            onset_step=state.since_step,
+            evidence={"eval_loss": loss, "train_loss": train, "evals": state.num},
+        )
+        return self.hold(finding, track)

@@ -1,0 +1,74 @@
+"""What is known of a run besides its records: the plan, the task, the device. Everything may be unknown.
+
+A rule that needs a fact which is not known stays silent, and `Engine.silent()` says so.
+"""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+
+class Facts(msgspec.Struct, frozen=True, kw_only=True):
+    """The facts of one run; those that are absent are unknown."""
+
+    num_classes: int | None = None
+    majority_share: float | None = None
+    """Share of the most frequent label among all."""
+    planned_steps: int | None = None
+    warmup_steps: int | None = None
+    clip_norm: float | None = None
+    """Gradient norm above which it is scaled down; 0: never."""
+    lr_peak: float | None = None
+    schedule: str | None = None
+    """linear, cosine, constant, step, sgdr, …"""
+    device_asked: str | None = None
+    """cpu, cuda, mps or auto."""
+    trainable_params: int | None = None
+    signed_loss: bool = False
+    """The objective may be negative (policy gradients, GANs): its level says nothing."""
+    log_every: int | None = None
+    checkpoint_every: int | None = None
+    """In steps."""
+    eval_every: int | None = None
+    """In steps."""
+    sibling: list[tuple[int, float]] | None = None
+    """Step and loss of a run of the same configuration, by step: what `worse-than-sibling` compares with."""
+
+    @classmethod
+    def of_run(cls, run_json: Mapping[str, Any], config: Mapping[str, Any]) -> "Facts":
+        """From the content of run.json and of config.toml; what either lacks, or has in another form, is unknown."""
+        train, planned = _section(config, "train"), _whole(run_json.get("planned_steps"))
+        ratio = _real(train.get("warmup_ratio"))
+        warmup = _whole(train.get("warmup_steps"))
+        if warmup is None and ratio is not None and planned is not None:
+            warmup = math.ceil(ratio * planned)
+        device = train.get("device")
+        # A floor of the cosine is no decay to zero; the plain shape is what the rule on schedules compares with.
+        schedule = train.get("schedule") if not train.get("min_lr") else None
+        return cls(
+            planned_steps=planned,
+            warmup_steps=warmup,
+            clip_norm=_real(train.get("clip_norm")),
+            lr_peak=_real(train.get("lr")),
+            schedule=schedule if isinstance(schedule, str) else None,
+            device_asked=device.partition(":")[0] if isinstance(device, str) else None,
+            log_every=_whole(_section(config, "log").get("every")),
+            checkpoint_every=_whole(_section(config, "checkpoint").get("every")),
+            eval_every=_whole(_section(config, "eval").get("every")),
+        )
+
+
+def _section(config: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    section = config.get(name)
+    return section if isinstance(section, Mapping) else {}
+
+
+def _whole(value: Any) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _real(value: Any) -> float | None:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return float(value) if is_number and math.isfinite(value) else None

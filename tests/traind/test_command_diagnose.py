@@ -1,0 +1,81 @@
+"""`traind diagnose`: the rules over a recorded run, as text and as JSON, whatever stands beside the logs."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from rundir.append import Appender
+from rundir.layout import RunDir
+from rundir.records import AnyRecord, encode
+from tests.rundir.alerts.stories import step
+from traind.cli import main
+
+
+def record(run: RunDir, records: list[AnyRecord]) -> None:
+    metrics = Appender(run.metrics)
+    for each in records:
+        metrics.append(encode(each))
+    metrics.close()
+
+
+@pytest.fixture
+def broken(run_dir: RunDir) -> RunDir:
+    """A run whose gradient explodes at step 101 and whose loss is lost at step 110."""
+    norms = [1.6 + 0.01 * (n % 7) for n in range(100)] + [150.0, 300.0, 310.0] + [400.0] * 6
+    records: list[AnyRecord] = [step(n, 2.0 - 0.01 * n, grad_norm=norm) for n, norm in enumerate(norms, start=1)]
+    record(run_dir, [*records, step(110, float("nan"))])
+    return run_dir
+
+
+def alerts(run: RunDir, capsys: pytest.CaptureFixture[str], *words: str) -> list[dict[str, object]]:
+    assert main(["diagnose", str(run.path), "--json", *words]) == 0
+    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+
+def test_each_alert_is_one_object(broken: RunDir, capsys: pytest.CaptureFixture[str]) -> None:
+    found = {str(alert["rule"]): alert for alert in alerts(broken, capsys)}
+    assert {"grad-explode", "non-finite"} <= found.keys()
+    explode, lost = found["grad-explode"], found["non-finite"]
+    assert (explode["onset_step"], explode["detected_step"], explode["cleared_step"]) == (101, 103, None)
+    assert (lost["severity"], lost["onset_step"], lost["detected_step"]) == ("critical", 110, 110)
+    assert explode["incident"] == lost["incident"] == 1
+    assert [rule for rule, alert in found.items() if alert["primary"]] == ["non-finite"]
+    assert lost["order"] == {"verb": "rollback", "args": {"lr_factor": 0.33}}
+    assert lost["causes"]
+    assert lost["fixes"]
+
+
+def test_it_can_stop_at_a_step(broken: RunDir, capsys: pytest.CaptureFixture[str]) -> None:
+    assert alerts(broken, capsys, "--at", "102") == []
+    [alert] = alerts(broken, capsys, "--at", "103")
+    assert (alert["rule"], alert["primary"]) == ("grad-explode", True)
+
+
+def test_the_text_fits_the_terminal_and_says_what_to_do(broken: RunDir, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["diagnose", str(broken.path)]) == 0
+    text = capsys.readouterr().out
+    assert max(map(len, text.splitlines())) <= 80
+    assert "incident 1: non-finite · critical · from step 110, open" in text
+    assert "  also      grad-explode (critical, found at step 103)" in text
+    assert f"traind rollback {broken.id} --lr-factor 0.33" in text
+    assert "frozen" in text[text.index("rules have nothing to go by") :]
+
+
+def test_a_config_that_is_no_toml_and_thresholds_of_a_later_version_do_no_harm(
+    broken: RunDir, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = alerts(broken, capsys)
+    for text in ("[alerts.limits.gone]\nx = 1.0\n", "alerts = 3\n", "= ="):
+        broken.config_toml.write_text(text)
+        assert alerts(broken, capsys) == before
+
+
+def test_the_thresholds_of_the_run_are_used(broken: RunDir, capsys: pytest.CaptureFixture[str]) -> None:
+    broken.config_toml.write_text("[alerts.limits.grad-explode]\ndecades = 5.0\n")
+    assert [alert["rule"] for alert in alerts(broken, capsys)] == ["non-finite"]
+
+
+def test_a_run_that_is_not_there_is_a_mistake(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["diagnose", "gone", "--runs-dir", str(tmp_path)]) == 2
+    assert "no run 'gone'" in capsys.readouterr().err
