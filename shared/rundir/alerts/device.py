@@ -16,6 +16,7 @@ from rundir.records import LifecycleEvent, Record, Severity, StepRecord, SystemR
 SMALL_MODEL = 1_000_000
 """Parameters below which a CPU may be meant."""
 MIB = 1 << 20
+LOOK_EVERY_S = 20.0
 
 
 class CpuFallbackState(RuleState, kw_only=True):
@@ -86,14 +87,14 @@ class DataBoundState(RuleState, kw_only=True):
 
 
 class DataBoundRule(Rule[DataBoundState]):
-    """Warning: over half of a step is spent waiting for data. Info from a fifth."""
+    """Warning: over a fifth of a step is spent waiting for data (XProf's bound for "high"). Info from a tenth."""
 
     name = "data-bound"
     title = "steps that wait for data"
     gravest = Severity.WARNING
     reads = (StepRecord,)
     needs = ("data_wait_s", "step_s")
-    limits: ClassVar = {"info": 0.2, "warning": 0.5, "clear": 0.15, "records": 100.0, "skip": 20.0}
+    limits: ClassVar = {"info": 0.1, "warning": 0.2, "clear": 0.08, "records": 100.0, "skip": 20.0}
     state_type = DataBoundState
 
     def forget_beyond(self, step: int) -> None:
@@ -126,6 +127,7 @@ class UtilisationState(RuleState, kw_only=True):
     """What the rule remembers."""
 
     percent: list[float] = field(default_factory=list)
+    next_at: float = 0.0
 
 
 class LowUtilisationRule(Rule[UtilisationState]):
@@ -136,18 +138,20 @@ class LowUtilisationRule(Rule[UtilisationState]):
     gravest = Severity.INFO
     reads = (SystemRecord,)
     needs = ("gpu.util_percent",)
-    limits: ClassVar = {"percent": 50.0, "samples": 150.0}
+    limits: ClassVar = {"percent": 50.0, "samples": 30.0}
     state_type = UtilisationState
 
     def judge(self, record: SystemRecord, track: Track) -> list[AlertChange]:
         busiest = max((g.util_percent for g in record.gpus if g.util_percent is not None), default=None)
         if busiest is None or not track.count:
             return []
-        percent = self.state.percent
+        state = self.state
+        percent = state.percent
         percent.append(busiest)
         del percent[: -int(self.limit["samples"])]
-        if len(percent) < self.limit["samples"] or int(record.at) % 10 > 1:
+        if len(percent) < self.limit["samples"] or track.at < state.next_at:
             return []
+        state.next_at = record.at + LOOK_EVERY_S
         high = quantile(percent, 0.95)
         if high >= self.limit["percent"]:
             return self.clear(track.step, f"the GPU is busy up to {high:.0f}%", track=track)

@@ -9,13 +9,15 @@ from typing import ClassVar
 from msgspec import field
 
 from rundir.alerts.base import AlertChange, Finding, Rule, RuleState
-from rundir.alerts.noise import mann_kendall_z, median, step_noise
+from rundir.alerts.noise import mann_kendall_z, median, spread, step_noise
 from rundir.alerts.track import Track
 from rundir.records import EpochRecord, EvalRecord, Record, Severity, StepRecord, number
 
 BELOW_CHANCE = 0.7
 """A loss that begins below this part of ln(classes) is of a model that knows something: fine-tuning may be flat."""
 MOST_MEANS = 64
+TREND_Z = 1.0
+"""A falling trend of the means that chance brings in one of six flat runs: then it is looked at again."""
 
 
 class NotLearningState(RuleState, kw_only=True):
@@ -41,7 +43,7 @@ class NotLearningRule(Rule[NotLearningState]):
     gravest = Severity.WARNING
     reads = (StepRecord, EpochRecord, EvalRecord)
     needs = ("level of the loss",)
-    limits: ClassVar = {"steps": 250.0, "records": 24.0, "gain": 0.02, "errors": 3.0, "sees": 0.05, "epochs": 3.0}
+    limits: ClassVar = {"steps": 250.0, "records": 24.0, "gain": 0.02, "errors": 3.0, "sees": 0.05, "of_plan": 0.025, "epochs": 3.0}
     state_type = NotLearningState
 
     def missing(self, track: Track) -> str | None:
@@ -96,16 +98,19 @@ class NotLearningRule(Rule[NotLearningState]):
         # A warm-up that is known is waited for; one that is seen is, as far as half of its peak.
         warm = state.warm_step if self.facts.warmup_steps is None else min(self.facts.warmup_steps, step)
         warm = max(warm or step, state.first_step)
-        if step - warm < limit["steps"] or len(state.means) * state.size < limit["records"]:
+        patience = max(limit["steps"], limit["of_plan"] * (self.facts.planned_steps or 0))
+        if step - warm < patience or len(state.means) * state.size < limit["records"]:
             return False
         means = state.means
         part = max(len(means) // 5, 2)
         first, last = means[:part], means[-part:]
         gained = median(first) - median(last)
-        noise = max(step_noise(means), 1e-12 * start)
+        noise = max(step_noise(means), spread(means), 1e-12 * start)
         error = 1.25 * noise * math.sqrt(2.0 / part)
         if limit["errors"] * error > limit["sees"] * start:
             return False  # so noisy that a fair gain could not be seen yet
+        if mann_kendall_z(means) < -TREND_Z:
+            return False  # slow is not flat
         is_still = gained < limit["errors"] * error or gained < 0.005 * start
         begun = max(track.start or 0.0, median(first))
         return (

@@ -18,6 +18,9 @@ from rundir.records import CheckpointEvent, LifecycleEvent, Record, Severity, St
 
 PARTS = 42
 """Minima kept at most; half of them at least, from then on."""
+SHORT = 12
+"""Minima of the shortest stretch in which growth can be told: with a Z over 4 hardly any of them is out of order."""
+MIN_Z = 4.0
 GIB = 1 << 30
 
 
@@ -46,33 +49,42 @@ class Envelope(msgspec.Struct, kw_only=True):
             self.size *= 2
         return True
 
-    def slope(self, of_last: float = 0.5) -> float:
-        """Growth of the minima a unit of place, over the last part of them; 0 for too few."""
-        n = len(self.lows)
-        begin = int(n * (1.0 - of_last))
-        if n - begin < 4 or self.places[-1] <= self.places[begin]:
+    def slope(self, num: int = SHORT) -> float:
+        """Growth of the minima a unit of place, over the last so many of them; 0 for too few."""
+        begin = max(len(self.lows) - num, 0)
+        if len(self.lows) - begin < 4 or self.places[-1] <= self.places[begin]:
             return 0.0
         return (self.lows[-1] - self.lows[begin]) / (self.places[-1] - self.places[begin])
 
-    def grows_steadily(self) -> bool:
-        """Whether the minima rise, and the last third of them no slower than 0.7 of either third before."""
-        n = len(self.lows)
-        if n < 12 or mann_kendall_z(self.lows) <= 4.0:
-            return False
-        third = n // 3
-        rises = [self.lows[end - 1] - self.lows[end - third] for end in (n - 2 * third, n - third, n)]
-        return rises[2] > 0.0 and rises[2] >= 0.7 * max(rises[0], rises[1]) and min(rises) > 0.3 * rises[2] * 0.3
+    def grown_since(self) -> int | None:
+        """From which of the minima on they rise steadily up to now; None where they do not.
+
+        The longest of a few stretches counts: what leaks need not do so from the start.
+        """
+        for num in (len(self.lows), 27, 18, SHORT):
+            if SHORT <= num <= len(self.lows) and _is_steady(self.lows[-num:]):
+                return len(self.lows) - num
+        return None
 
     def forget(self) -> None:
         self.lows, self.places, self.low, self.num, self.size = [], [], None, 0, 8
+
+
+def _is_steady(lows: list[float]) -> bool:
+    """Whether values rise by trend, and in the last third no slower than 0.7 of either third before."""
+    if mann_kendall_z(lows) <= MIN_Z:
+        return False
+    third = len(lows) // 3
+    rises = [lows[end] - lows[end - third] for end in (third, 2 * third, len(lows) - 1)]
+    return rises[2] >= 0.7 * max(rises[0], rises[1]) and min(rises) > 0.1 * rises[2] > 0.0
 
 
 class LeakState(RuleState, kw_only=True):
     """What the rule remembers."""
 
     envelope: Envelope = field(default_factory=Envelope)
-    suspected_at: int | None = None
-    """Step records at the first suspicion."""
+    suspected: int = 0
+    """Stretches in a row after which growth was seen."""
     total_bytes: int | None = None
 
 
@@ -84,12 +96,12 @@ class GpuMemLeakRule(Rule[LeakState]):
     gravest = Severity.WARNING
     reads = (StepRecord, SystemRecord)
     needs = ("gpu_mem_allocated_bytes",)
-    limits: ClassVar = {"share": 0.01, "from_step": 200.0, "confirm": 1.5}
+    limits: ClassVar = {"share": 0.01, "from_step": 200.0, "confirm": 3.0}
     state_type = LeakState
 
     def forget_beyond(self, step: int) -> None:
         self.state.envelope.forget()
-        self.state.suspected_at = None
+        self.state.suspected = 0
 
     def judge(self, record: Record, track: Track) -> list[AlertChange]:
         state = self.state
@@ -103,22 +115,22 @@ class GpuMemLeakRule(Rule[LeakState]):
             return []
         lows = state.envelope.lows
         whole = state.total_bytes or 10 * lows[0]
-        grown = lows[-1] - lows[0]
-        if not (state.envelope.grows_steadily() and grown > self.limit["share"] * whole):
-            if state.envelope.slope(0.3) <= 0.0:
-                state.suspected_at = None
+        since = state.envelope.grown_since()
+        grown = 0.0 if since is None else lows[-1] - lows[since]
+        if since is None or grown <= self.limit["share"] * whole:
+            state.suspected = 0
+            if state.envelope.slope(4) <= 0.0:
                 return self.clear(record.step, "allocated GPU memory no longer grows", track=track)
             return []
-        if state.suspected_at is None:
-            state.suspected_at = track.count
-        if track.count < self.limit["confirm"] * state.suspected_at - 0.5 * self.limit["from_step"]:
+        state.suspected += 1
+        if state.suspected < self.limit["confirm"]:
             return []
-        per_1000 = 1000.0 * state.envelope.slope()
+        per_1000 = 1000.0 * state.envelope.slope(len(lows) - since)
         finding = Finding(
             severity=Severity.WARNING,
             message=f"allocated GPU memory grows by {per_1000 / GIB:.2f} GiB a 1,000 steps, now {used / GIB:.1f} GiB",
             step=record.step,
-            onset_step=int(state.envelope.places[0]),
+            onset_step=int(state.envelope.places[since]),
             evidence={"bytes_per_1000_steps": per_1000, "allocated_bytes": used, "grown_bytes": grown},
         )
         return self.hold(finding, track)
@@ -187,7 +199,7 @@ class OomAheadRule(Rule[OomState]):
         if used is None or record.step < 200 or not state.envelope.add(record.at, used):
             return []
         slope = state.envelope.slope()
-        if state.total_bytes is None or slope <= 0.0 or not state.envelope.grows_steadily():
+        if state.total_bytes is None or slope <= 0.0 or state.envelope.grown_since() is None:
             return []
         eta_s = (state.total_bytes - used) / slope
         if eta_s > self.limit["eta_s"] or used < 0.5 * state.total_bytes:
@@ -216,7 +228,7 @@ class RamFillingRule(Rule[FillingState]):
     gravest = Severity.CRITICAL
     reads = (SystemRecord,)
     needs = ("system.mem_used_bytes",)
-    limits: ClassVar = {"full": 0.97, "clear": 0.92, "eta_s": 1800.0, "samples": 3.0}
+    limits: ClassVar = {"full": 0.97, "clear": 0.92, "eta_s": 43200.0, "samples": 3.0}
     state_type = FillingState
 
     def judge(self, record: SystemRecord, track: Track) -> list[AlertChange]:
@@ -230,13 +242,13 @@ class RamFillingRule(Rule[FillingState]):
         if state.num_full >= self.limit["samples"]:
             text = f"host memory is {share:.0%} full: the kernel ends a process when nothing is left"
             return self.hold(_finding(Severity.CRITICAL, text, track, evidence), track)
-        if state.firing is not None and share < self.limit["clear"] and state.envelope.slope(0.3) <= 0.0:
+        if state.firing is not None and share < self.limit["clear"] and state.envelope.slope(4) <= 0.0:
             return self.clear(track.step, f"host memory is {share:.0%} full", track=track)
         slope = state.envelope.slope()
-        if not is_part or slope <= 0.0 or share < 0.6 or not state.envelope.grows_steadily():
+        if not is_part or slope <= 0.0 or state.envelope.grown_since() is None:
             return []
         eta_s = (total - used) / slope
-        if eta_s > self.limit["eta_s"]:
+        if eta_s > min(self.limit["eta_s"], track.remaining_s(self.facts)):
             return []
         text = f"host memory will be full in about {_duration(eta_s)} ({share:.0%} now)"
         return self.hold(_finding(Severity.WARNING, text, track, {**evidence, "eta_s": eta_s}), track)
@@ -250,7 +262,7 @@ class DiskFillingRule(Rule[FillingState]):
     gravest = Severity.CRITICAL
     reads = (SystemRecord, CheckpointEvent)
     needs = ("system.disk_free_bytes",)
-    limits: ClassVar = {"free_mib": 256.0, "eta_s": 3600.0}
+    limits: ClassVar = {"free_mib": 256.0, "eta_s": 43200.0}
     state_type = FillingState
 
     def judge(self, record: Record, track: Track) -> list[AlertChange]:
@@ -270,7 +282,7 @@ class DiskFillingRule(Rule[FillingState]):
             return self.hold(_finding(Severity.CRITICAL, text, track, evidence), track)
         slope = state.envelope.slope()
         eta_s = (free - needed) / slope if slope > 0.0 else math.inf
-        is_filling = eta_s < self.limit["eta_s"] and state.envelope.grows_steadily()
+        is_filling = eta_s < self.limit["eta_s"] and state.envelope.grown_since() is not None
         if not is_filling and free > 1.5 * needed:
             return self.clear(track.step, f"{free / GIB:.1f} GiB are free", track=track)
         if not is_part or not is_filling:

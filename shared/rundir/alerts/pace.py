@@ -10,7 +10,7 @@ from msgspec import field
 from rundir.alerts.base import AlertChange, Finding, Rule, RuleState
 from rundir.alerts.noise import median, spread
 from rundir.alerts.track import Track
-from rundir.records import CheckpointEvent, LifecycleEvent, Record, Severity, StepRecord, SystemRecord
+from rundir.records import CheckpointEvent, EvalRecord, LifecycleEvent, Record, Severity, StepRecord, SystemRecord
 
 BLOCK = 20
 """Step times of which one median is taken."""
@@ -22,6 +22,8 @@ MAD_FACTOR = 4.0
 OUTLIER_S = 60.0
 """No single step shorter than that is worth a word."""
 OUTLIER_AFTER = 20
+SEEN_S = 100.0
+"""What goes by between two ticks counts up to this as silence."""
 
 
 class SlowStepState(RuleState, kw_only=True):
@@ -119,6 +121,9 @@ class StallState(RuleState, kw_only=True):
     longest_s: float = 0.0
     """The longest time between two signs of progress of this attempt."""
     num: int = 0
+    looked_at: float | None = None
+    silent_s: float = 0.0
+    """What has gone by since the last sign, as far as ticks saw it go by: a clock that jumps is no silence."""
     is_over: bool = False
     """Training has ended or waits by order: silence is no stall."""
 
@@ -153,7 +158,7 @@ class StallRule(Rule[StallState]):
             return []
         if state.last_at is not None and state.firing is None:  # a stall is no time of the run's own
             state.longest_s = max(state.longest_s, record.at - state.last_at)
-        state.last_at, state.is_over = record.at, False
+        state.last_at, state.is_over, state.silent_s = record.at, False, 0.0
         state.num += isinstance(record, StepRecord)
         return self.clear(track.step, "it makes progress again")
 
@@ -163,7 +168,10 @@ class StallRule(Rule[StallState]):
             return []
         is_early = track.step < 600 and "eval.loss" not in track.seen
         allowed_s = max(self.limit["early_s" if is_early else "floor_s"], self.limit["times"] * state.longest_s)
-        silent_s = now_at - state.last_at
+        looked_at = max(state.looked_at or state.last_at, state.last_at)
+        state.silent_s += min(max(now_at - looked_at, 0.0), SEEN_S)
+        state.looked_at = now_at
+        silent_s = min(state.silent_s, now_at - state.last_at)
         if silent_s <= allowed_s / 2.0:
             return []
         finding = Finding(
@@ -241,34 +249,53 @@ class ClockState(RuleState, kw_only=True):
 
     last_at: dict[str, float] = field(default_factory=dict)
     """By kind of record."""
+    back_s: float = 0.0
+    """How far it went back, seen between two step records: said with the next."""
+    is_plain: bool = False
+    """Nothing but samples of the machine since the last step record: no evaluation, save or event took the time."""
     good: int = 0
 
 
 class ClockJumpRule(Rule[ClockState]):
-    """Info: the wall clock went back. Durations are of another clock and hold; times of records do not."""
+    """Info: the wall clock went back, or forth by far more than a step took. Times of records do not hold then."""
 
     name = "clock-jump"
-    title = "wall clock that went back"
+    title = "wall clock that jumped"
     gravest = Severity.INFO
-    reads = (StepRecord, SystemRecord)
-    limits: ClassVar = {"back_s": 2.0}
+    reads = (StepRecord, SystemRecord, EvalRecord, CheckpointEvent, LifecycleEvent)
+    limits: ClassVar = {"back_s": 2.0, "forth_s": 30.0, "times": 5.0}
     state_type = ClockState
+
+    def forget_beyond(self, step: int) -> None:
+        self.state.is_plain = False
 
     def judge(self, record: Record, track: Track) -> list[AlertChange]:
         state, kind = self.state, type(record).__name__
+        if not isinstance(record, StepRecord | SystemRecord):
+            state.is_plain = False
+            return []
         if record.at <= 0.0:
             return []
-        before = state.last_at.get(kind)
+        gone_s = record.at - state.last_at.get(kind, record.at)
         state.last_at[kind] = record.at
-        if before is not None and record.at < before - self.limit["back_s"]:
-            state.good = 0
-            finding = Finding(
-                severity=Severity.INFO,
-                message=f"the wall clock went back by {before - record.at:.1f} s",
-                step=track.step,
-                onset_step=track.step,
-                evidence={"back_s": before - record.at},
-            )
-            return self.hold(finding, track)
-        state.good += 1
-        return self.clear(track.step, "the clock goes on", track=track) if state.good >= 100 else []
+        state.back_s = max(state.back_s, -gone_s)
+        if not isinstance(record, StepRecord):
+            return []
+        is_plain, state.is_plain = state.is_plain, True
+        jump_s = -state.back_s if state.back_s > self.limit["back_s"] else 0.0
+        state.back_s = 0.0
+        step_s = (record.step_s or 0.0) * track.stride
+        if is_plain and record.step_s and gone_s > self.limit["forth_s"] + self.limit["times"] * step_s:
+            jump_s = gone_s - step_s
+        if not jump_s:
+            state.good += 1
+            return self.clear(track.step, "the clock goes on", track=track) if state.good >= 100 else []
+        state.good = 0
+        finding = Finding(
+            severity=Severity.INFO,
+            message=f"the wall clock went {'back' if jump_s < 0 else 'forth'} by {abs(jump_s):.1f} s",
+            step=track.step,
+            onset_step=track.step,
+            evidence={"jump_s": jump_s, "step_s": record.step_s},
+        )
+        return self.hold(finding, track)

@@ -15,10 +15,12 @@ from rundir.records import Severity, StepRecord
 
 SUSTAINED_OF = 5
 SUSTAINED = 3
+LASTING_PROGRESS = 0.1
 """So many of the last few losses over half the threshold: it does not come back."""
 CLEAR_OF = 15
 CLEAR_NOISE = 3.0
 """Over when the median of so many losses is back within so many deviations."""
+ISOLATED_KEPT = 8
 FORGET_AFTER = 50
 """Losses after which a spike that has not come back is a level: `divergence` judges that."""
 
@@ -34,6 +36,8 @@ class SpikeState(RuleState, kw_only=True):
     threshold: float = 0.0
     onset_step: int = 0
     num_since: int = 0
+    isolated: list[float] = field(default_factory=list)
+    """Heights of the last spikes of a single record: the next of their kind is no news."""
     highest: float = 0.0
 
 
@@ -44,7 +48,7 @@ class SpikeRule(Rule[SpikeState]):
     title = "loss far above those before it"
     gravest = Severity.WARNING
     reads = (StepRecord,)
-    limits: ClassVar = {"noise": 16.0, "tail": 2.0, "progress": 0.1}
+    limits: ClassVar = {"noise": 15.0, "tail": 2.0, "progress": 0.25}
     state_type = SpikeState
 
     def judge(self, record: StepRecord, track: Track) -> list[AlertChange]:
@@ -70,29 +74,32 @@ class SpikeRule(Rule[SpikeState]):
 
     def _raise_if_large(self, record: StepRecord, track: Track) -> list[AlertChange]:
         state, limit = self.state, self.limit
-        major = max(
-            limit["noise"] * state.noise, state.threshold * limit["tail"] / 2.0, limit["progress"] * track.progress
-        )
+        before = limit["tail"] * max(state.isolated, default=0.0)
+        major = max(limit["noise"] * state.noise, state.threshold, before, limit["progress"] * track.progress)
         late = state.recent[-SUSTAINED_OF:]
         is_sustained = sum(each > state.threshold / 2.0 for each in late) >= SUSTAINED
         if state.highest > major:
             return self.hold(self._finding(Severity.WARNING, record, track), track)
-        if is_sustained and state.highest > limit["progress"] * track.progress:
+        if is_sustained and state.highest > LASTING_PROGRESS * track.progress:
             return self.hold(self._finding(Severity.WARNING, record, track), track)
-        return []
+        return self.hold(self._finding(Severity.INFO, record, track), track)
 
     def _end_if_over(self, record: StepRecord, track: Track) -> list[AlertChange]:
         state = self.state
         late = state.recent[-3:]
-        if state.firing is None and state.num_since >= 3 and max(late) <= state.threshold / 2.0:
-            track.note_tail(state.highest)  # an isolated one: the next of its kind is expected
+        is_grave = state.firing is not None and state.firing.severity is not Severity.INFO
+        if state.num_since >= 3 and len(late) == 3 and max(late[-2:]) <= state.threshold / 2.0 and not is_grave:
+            track.note_tail(state.highest)
+            state.isolated = [*state.isolated[-ISOLATED_KEPT + 1 :], state.highest]
             state.reference = None
-            return []
+            return self.clear(record.step, f"the loss is back at step {record.step}")
         is_back = len(state.recent) >= CLEAR_OF and median(state.recent) <= CLEAR_NOISE * state.noise
         if not is_back and state.num_since < FORGET_AFTER:
             return []
         state.reference = None
         track.note_tail(state.highest if is_back else 0.0)
+        if is_back:
+            state.isolated = [*state.isolated[-ISOLATED_KEPT + 1 :], state.highest]
         text = "the loss is back" if is_back else "the loss stays where the spike has led"
         return self.clear(record.step, f"{text} at step {record.step}", track=track)
 

@@ -323,6 +323,13 @@ class Track(msgspec.Struct, kw_only=True):
             low = middle(self.ordered) if len(self.ordered) >= 5 else self.start
         return max(self.start - low, 0.0)
 
+    def remaining_s(self, facts: Facts) -> float:
+        """How long the run will go on at its pace so far; infinite while its plan or pace is unknown."""
+        if facts.planned_steps is None or len(self.times) < 2 or self.times[-1][0] <= self.times[0][0]:
+            return math.inf
+        (first, began_at), (last, ended_at) = self.times[0], self.times[-1]
+        return max(facts.planned_steps - last, 0) * (ended_at - began_at) / (last - first)
+
     def time_of(self, step: int) -> float | None:
         """UTC seconds of the first record kept that is not before a step."""
         at = bisect_left(self.times, (step, -math.inf))
