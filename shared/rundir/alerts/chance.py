@@ -25,6 +25,7 @@ class ChanceState(RuleState, kw_only=True):
     """Step and accuracy of evaluations, and whether it is an epoch's own."""
     first_step: int = 0
     num_classes: int | None = None
+    never_better: bool = True
 
 
 class ChanceLevelRule(Rule[ChanceState]):
@@ -89,8 +90,11 @@ class ChanceLevelRule(Rule[ChanceState]):
         ceiling = chance + self.limit["margin"] * (1.0 - chance) * chance * 2.0 + 2.0 * error
         is_loss_high = track.loss is None or median(track.window or [track.loss]) > self.limit["loss"] * self._entropy()
         if mean > ceiling or not is_loss_high:
+            state.never_better = False
             return self.clear(record.step, f"accuracy {mean:.1%} is over chance", track=track)
-        return self.hold(self._finding(record.step, mean, chance, len(late), "batches"), track)
+        return self.hold(
+            self._finding(record.step, record.step - n // 2 * track.stride, mean, chance, n // 2, "batches"), track
+        )
 
     def _entropy(self) -> float:
         """The loss of always predicting the labels' frequencies, as far as they are known."""
@@ -113,17 +117,18 @@ class ChanceLevelRule(Rule[ChanceState]):
             return []
         best = max(each for _, each, _ in late)
         if best > chance + self.limit["margin"] * (1.0 - chance) * chance:
+            state.never_better = False
             return self.clear(record.step, f"accuracy {best:.1%} is over chance", track=track)
         if track.count and record.step - late[0][0] < 20 and record.step < self.limit["steps"]:
             return []
-        return self.hold(self._finding(record.step, accuracy, chance, len(late), "evaluations"), track)
+        return self.hold(self._finding(record.step, late[0][0], accuracy, chance, len(late), "evaluations"), track)
 
-    def _finding(self, step: int, accuracy: float, chance: float, num: int, of: str) -> Finding:
+    def _finding(self, step: int, since: int, accuracy: float, chance: float, num: int, of: str) -> Finding:
         return Finding(
             severity=Severity.WARNING,
             message=f"accuracy {accuracy:.1%} over {num} {of} is that of chance ({chance:.1%})",
             step=step,
-            onset_step=max(self.state.first_step, 1),
+            onset_step=max(self.state.first_step if self.state.never_better else since, 1),
             evidence={"accuracy": accuracy, "chance": chance, "num_classes": self._num_classes, "window": num},
         )
 
@@ -166,7 +171,7 @@ class StartingLossRule(Rule[StartingLossState]):
         classes = self.facts.num_classes or state.num_classes or 0
         if len(state.losses) < 3 or classes < 2 or record.step > 20 * track.stride:
             return []
-        first, chance = median(state.losses), math.log(classes)
+        first, chance = max(state.losses[0], median(state.losses)), math.log(classes)
         if first <= self.limit["info"] * chance:
             return []
         finding = Finding(

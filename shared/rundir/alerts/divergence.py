@@ -7,18 +7,27 @@ progress, and against the noise of the levels. Objectives that may be negative h
 from typing import Any, ClassVar
 
 from rundir.alerts.base import AlertChange, Finding, Rule, RuleState
-from rundir.alerts.track import Block, Track
+from rundir.alerts.track import BLOCK, Track
 from rundir.records import Severity, StepRecord
 
-EARLY_BLOCKS = 12
+FIRST_STEPS = 120
+"""Before that progress counts as all of the loss at the start."""
+EARLY_STEPS = 180
 EARLY_RISE = 0.5
-"""In the first blocks the loss must also have risen by this part of where it began: little is gained yet."""
+"""In the first steps the loss must also have risen by this part of where it began: little is gained yet."""
 CRITICAL_LEVEL = 0.05
 """What is lost must also be this part of the loss at the start, to be critical."""
 PROGRESS_NOISE = 10.0
 """Progress counts as at least so many deviations of a block."""
 CLEAR_BLOCKS = 4
 SLOW_BLOCKS = 6
+BLOWN_UP_RECORDS = 40
+BLOWN_UP_TIMES = 1.5
+"""So many losses after the first, every one so many times over it, are no noise."""
+FAST_STEPS, FAST_RECORDS = 40, 4
+FAST_NOISE = 8.0
+"""Losses of about so many steps, at least so many of them, three quarters of which stand so many deviations of a single
+loss above the best level, are enough to call what is lost critical."""
 
 
 class DivergenceState(RuleState, kw_only=True):
@@ -35,7 +44,7 @@ class DivergenceRule(Rule[DivergenceState]):
     gravest = Severity.CRITICAL
     reads = (StepRecord,)
     needs = ("level of the loss",)
-    limits: ClassVar = {"lost": 0.25, "lost_critical": 0.6, "noise": 6.0, "clear": 0.15}
+    limits: ClassVar = {"lost": 0.25, "lost_fast": 0.45, "lost_critical": 0.6, "noise": 6.0, "clear": 0.15}
     state_type = DivergenceState
 
     def missing(self, track: Track) -> str | None:
@@ -47,31 +56,33 @@ class DivergenceRule(Rule[DivergenceState]):
         self.state.good_in_a_row = 0
 
     def judge(self, record: StepRecord, track: Track) -> list[AlertChange]:
-        if not track.has_block or self.is_signed(track):
-            return []
         best = track.best_level
-        if best is None or track.start is None or len(track.blocks) < 4:
+        if track.loss is None or best is None or track.num_blocks < 4 or self.is_signed(track):
             return []
-        lost = self._lost(track, best)
-        if lost is None:
-            return self._well(record, track, best)
+        if not track.has_block and track.loss - best <= self.limit["lost_fast"] * self._scale(track):
+            return []
+        lost = (
+            (track.has_block and self._lost(track, best)) or self._lost_at_once(track, best) or _blown_up(track, best)
+        )
+        if not lost:
+            return self._well(record, track, best) if track.has_block else []
         share, rise, severity = lost
         self.state.good_in_a_row = 0
         return self.hold(self._finding(record, track, best, share, rise, severity), track)
 
-    def _scale(self, track: Track, best: float) -> float:
+    def _scale(self, track: Track) -> float:
         scale = max(track.progress, PROGRESS_NOISE * track.block_noise)
-        return max(scale, abs(track.start or 0.0)) if track.num_blocks < 8 else scale
+        return max(scale, abs(track.start or 0.0)) if track.step - track.first_step < FIRST_STEPS else scale
 
     def _lost(self, track: Track, best: float) -> tuple[float, float, Severity] | None:
         """Share of the progress that is lost, the rise, and how grave that is; None when it is not."""
         blocks, limit, start = track.blocks, self.limit, abs(track.start or 0.0)
         levels = [b.level for b in blocks]
-        scale = self._scale(track, best)
+        scale = self._scale(track)
         rise = min(levels[-2:]) - best
         if scale <= 0.0 or rise <= limit["noise"] * track.block_noise or rise <= limit["lost"] * scale:
             return None
-        if track.num_blocks < EARLY_BLOCKS and rise < EARLY_RISE * start:
+        if track.step - track.first_step < EARLY_STEPS and rise < EARLY_RISE * start:
             return None
         share = rise / scale
         if share > limit["lost_critical"] and rise > CRITICAL_LEVEL * start:
@@ -83,11 +94,27 @@ class DivergenceRule(Rule[DivergenceState]):
             return share, rise, Severity.WARNING
         return None
 
+    def _lost_at_once(self, track: Track, best: float) -> tuple[float, float, Severity] | None:
+        """The same from the last records alone, where they leave no doubt: sparse records make long blocks."""
+        num = min(max(-(-FAST_STEPS // track.stride), FAST_RECORDS), BLOCK)
+        if len(track.latest) < num:
+            return None
+        late = sorted(track.latest[-num:])
+        rise, scale = late[num // 4] - best, self._scale(track)
+        start, limit = abs(track.start or 0.0), self.limit
+        is_early = track.step - track.first_step < EARLY_STEPS and rise < EARLY_RISE * start
+        if is_early or rise <= limit["lost_fast"] * scale or rise <= FAST_NOISE * track.quick_noise:
+            return None
+        if rise <= CRITICAL_LEVEL * start or late[0] - best <= 0.5 * rise:
+            return None
+        severity = Severity.CRITICAL if rise > limit["lost_critical"] * scale else Severity.WARNING
+        return rise / scale, rise, severity
+
     def _well(self, record: StepRecord, track: Track, best: float) -> list[AlertChange]:
         state = self.state
         if state.firing is None:
             return []
-        scale = self._scale(track, best)
+        scale = self._scale(track)
         is_well = scale > 0.0 and track.blocks[-1].level - best < self.limit["clear"] * scale
         state.good_in_a_row = state.good_in_a_row + 1 if is_well else 0
         if state.good_in_a_row < CLEAR_BLOCKS:
@@ -98,7 +125,7 @@ class DivergenceRule(Rule[DivergenceState]):
         self, record: StepRecord, track: Track, best: float, share: float, rise: float, severity: Severity
     ) -> Finding:
         level = best + rise
-        onset = _onset(track.blocks, best + 0.2 * rise)
+        onset = _onset(track, best + 0.2 * rise)
         evidence: dict[str, Any] = {
             "level": level,
             "best_level": best,
@@ -122,10 +149,21 @@ class DivergenceRule(Rule[DivergenceState]):
         )
 
 
-def _onset(blocks: list[Block], above: float) -> int:
+def _blown_up(track: Track, best: float) -> tuple[float, float, Severity] | None:
+    """Where the first updates have ruined the run: not one loss since then was near the first."""
+    first, lowest = track.first[0], track.lowest
+    if lowest is None or first <= 0.0 or track.num_losses < BLOWN_UP_RECORDS or track.stride > 1:
+        return None
+    if lowest <= BLOWN_UP_TIMES * first:
+        return None
+    grave = lowest > BLOWN_UP_TIMES**2 * first
+    return (best - first) / first, 0.0, Severity.CRITICAL if grave else Severity.WARNING
+
+
+def _onset(track: Track, above: float) -> int:
     """The first step of the unbroken stretch of blocks, up to now, that stand above a level."""
-    onset = blocks[-1].first_step
-    for block in reversed(blocks):
+    onset = track.block_start if track.block else track.step
+    for block in reversed(track.blocks):
         if block.level <= above:
             break
         onset = block.first_step

@@ -19,6 +19,8 @@ class CollapseState(RuleState, kw_only=True):
 
     num: int = 0
     since_step: int = 0
+    well_step: int = 0
+    """Of the last evaluation that was well: it began after that."""
 
 
 class ClassCollapseRule(Rule[CollapseState]):
@@ -33,7 +35,7 @@ class ClassCollapseRule(Rule[CollapseState]):
     state_type = CollapseState
 
     def forget_beyond(self, step: int) -> None:
-        self.state.num = 0
+        self.state.num, self.state.well_step = 0, min(self.state.well_step, step)
 
     def judge(self, record: EvalRecord, track: Track) -> list[AlertChange]:
         state, shares = self.state, self._shares(record)
@@ -44,10 +46,10 @@ class ClassCollapseRule(Rule[CollapseState]):
             label < self.limit["label_share"] and top > label + 0.2
         )
         if not is_collapsed:
-            state.num = 0
+            state.num, state.well_step = 0, record.step
             return self.clear(record.step, f"the most predicted class has {top:.0%} of the predictions", track=track)
         state.num += 1
-        state.since_step = record.step if state.num == 1 else state.since_step
+        state.since_step = (state.well_step + record.step + 1) // 2 if state.num == 1 else state.since_step
         if state.num < self.limit["evals"] or record.step < self.limit["step"]:
             return []
         finding = Finding(

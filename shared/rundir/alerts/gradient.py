@@ -23,9 +23,11 @@ OVER_FIRST = 0.3
 """Decades over the median of the first norms that an exploding one also stands: the first steps have large ones."""
 FIRST = 50
 HITS, OF = 3, 5
+LATE = 12
 GRAVE_DECADES = 2.0
 CLEAR_AFTER = 20
 MAX_REJECTED = 40
+FEWEST_CLIPPED = 20
 ZERO_RECORDS, ZERO_STEPS = 3, 10
 """So many records that span so many steps: every tenth step is logged, or every one."""
 
@@ -46,6 +48,8 @@ class ExplodeState(RuleState, kw_only=True):
     to_estimate: int = 0
     rejected: int = 0
     tail: float = 0.0
+    late: list[float] = field(default_factory=list)
+    """Decades over the median of the last accepted ones."""
     hits: list[tuple[int, float]] = field(default_factory=list)
     """Step and decades over the median of the last records, 0 for none."""
     good_in_a_row: int = 0
@@ -91,11 +95,14 @@ class GradExplodeRule(Rule[ExplodeState]):
             state.rejected += 1
             return
         if is_hit:  # it stays there: that is what is usual from here on
-            state.window, state.tail = [], 0.0
+            state.window, state.late, state.tail = [], [], 0.0
         state.rejected = 0
         state.window.append(value)
         del state.window[:-WINDOW]
-        state.tail = max(over, 0.995 * state.tail)  # half of it is forgotten in 140 records
+        # What rises now is judged before it counts as usual; half of what was is forgotten in 140 records.
+        state.late.append(over)
+        if len(state.late) > LATE:
+            state.tail = max(state.late.pop(0), 0.995 * state.tail)
         state.to_estimate -= 1
         if state.to_estimate <= 0:
             state.to_estimate = NOISE_EVERY if len(state.window) >= READY else 1
@@ -149,7 +156,7 @@ class GradZeroRule(Rule[ZeroState]):
         state, norm = self.state, norm_of(record)
         if norm is None:
             return []
-        if norm != 0.0 or _is_perfect(track):
+        if norm != 0.0 or track.is_perfect:
             state.num = 0
             return self.clear(record.step, f"gradient norm {norm:.4g} at step {record.step}")
         state.num += 1
@@ -165,11 +172,6 @@ class GradZeroRule(Rule[ZeroState]):
             evidence={"grad_norm": 0.0, "records": state.num, "steps": span},
         )
         return self.hold(finding, track)
-
-
-def _is_perfect(track: Track) -> bool:
-    """Whether there is nothing left to learn: a loss of zero has a gradient of zero."""
-    return track.loss is not None and abs(track.loss) <= 1e-7 * abs(track.start or 0.0)
 
 
 class VanishState(RuleState, kw_only=True):
@@ -277,9 +279,10 @@ class AlwaysClippingRule(Rule[ClippingState]):
             return []
         state.clipped.append(norm > clip_norm)
         state.num += norm > clip_norm
-        if len(state.clipped) <= self.limit["records"]:
+        if len(state.clipped) > self.limit["records"]:
+            state.num -= state.clipped.pop(0)
+        if len(state.clipped) < FEWEST_CLIPPED or record.step < self.limit["records"]:
             return []
-        state.num -= state.clipped.pop(0)
         share = state.num / len(state.clipped)
         if state.firing is not None and share < 0.7 * self.limit["share"]:
             return self.clear(record.step, f"clipped on {share:.0%} of the last steps", track=track)

@@ -4,6 +4,7 @@ What begins or is found close together belongs together, and so does what follow
 loss has exploded shows it in every rule. The primary kind is the one from which the others follow.
 """
 
+import math
 from collections.abc import Iterable
 
 import msgspec
@@ -21,12 +22,17 @@ KEPT = 6
 EXPLOSIVE = ("non-finite", "loss-scale-collapse", "grad-explode", "divergence", "loss-spike")
 """A blow-up, the cause before its effects; but see `_primary`."""
 STANDSTILL = (
-    *("lr-zero", "grad-zero", "frozen", "tiny-updates", "grad-vanish", "dead-relu", "lr-off-schedule"),
+    *("lr-zero", "grad-zero", "starting-loss", "dead-relu", "tiny-updates", "frozen", "grad-vanish", "lr-off-schedule"),
     *("class-collapse", "chance-level", "not-learning"),
 )
 """Nothing is learnt, the cause before its effects."""
-EVALUATED = ("overfitting", "eval-better-than-train", "worse-than-sibling", "starting-loss")
-CURVE = (*EXPLOSIVE, *STANDSTILL, *EVALUATED, "plateau", "oscillation", "always-clipping")
+BLOW_UP = (
+    *("non-finite", "loss-scale-collapse", "divergence", "grad-zero", "frozen", "class-collapse", "loss-spike"),
+    *("grad-explode", "dead-relu"),
+)
+"""Which of a blow-up's alerts the others follow from: a loss that rises raises its gradient."""
+EVALUATED = ("overfitting", "worse-than-sibling")
+CURVE = (*EXPLOSIVE, *STANDSTILL, *EVALUATED, "always-clipping", "oscillation", "eval-better-than-train", "plateau")
 MEMORY = ("gpu-mem-leak", "oom-ahead", "ram-filling")
 PACE = ("cpu-fallback", "throttling", "data-bound", "stall", "slow-step", "low-utilisation", "stale-gpu-process")
 STORAGE = ("disk-filling", "checkpoint-overdue")
@@ -39,6 +45,7 @@ class Member(msgspec.Struct, kw_only=True):
 
     severity: Severity
     step: int
+    onset_step: int
     is_open: bool = True
 
 
@@ -92,10 +99,12 @@ class Incidents(msgspec.Struct, kw_only=True):
             self.kept.append(incident)
             del self.kept[:-KEPT]
         was = incident.members[incident.primary].severity if incident.primary in incident.members else severity
-        incident.members[rule] = Member(severity=severity, step=step)
+        incident.members[rule] = Member(severity=severity, step=step, onset_step=onset_step)
         incident.onset_step = min(incident.onset_step, onset_step)
         incident.last_step = max(incident.last_step, step)
-        if step - incident.first_step <= max(SETTLE_STEPS, near) or _GRAVE[severity] < _GRAVE[was]:
+        # Some rules need long to find what has begun with the first alert: then their onset says so.
+        is_early = min(step - SETTLE_STEPS, onset_step) <= incident.first_step + near
+        if is_early or _GRAVE[severity] < _GRAVE[was]:
             incident.primary = _primary(incident)
         return incident, _is_news(incident, severity, step, near)
 
@@ -142,12 +151,21 @@ def _primary(incident: Incident) -> str:
     worth = {name for name, m in incident.members.items() if m.severity is not Severity.INFO}
     names = worth or set(incident.members)
     is_blow_up = incident.first_rule in EXPLOSIVE or not names & {*STANDSTILL}
-    if "grad-explode" in names and not names & {"divergence", "loss-spike", "non-finite"}:
-        return "grad-explode"
-    explosive = ("non-finite", "loss-scale-collapse", "grad-zero", "class-collapse", "frozen", "divergence")
-    order = (*explosive, "grad-explode", "loss-spike") if is_blow_up else (*STANDSTILL[:7], *EXPLOSIVE, *STANDSTILL[7:])
+    if "grad-explode" in names and "non-finite" not in names:
+        rises = [_onset(incident, name) for name in ("divergence", "loss-spike") if name in names]
+        if _onset(incident, "grad-explode") < min(rises, default=math.inf):
+            return "grad-explode"  # the loss has followed
+    if is_blow_up and "dead-relu" in names and not names & {"grad-explode", "non-finite"}:
+        return "dead-relu"  # the loss has jumped, the gradient has not
+    order = BLOW_UP if is_blow_up else (*STANDSTILL[:8], *EXPLOSIVE, *STANDSTILL[8:])
+    if {"lr-zero", "lr-off-schedule"} <= names and _onset(incident, "lr-off-schedule") < _onset(incident, "lr-zero"):
+        return "lr-off-schedule"  # it led to zero
     everything = (*order, *CURVE, *MEMORY, *PACE, *STORAGE)
     return min(names, key=lambda name: everything.index(name) if name in everything else len(everything))
+
+
+def _onset(incident: Incident, rule: str) -> int:
+    return incident.members[rule].onset_step
 
 
 def _is_news(incident: Incident, severity: Severity, step: int, near: int) -> bool:

@@ -43,7 +43,15 @@ class NotLearningRule(Rule[NotLearningState]):
     gravest = Severity.WARNING
     reads = (StepRecord, EpochRecord, EvalRecord)
     needs = ("level of the loss",)
-    limits: ClassVar = {"steps": 250.0, "records": 24.0, "gain": 0.02, "errors": 3.0, "sees": 0.05, "of_plan": 0.025, "epochs": 3.0}
+    limits: ClassVar = {
+        "steps": 250.0,
+        "records": 24.0,
+        "gain": 0.02,
+        "errors": 3.0,
+        "sees": 0.05,
+        "of_plan": 0.025,
+        "epochs": 3.0,
+    }
     state_type = NotLearningState
 
     def missing(self, track: Track) -> str | None:
@@ -125,7 +133,7 @@ class NotLearningRule(Rule[NotLearningState]):
         if by_epoch and not state.is_by_epoch:
             state.is_by_epoch, state.coarse = True, []
         state.coarse.append(loss)
-        del state.coarse[:-4]
+        del state.coarse[1:-3]  # the first one says where it began
         if len(state.coarse) < self.limit["epochs"] or (track.count > 0 and not self._is_coarsely_flat(track)):
             return []
         if max(state.coarse) - min(state.coarse) > self.limit["gain"] / 2 * abs(state.coarse[0]):

@@ -33,6 +33,8 @@ GREW_BY = 2.0
 EVALS_KEPT = 64
 TRAIN_KEPT = 256
 
+QUALITY_GAIN = 0.02
+"""What a metric must have gained since the best eval loss for the model to be over-confident rather than worse."""
 _QUALITIES = ("f1", "accuracy", "token_accuracy")
 """Eval metrics, first found first: while one still sets records the model is over-confident rather than worse."""
 
@@ -187,14 +189,14 @@ class OverfittingRule(Rule[OverfittingState]):
         return min([*older, *self.state.evals], key=lambda e: e.loss)
 
     def _note_quality(self, now: Eval, best: Eval) -> bool:
-        """Whether the eval's quality metric is better than ever just now."""
+        """Whether the eval's quality metric is better than ever just now, and clearly better than at the best loss."""
         state = self.state
         if now.quality is None:
             return False
         is_record = state.quality_best is None or now.quality > state.quality_best
         if is_record:
             state.quality_best = now.quality
-        return is_record and best.quality is not None
+        return is_record and best.quality is not None and now.quality - best.quality >= QUALITY_GAIN
 
     def _is_overfitting(self, best: Eval, now: Eval) -> bool:
         if now.train is None or best.train is None:
@@ -232,7 +234,7 @@ class OverfittingRule(Rule[OverfittingState]):
         if now.index - start < MIN_SINCE_BEST:
             return False
         rise = median(losses[-3:]) - best_smooth
-        if rise <= max(self.limit["rise"] * best_smooth, self.limit["noise"] * jitter(losses)):
+        if rise <= max(self.limit["rise"] * best_smooth, self.limit["noise"] * jitter(losses[max(at - 2, 0) :])):
             return False
         return mann_kendall_z(since) > self.limit["z"] and _fell(anchor, state.evals[-3:])
 

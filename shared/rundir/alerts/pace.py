@@ -129,7 +129,7 @@ class StallState(RuleState, kw_only=True):
 
 
 class StallRule(Rule[StallState]):
-    """Critical: no sign of progress for far longer than ever before; a warning at half of that."""
+    """Critical: no sign of progress for far longer than ever before."""
 
     name = "stall"
     title = "no progress for far longer than ever before"
@@ -172,10 +172,10 @@ class StallRule(Rule[StallState]):
         state.silent_s += min(max(now_at - looked_at, 0.0), SEEN_S)
         state.looked_at = now_at
         silent_s = min(state.silent_s, now_at - state.last_at)
-        if silent_s <= allowed_s / 2.0:
+        if silent_s <= allowed_s:
             return []
         finding = Finding(
-            severity=Severity.CRITICAL if silent_s > allowed_s else Severity.WARNING,
+            severity=Severity.CRITICAL,
             message=f"no progress for {silent_s:.0f} s since step {track.step}; {allowed_s:.0f} s are allowed",
             step=track.step,
             onset_step=track.step,

@@ -33,7 +33,6 @@ class FrozenRule(Rule[FrozenState]):
     reads = (StepRecord,)
     needs = ("unchanged_count",)
     limits: ClassVar = {"samples": 5.0}
-    cooldown = 0
     state_type = FrozenState
 
     def forget_beyond(self, step: int) -> None:
@@ -44,9 +43,9 @@ class FrozenRule(Rule[FrozenState]):
         count = number((record.metrics or {}).get("unchanged_count")) if record.metrics else math.nan
         if math.isnan(count) or record.lr == 0.0 or (record.metrics or {}).get("skipped_updates"):
             return []  # not sampled; or nothing could have changed
-        if count <= 0.0 or record.grad_norm == 0.0:
+        if count <= 0.0 or (track.is_perfect and record.grad_norm == 0.0):
             state.num = 0
-            return self.clear(record.step, f"every trainable tensor changes again at step {record.step}")
+            return self.clear(record.step, f"every trainable tensor changes at step {record.step}", track=track)
         state.num += 1
         if state.num == 1:
             state.since_step, state.names = record.step, list(record.unchanged)
@@ -72,6 +71,8 @@ class DeadReluState(RuleState, kw_only=True):
 
     num: int = 0
     since_step: int = 0
+    well_step: int = 0
+    """Of the last look at which all was well: it began between that and the next."""
 
 
 class DeadReluRule(Rule[DeadReluState]):
@@ -94,12 +95,12 @@ class DeadReluRule(Rule[DeadReluState]):
         if math.isnan(share):
             return []
         if share <= self.limit["share"]:
-            state.num = 0
+            state.num, state.well_step = 0, record.step
             if share > 0.8 * self.limit["share"]:
                 return []
             return self.clear(record.step, f"at most {share:.0%} of a layer's units are dead", track=track)
         state.num += 1
-        state.since_step = record.step if state.num == 1 else state.since_step
+        state.since_step = (state.well_step + record.step + 1) // 2 if state.num == 1 else state.since_step
         if state.num < self.limit["samples"]:
             return []
         finding = Finding(

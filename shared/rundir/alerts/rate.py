@@ -181,7 +181,7 @@ class TinyUpdatesRule(Rule[TinyUpdatesState]):
             return self.clear(record.step, f"updates are {usual:.1e} of the weights", track=track)
         is_learnt = not self.is_signed(track) and track.progress > self.limit["progress"] * abs(track.start or 0.0)
         is_short = len(state.ratios) < self.limit["samples"] or record.step - state.first_step < self.limit["steps"]
-        if usual >= self.limit["ratio"] or is_learnt or is_short:
+        if not 0.0 < usual < self.limit["ratio"] or is_learnt or is_short:  # exactly zero is a frozen tensor
             return []
         finding = Finding(
             severity=Severity.WARNING,

@@ -15,7 +15,6 @@ from rundir.records import Severity, StepRecord
 
 SUSTAINED_OF = 5
 SUSTAINED = 3
-LASTING_PROGRESS = 0.1
 """So many of the last few losses over half the threshold: it does not come back."""
 CLEAR_OF = 15
 CLEAR_NOISE = 3.0
@@ -78,9 +77,10 @@ class SpikeRule(Rule[SpikeState]):
         major = max(limit["noise"] * state.noise, state.threshold, before, limit["progress"] * track.progress)
         late = state.recent[-SUSTAINED_OF:]
         is_sustained = sum(each > state.threshold / 2.0 for each in late) >= SUSTAINED
-        if state.highest > major:
+        # Of sparse records a single one says little: what it stands for is over, or will show in the next ones.
+        if state.highest > major and (track.stride == 1 or sum(each > major / 2.0 for each in late) >= SUSTAINED):
             return self.hold(self._finding(Severity.WARNING, record, track), track)
-        if is_sustained and state.highest > LASTING_PROGRESS * track.progress:
+        if is_sustained and state.highest > limit["progress"] * track.progress:
             return self.hold(self._finding(Severity.WARNING, record, track), track)
         return self.hold(self._finding(Severity.INFO, record, track), track)
 

@@ -71,16 +71,21 @@ class Track(msgspec.Struct, kw_only=True):
     """Step and time of step records, thinned out."""
     times_every: int = 1
 
+    first_step: int = 0
     num_losses: int = 0
     """Finite ones."""
     first: list[float] = field(default_factory=list)
     start: float | None = None
     """The level the run began with: the median of its first five losses, or the first one if they blew up."""
+    lowest: float | None = None
+    """Of all losses after the first."""
     window: list[float] = field(default_factory=list)
     ordered: list[float] = field(default_factory=list)
     """The window, sorted."""
     noise: float = 0.0
     """Standard deviation of a single loss about the window's median."""
+    quick_noise: float = 0.0
+    """The same from one loss to the next: less where the loss wanders slowly."""
     to_estimate: int = 0
     rejected: int = 0
     tails: list[float] = field(default_factory=list)
@@ -90,6 +95,8 @@ class Track(msgspec.Struct, kw_only=True):
     signs: list[bool] = field(default_factory=list)
     is_signed: bool = False
 
+    latest: list[float] = field(default_factory=list)
+    """The last losses, at most a block of them."""
     loss: float | None = None
     """The newest one; None when it is not finite."""
     excess: float | None = None
@@ -163,7 +170,7 @@ class Track(msgspec.Struct, kw_only=True):
     def _take_step(self, record: StepRecord) -> None:
         self.count += 1
         if self.count == 1:
-            self.block_start = record.step
+            self.first_step = self.block_start = record.step
         elif record.step > self.step:
             self.stride = record.step - self.step
         self.step = record.step
@@ -222,8 +229,12 @@ class Track(msgspec.Struct, kw_only=True):
             self.first.append(loss)
             level = median(self.first)
             self.start = min(level, self.first[0]) if level > 1.5 * abs(self.first[0]) else level
+        if self.num_losses > 1:
+            self.lowest = loss if self.lowest is None else min(self.lowest, loss)
+        self.latest.append(loss)
+        del self.latest[:-BLOCK]
         self._take_sign(loss)
-        if len(self.window) >= READY:
+        if len(self.window) >= self.ready:
             self.excess = loss - middle(self.ordered)
             self.is_spiky = self.excess > self.spiky_above
         if not self.is_spiky:
@@ -244,6 +255,11 @@ class Track(msgspec.Struct, kw_only=True):
         """How far over the window's median a loss is a spike."""
         tail = max(self.tail, max(self.tails, default=0.0))
         return max(SPIKY_NOISE * self.noise, SPIKY_TAIL * tail, SPIKY_PROGRESS * self.progress)
+
+    @property
+    def ready(self) -> int:
+        """Losses that make a window: half as many where records are sparse."""
+        return READY if self.stride < 5 else READY // 2
 
     @property
     def block_size(self) -> int:
@@ -268,9 +284,10 @@ class Track(msgspec.Struct, kw_only=True):
             del ordered[bisect_left(ordered, window.pop(0))]
         self.note_tail(self.excess or 0.0)
         self.to_estimate -= 1
-        if self.to_estimate <= 0 and len(window) >= READY:
+        if self.to_estimate <= 0 and len(window) >= self.ready:
             self.to_estimate = NOISE_EVERY
-            self.noise = max(spread(window), step_noise(window))
+            self.quick_noise = step_noise(window)
+            self.noise = max(spread(window), self.quick_noise)
 
     def note_tail(self, excess: float) -> None:
         """Remember a rise over the window that is no spike, or was one of a single record."""
@@ -323,6 +340,11 @@ class Track(msgspec.Struct, kw_only=True):
             low = middle(self.ordered) if len(self.ordered) >= 5 else self.start
         return max(self.start - low, 0.0)
 
+    @property
+    def is_perfect(self) -> bool:
+        """Whether there is nothing left to learn: a loss of zero has a gradient of zero."""
+        return self.loss is not None and abs(self.loss) <= 1e-7 * abs(self.start or 0.0)
+
     def remaining_s(self, facts: Facts) -> float:
         """How long the run will go on at its pace so far; infinite while its plan or pace is unknown."""
         if facts.planned_steps is None or len(self.times) < 2 or self.times[-1][0] <= self.times[0][0]:
@@ -340,7 +362,7 @@ class Track(msgspec.Struct, kw_only=True):
 
     def _begin_anew(self) -> None:
         """Forget what a loss is compared with, not where the run started nor what it has reached."""
-        self.window, self.ordered, self.block = [], [], []
+        self.window, self.ordered, self.block, self.latest = [], [], [], []
         self.rejected, self.to_estimate = 0, 0
 
     def rewind(self, step: int, attempt: int) -> None:
