@@ -119,7 +119,8 @@ class ChanceLevelRule(Rule[ChanceState]):
         if best > chance + self.limit["margin"] * (1.0 - chance) * chance:
             state.never_better = False
             return self.clear(record.step, f"accuracy {best:.1%} is over chance", track=track)
-        if track.count and record.step - late[0][0] < 20 and record.step < self.limit["steps"]:
+        rounds = record.epoch or 0.0
+        if track.count and rounds < self.limit["evals"] - 0.5 and record.step < self.limit["steps"]:
             return []
         return self.hold(self._finding(record.step, late[0][0], accuracy, chance, len(late), "evaluations"), track)
 

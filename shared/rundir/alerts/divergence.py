@@ -25,7 +25,7 @@ BLOWN_UP_RECORDS = 40
 BLOWN_UP_TIMES = 1.5
 """So many losses after the first, every one so many times over it, are no noise."""
 FAST_STEPS, FAST_RECORDS = 40, 4
-FAST_NOISE = 8.0
+FAST_NOISE = 6.0
 """Losses of about so many steps, at least so many of them, three quarters of which stand so many deviations of a single
 loss above the best level, are enough to call what is lost critical."""
 

@@ -217,7 +217,7 @@ class GradVanishRule(Rule[VanishState]):
             del state.last[:-FIRST]
         metrics = record.metrics or {}
         head, tail = number(metrics.get("grad_norm_first")), number(metrics.get("grad_norm_last"))
-        if math.isfinite(head) and tail > 0.0 and math.isfinite(tail):
+        if head > 0.0 and tail > 0.0 and math.isfinite(head) and math.isfinite(tail):
             state.ratios.append(head / tail)
             del state.ratios[: -int(self.limit["ratio_records"])]
 

@@ -22,7 +22,7 @@ KEPT = 6
 EXPLOSIVE = ("non-finite", "loss-scale-collapse", "grad-explode", "divergence", "loss-spike")
 """A blow-up, the cause before its effects; but see `_primary`."""
 STANDSTILL = (
-    *("lr-zero", "grad-zero", "starting-loss", "dead-relu", "tiny-updates", "frozen", "grad-vanish", "lr-off-schedule"),
+    *("lr-zero", "grad-zero", "starting-loss", "dead-relu", "tiny-updates", "grad-vanish", "frozen", "lr-off-schedule"),
     *("class-collapse", "chance-level", "not-learning"),
 )
 """Nothing is learnt, the cause before its effects."""
@@ -44,7 +44,7 @@ class Member(msgspec.Struct, kw_only=True):
     """A rule's alert in an incident."""
 
     severity: Severity
-    step: int
+    first_step: int
     onset_step: int
     is_open: bool = True
 
@@ -60,7 +60,6 @@ class Incident(msgspec.Struct, kw_only=True):
     last_step: int
     """Where its newest was."""
     primary: str
-    first_rule: str
     members: dict[str, Member] = field(default_factory=dict)
     told: Severity | None = None
     """The severity it was last worth a message for."""
@@ -94,12 +93,13 @@ class Incidents(msgspec.Struct, kw_only=True):
                 first_step=step,
                 last_step=step,
                 primary=rule,
-                first_rule=rule,
             )
             self.kept.append(incident)
             del self.kept[:-KEPT]
         was = incident.members[incident.primary].severity if incident.primary in incident.members else severity
-        incident.members[rule] = Member(severity=severity, step=step, onset_step=onset_step)
+        before = incident.members.get(rule)
+        first_step = step if before is None else before.first_step
+        incident.members[rule] = Member(severity=severity, first_step=first_step, onset_step=onset_step)
         incident.onset_step = min(incident.onset_step, onset_step)
         incident.last_step = max(incident.last_step, step)
         # Some rules need long to find what has begun with the first alert: then their onset says so.
@@ -150,13 +150,16 @@ def _primary(incident: Incident) -> str:
     """The kind from which the others follow, among the gravest that are more than marks."""
     worth = {name for name, m in incident.members.items() if m.severity is not Severity.INFO}
     names = worth or set(incident.members)
-    is_blow_up = incident.first_rule in EXPLOSIVE or not names & {*STANDSTILL}
+    first = min(names, key=lambda name: incident.members[name].first_step)
+    is_blow_up = first in EXPLOSIVE or not names & {*STANDSTILL}
     if "grad-explode" in names and "non-finite" not in names:
         rises = [_onset(incident, name) for name in ("divergence", "loss-spike") if name in names]
         if _onset(incident, "grad-explode") < min(rises, default=math.inf):
             return "grad-explode"  # the loss has followed
     if is_blow_up and "dead-relu" in names and not names & {"grad-explode", "non-finite"}:
         return "dead-relu"  # the loss has jumped, the gradient has not
+    if {"chance-level", "class-collapse"} <= names and not is_blow_up:
+        names -= {"class-collapse"} if _onset(incident, "chance-level") <= _onset(incident, "class-collapse") else set()
     order = BLOW_UP if is_blow_up else (*STANDSTILL[:8], *EXPLOSIVE, *STANDSTILL[8:])
     if {"lr-zero", "lr-off-schedule"} <= names and _onset(incident, "lr-off-schedule") < _onset(incident, "lr-zero"):
         return "lr-off-schedule"  # it led to zero

@@ -15,6 +15,8 @@ from rundir.records import EpochRecord, EvalRecord, Record, Severity, StepRecord
 
 BELOW_CHANCE = 0.7
 """A loss that begins below this part of ln(classes) is of a model that knows something: fine-tuning may be flat."""
+FAIR_UPDATES = (3e-6, 3e-2)
+"""Sizes of an update against the weights at which a flat loss may be that of a model which has learnt elsewhere."""
 MOST_MEANS = 64
 TREND_Z = 1.0
 """A falling trend of the means that chance brings in one of six flat runs: then it is looked at again."""
@@ -33,6 +35,8 @@ class NotLearningState(RuleState, kw_only=True):
     coarse: list[float] = field(default_factory=list)
     """Losses of epochs, or of evaluations where there are no epochs."""
     is_by_epoch: bool = False
+    update_ratio: float | None = None
+    """The newest that was sampled."""
 
 
 class NotLearningRule(Rule[NotLearningState]):
@@ -71,6 +75,9 @@ class NotLearningRule(Rule[NotLearningState]):
         if not isinstance(record, StepRecord):
             assert isinstance(record, EpochRecord | EvalRecord)  # noqa: S101
             return self._judge_coarse(record, track)
+        ratio = number(record.metrics.get("update_ratio")) if record.metrics else math.nan
+        if not math.isnan(ratio):
+            self.state.update_ratio = ratio
         if track.loss is None:
             return []
         if not self._take(record, track):
@@ -105,7 +112,7 @@ class NotLearningRule(Rule[NotLearningState]):
         state, limit, start = self.state, self.limit, abs(track.start or 0.0)
         # A warm-up that is known is waited for; one that is seen is, as far as half of its peak.
         warm = state.warm_step if self.facts.warmup_steps is None else min(self.facts.warmup_steps, step)
-        warm = max(warm or step, state.first_step)
+        warm = max(step if warm is None else warm, state.first_step)
         patience = max(limit["steps"], limit["of_plan"] * (self.facts.planned_steps or 0))
         if step - warm < patience or len(state.means) * state.size < limit["records"]:
             return False
@@ -138,7 +145,8 @@ class NotLearningRule(Rule[NotLearningState]):
             return []
         if max(state.coarse) - min(state.coarse) > self.limit["gain"] / 2 * abs(state.coarse[0]):
             return []
-        if not by_epoch and "epoch.loss" not in track.seen and record.step < self.limit["steps"]:
+        rounds = record.epoch or 0.0
+        if not by_epoch and rounds < self.limit["epochs"] - 0.5 and record.step < self.limit["steps"]:
             return []
         return self.hold(self._finding(record, track), track)
 
@@ -152,6 +160,8 @@ class NotLearningRule(Rule[NotLearningState]):
         begun, now = values[0], values[-1]
         classes = self.facts.num_classes
         knows = classes is not None and classes > 1 and begun < BELOW_CHANCE * math.log(classes)
+        low, high = FAIR_UPDATES
+        is_fair = classes is None and state.update_ratio is not None and low < state.update_ratio < high
         what = f"after {record.step - state.first_step + 1} steps" if is_step else f"over {len(values)} rounds"
         evidence = {
             "loss_at_start": begun,
@@ -160,9 +170,10 @@ class NotLearningRule(Rule[NotLearningState]):
             "window_records": len(values) * (state.size if is_step else 1),
         }
         return Finding(
-            severity=Severity.INFO if knows else Severity.WARNING,
+            severity=Severity.INFO if knows or is_fair else Severity.WARNING,
             message=f"loss {now:.4g} {what} is where it began ({begun:.4g})"
-            + ("; it began better than chance" if knows else ""),
+            + ("; it began better than chance" if knows else "")
+            + ("; the updates are of a fair size: there may be nothing to learn" if is_fair else ""),
             step=record.step,
             onset_step=max(state.first_step, 1),
             evidence=evidence,

@@ -4,12 +4,13 @@ One record is enough for a large one. A smaller one counts once the loss does no
 that is harder than others is how training looks.
 """
 
+import math
 from typing import Any, ClassVar
 
 from msgspec import field
 
 from rundir.alerts.base import AlertChange, Finding, Rule, RuleState
-from rundir.alerts.noise import median
+from rundir.alerts.noise import median, spread
 from rundir.alerts.track import Track
 from rundir.records import Severity, StepRecord
 
@@ -19,6 +20,8 @@ SUSTAINED = 3
 CLEAR_OF = 15
 CLEAR_NOISE = 3.0
 """Over when the median of so many losses is back within so many deviations."""
+LOG_NOISE = 4.0
+MOST_DECADES = 12.0
 ISOLATED_KEPT = 8
 FORGET_AFTER = 50
 """Losses after which a spike that has not come back is a level: `divergence` judges that."""
@@ -33,6 +36,8 @@ class SpikeState(RuleState, kw_only=True):
     """The median that the spike stands over, while one is on."""
     noise: float = 0.0
     threshold: float = 0.0
+    usual_rise: float = 0.0
+    """What the noise of the loss's logarithm allows: once the data are known by heart, losses differ by decades."""
     onset_step: int = 0
     num_since: int = 0
     isolated: list[float] = field(default_factory=list)
@@ -58,6 +63,7 @@ class SpikeRule(Rule[SpikeState]):
             if not track.is_spiky or track.excess is None:
                 return []
             state.reference, state.noise, state.threshold = track.loss - track.excess, track.noise, track.spiky_above
+            state.usual_rise = _usual_rise(track.window, state.reference)
             state.onset_step, state.num_since, state.recent, state.highest = record.step, 0, [], 0.0
         excess = track.loss - state.reference
         state.num_since += 1
@@ -74,13 +80,16 @@ class SpikeRule(Rule[SpikeState]):
     def _raise_if_large(self, record: StepRecord, track: Track) -> list[AlertChange]:
         state, limit = self.state, self.limit
         before = limit["tail"] * max(state.isolated, default=0.0)
-        major = max(limit["noise"] * state.noise, state.threshold, before, limit["progress"] * track.progress)
+        major = max(
+            *(limit["noise"] * state.noise, state.threshold, before, limit["progress"] * track.progress),
+            state.usual_rise,
+        )
         late = state.recent[-SUSTAINED_OF:]
         is_sustained = sum(each > state.threshold / 2.0 for each in late) >= SUSTAINED
         # Of sparse records a single one says little: what it stands for is over, or will show in the next ones.
         if state.highest > major and (track.stride == 1 or sum(each > major / 2.0 for each in late) >= SUSTAINED):
             return self.hold(self._finding(Severity.WARNING, record, track), track)
-        if is_sustained and state.highest > limit["progress"] * track.progress:
+        if is_sustained and state.highest > max(limit["progress"] * track.progress, state.usual_rise):
             return self.hold(self._finding(Severity.WARNING, record, track), track)
         return self.hold(self._finding(Severity.INFO, record, track), track)
 
@@ -129,3 +138,11 @@ class SpikeRule(Rule[SpikeState]):
             onset_step=state.onset_step,
             evidence=evidence,
         )
+
+
+def _usual_rise(window: list[float], reference: float) -> float:
+    """How far over its median a positive loss may stand by the noise of its logarithm; 0 where it may be negative."""
+    if reference <= 0.0 or min(window, default=0.0) <= 0.0:
+        return 0.0
+    decades = LOG_NOISE * spread([math.log10(each) for each in window])
+    return reference * (math.pow(10.0, min(decades, MOST_DECADES)) - 1.0)
