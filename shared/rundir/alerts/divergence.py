@@ -7,6 +7,7 @@ progress, and against the noise of the levels. Objectives that may be negative h
 from typing import Any, ClassVar
 
 from rundir.alerts.base import AlertChange, Finding, Rule, RuleState
+from rundir.alerts.noise import median
 from rundir.alerts.track import BLOCK, Track
 from rundir.records import Severity, StepRecord
 
@@ -24,8 +25,11 @@ SLOW_BLOCKS = 6
 BLOWN_UP_RECORDS = 40
 BLOWN_UP_TIMES = 1.5
 """So many losses after the first, every one so many times over it, are no noise."""
+LONG_BLOCKS = 8
+LONG_NOISE = 3.0
+"""Deviations of a block that the median of so many blocks stands above that of as many before."""
 FAST_STEPS, FAST_RECORDS = 40, 4
-FAST_NOISE = 6.0
+FAST_NOISE = 5.0
 """Losses of about so many steps, at least so many of them, three quarters of which stand so many deviations of a single
 loss above the best level, are enough to call what is lost critical."""
 
@@ -44,7 +48,14 @@ class DivergenceRule(Rule[DivergenceState]):
     gravest = Severity.CRITICAL
     reads = (StepRecord,)
     needs = ("level of the loss",)
-    limits: ClassVar = {"lost": 0.25, "lost_fast": 0.45, "lost_critical": 0.6, "noise": 6.0, "clear": 0.15}
+    limits: ClassVar = {
+        "lost": 0.25,
+        "lost_fast": 0.45,
+        "lost_critical": 0.6,
+        "lost_for_long": 0.18,
+        "noise": 6.0,
+        "clear": 0.15,
+    }
     state_type = DivergenceState
 
     def missing(self, track: Track) -> str | None:
@@ -62,7 +73,9 @@ class DivergenceRule(Rule[DivergenceState]):
         if not track.has_block and track.loss - best <= self.limit["lost_fast"] * self._scale(track):
             return []
         lost = (
-            (track.has_block and self._lost(track, best)) or self._lost_at_once(track, best) or _blown_up(track, best)
+            (track.has_block and (self._lost(track, best) or self._lost_for_long(track)))
+            or self._lost_at_once(track, best)
+            or _blown_up(track, best)
         )
         if not lost:
             return self._well(record, track, best) if track.has_block else []
@@ -79,6 +92,8 @@ class DivergenceRule(Rule[DivergenceState]):
         blocks, limit, start = track.blocks, self.limit, abs(track.start or 0.0)
         levels = [b.level for b in blocks]
         scale = self._scale(track)
+        if len(levels) < 2:
+            return None
         rise = min(levels[-2:]) - best
         if scale <= 0.0 or rise <= limit["noise"] * track.block_noise or rise <= limit["lost"] * scale:
             return None
@@ -93,6 +108,24 @@ class DivergenceRule(Rule[DivergenceState]):
         if is_old and rise > 0.85 * peak:  # a harder task, once begun, is learnt: its loss falls again
             return share, rise, Severity.WARNING
         return None
+
+    def _lost_for_long(self, track: Track) -> tuple[float, float, Severity] | None:
+        """A smaller part of the progress, lost for so long that the medians of many blocks tell it from noise."""
+        levels = [b.level for b in track.blocks]
+        late = levels[-LONG_BLOCKS:]
+        if len(levels) < 2 * LONG_BLOCKS or track.step - track.first_step < EARLY_STEPS:
+            return None
+        starts = range(len(levels) - 2 * LONG_BLOCKS + 1)
+        reference = min(median(levels[i : i + LONG_BLOCKS]) for i in starts)
+        rise, scale = median(late) - reference, self._scale(track)
+        if rise <= self.limit["lost_for_long"] * scale or rise <= LONG_NOISE * track.block_noise:
+            return None
+        if sorted(late)[1] - reference <= 0.5 * rise or rise <= CRITICAL_LEVEL * abs(track.start or 0.0):
+            return None
+        half = LONG_BLOCKS // 2
+        if median(late[half:]) - reference < 0.85 * (median(late[:half]) - reference):
+            return None  # it falls again
+        return rise / scale, rise, Severity.WARNING
 
     def _lost_at_once(self, track: Track, best: float) -> tuple[float, float, Severity] | None:
         """The same from the last records alone, where they leave no doubt: sparse records make long blocks."""

@@ -222,6 +222,7 @@ class Track(msgspec.Struct, kw_only=True):
         levels = [b.level for b in self.history if b.lr is not None and b.lr >= 0.5 * lr]
         if levels and self.best:
             self.best = [(self.step, max(min(levels), self.best[-1][1]))]
+        self.blocks = []
 
     def _take_loss(self, loss: float, step: int) -> None:
         self.num_losses += 1
