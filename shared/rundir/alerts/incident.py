@@ -143,6 +143,10 @@ def _explains(still_open: Iterable[str], rule: str) -> bool:
     names = set(still_open)
     if names & {*EXPLOSIVE} and rule in CURVE:
         return True
+    if "gpu-mem-leak" in names and rule == "oom-ahead":
+        return True
+    if names & {"data-bound", "throttling"} and rule in ("slow-step", "low-utilisation"):
+        return True
     return bool(names & {*STANDSTILL}) and rule in (*STANDSTILL, "plateau", "worse-than-sibling")
 
 
