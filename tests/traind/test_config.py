@@ -1,10 +1,11 @@
 """Configurations: the shipped ones load, and every fault is named with its key."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import pytest
 
+from rundir.alerts import RULES
 from traind import config
 from traind.config import ConfigError
 
@@ -152,3 +153,33 @@ def test_class_weights_that_are_neither_a_word_nor_a_file_are_told_at_once(tmp_p
     path.write_text('[data]\ntrain = "x.jsonl"\n[model]\ninit = "scratch"\n[task]\nclass_weights = "inversed"\n')
     with pytest.raises(ConfigError, match=r"class_weights = 'inversed': no such file; did you mean inverse\?"):
         config.load(path)
+
+
+def test_every_alert_rule_has_its_switch_with_its_own_words() -> None:
+    hints = get_type_hints(config.Alerts, include_extras=True)
+    assert [name.replace("_", "-") for name in config.Alerts().switches()] == list(RULES)
+    assert all(config.Alerts().switches().values())
+    for name, rule in RULES.items():
+        assert hints[name.replace("-", "_")].__metadata__[0].description == rule.title
+
+
+@pytest.mark.parametrize(
+    ("given", "fault"),
+    [
+        ({"divergense": {"lost": 0.3}}, "divergense: no alert rule of that name; did you mean divergence?"),
+        ({"divergence": {"lots": 0.3}}, "divergence.lots: no threshold of that rule; there are lost, "),
+        ({"divergence": 0.3}, "Expected `object`, got `float`"),
+    ],
+)
+def test_a_wrong_threshold_of_an_alert_is_named_with_its_cure(given: dict[str, Any], fault: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        config.check({**GOOD, "alerts": {"limits": given}}, "test")
+    assert "alerts.limits" in str(caught.value)
+    assert fault in str(caught.value)
+
+
+def test_thresholds_of_alerts_are_read_back() -> None:
+    alerts = {"plateau": False, "limits": {"loss-spike": {"noise": 20}}}
+    settings = config.check({**GOOD, "alerts": alerts}, "test")
+    assert (settings.alerts.plateau, settings.alerts.limits) == (False, {"loss-spike": {"noise": 20.0}})
+    assert config.parse(config.dump(settings), "dump") == settings
