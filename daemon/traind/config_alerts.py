@@ -45,7 +45,7 @@ class Alerts(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     ram_filling: Annotated[bool, Meta(description="host memory that fills up")] = True
     disk_filling: Annotated[bool, Meta(description="disk that fills up")] = True
     checkpoint_overdue: Annotated[bool, Meta(description="newest checkpoint older than planned")] = True
-    clock_jump: Annotated[bool, Meta(description="wall clock that went back")] = True
+    clock_jump: Annotated[bool, Meta(description="wall clock that jumped")] = True
     new_best: Annotated[bool, Meta(description="a new best evaluation")] = True
     ended: Annotated[bool, Meta(description="the end of the run")] = True
     crashed: Annotated[bool, Meta(description="a crash of the trainer")] = True
