@@ -2,7 +2,6 @@
 
 import json
 import math
-import time
 
 import pytest
 from hypothesis import given
@@ -117,16 +116,3 @@ def test_a_state_of_another_version_starts_afresh(state: dict[str, object]) -> N
     engine = Engine()
     engine.restore(state)
     assert len(tell([step(1, math.nan)], engine)) == 1
-
-
-def test_a_record_costs_less_than_100_microseconds() -> None:
-    """All rules together, evals with full windows included; the best of three, as the machine is shared."""
-    records = list(epochs([1.0 + 1e-4 * n for n in range(300)], [1.0 + 1e-3 * (n % 7) for n in range(300)], steps=10))
-
-    def once_s() -> float:
-        engine = Engine()
-        started = time.perf_counter()
-        tell(records, engine)
-        return time.perf_counter() - started
-
-    assert min(once_s() for _ in range(3)) / len(records) < 100e-6
