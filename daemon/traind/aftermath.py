@@ -47,14 +47,14 @@ class Aftermath:
     def follow(self, ending: Ending) -> None:
         """Do what the ending of the trainer calls for. After a signal to the supervisor, start none."""
         anew, self.begin_anew = self.begin_anew, None
-        if anew is not None and not self._on.is_told_to_leave:
-            self._on.spawn(anew)
+        if anew is not None:
+            self._start_over(anew, ending)
             return
         match ending.leave:
             case Leave.DONE:
                 self._on.end(State.DONE)
             case Leave.PARKED:
-                self._on.park(ending.lost)
+                self._after_parking(ending)
             case Leave.STOPPED:
                 self._on.end(State.STOPPED, ending.lost)
             case Leave.SIGNALLED:
@@ -72,6 +72,27 @@ class Aftermath:
             case other:
                 assert_never(other)
 
+    def _may_start_another(self) -> bool:
+        """Not after a signal to the supervisor, nor where the run was killed while the last one was on its way out."""
+        return not self._on.is_told_to_leave and self._on.status.now.intent is not Intent.STOPPED
+
+    def _start_over(self, reason: str, ending: Ending) -> None:
+        """It was ended for another to follow: whatever its own last word was does not count."""
+        if self._may_start_another():
+            self._on.spawn(reason)
+        else:
+            self._after_crash(ending)
+
+    def _after_parking(self, ending: Ending) -> None:
+        """What was ordered while the trainer was on its way out decides."""
+        match self._on.status.now.intent:
+            case Intent.STOPPED:
+                self._after_crash(ending)
+            case Intent.RUN if self._on.is_told_to_leave:
+                self._end_by_signal(ending)
+            case _:
+                self._on.park(ending.lost)
+
     def _end_by_signal(self, ending: Ending) -> None:
         """The supervisor's own signal, else the one that the trainer was sent alone."""
         status = self._on.status.now
@@ -84,7 +105,7 @@ class Aftermath:
 
     def _retreat(self, ending: Ending) -> None:
         wish = ending.farewell.retreat if ending.farewell else None
-        if wish is None or self._on.is_told_to_leave:
+        if wish is None or not self._may_start_another():
             self._after_crash(ending)
             return
         held = self._on.retreat(wish)

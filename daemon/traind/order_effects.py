@@ -153,6 +153,7 @@ class OrderEffects:
                     self._on.end(State.STOPPED, cause)
                 else:
                     self._on.status.now.last_error = cause
+                    self._on.status.now.state = State.STOPPING  # an order right behind this one must know
                     self._on.trainer.kill()
             case Verb.PARK:  # between a crash and its restart: there is nothing left to leave
                 self._on.status.intend(Intent.PARKED)
