@@ -424,6 +424,12 @@ class Loop:
         return None
 
     def apply_set(self, order_id: str, args: dict[str, Any]) -> None:
+        """What an order sets now holds, whatever earlier ones have set at later steps before a resume went back."""
+        self._replay_sets()  # what is due at this very step comes first, as it will at the next resume
+        self.journal.override_later(self.state.step, args)
+        self._turn(order_id, args)
+
+    def _turn(self, order_id: str, args: dict[str, Any]) -> None:
         """Turn the dials. They act on the update and what follows it, so that any safe point of a step will do."""
         self.state.dials = dial.turn(self.dials, args, self.order.steps_per_epoch)
         self.state.applied_sets.append(order_id)
@@ -438,7 +444,7 @@ class Loop:
         """
         for order_id, args in self.journal.take_sets(self.state.step):
             if order_id not in self.state.applied_sets:
-                self.apply_set(order_id, args)
+                self._turn(order_id, args)
 
     def _plan(self) -> None:
         self.total_steps = dial.total_steps(self.dials, self.order.steps_per_epoch)

@@ -68,7 +68,7 @@ class BareSupervisor:
         self.events = EventLog(run.events, "supervisor", 1, run.reserve)
         self.orders = OrderEffects(run, self, 1e-3)
         self.aftermath = Aftermath(run, Policy(), self)
-        self.trainer: BareTrainer | None = None
+        self.trainer: TrainerProcess | None = None
         self.is_restarting = False
         self.is_told_to_leave = False
         self.spawned: list[BareTrainer] = []
@@ -106,9 +106,10 @@ class BareSupervisor:
     def spawn(self, reason: str) -> None:
         self.is_restarting = False
         self.status.begin_attempt()
-        self.trainer = BareTrainer(reason, paused=self.status.now.intent is Intent.PAUSED)
-        self.spawned.append(self.trainer)
-        self.orders.hand_on_again(self.trainer)
+        trainer = BareTrainer(reason, paused=self.status.now.intent is Intent.PAUSED)
+        self.trainer = trainer
+        self.spawned.append(trainer)
+        self.orders.hand_on_again(trainer)
 
     def park(self, lost: str | None = None) -> None:  # noqa: ARG002
         self.is_restarting = False
