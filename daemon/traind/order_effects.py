@@ -8,10 +8,10 @@ from rundir.control import Malformed, Order, Verb, new_order_id
 from rundir.layout import RunDir
 from rundir.records import EVENT_DECODER, EventRecord, NoteEvent, decode_lines
 from rundir.status import Intent, State
-from traind import rollback
+from traind import lineage, rollback
 from traind.config import Policy
 from traind.eventlog import EventLog
-from traind.journal import peak_lr
+from traind.journal import peak_lr, read_journal
 from traind.order_desk import POLICY, OrderDesk, argument_fault, refusal
 from traind.room import refusal_to_park
 from traind.status_file import StatusFile
@@ -115,7 +115,8 @@ class OrderEffects:
         per_epoch = status.total_steps / status.total_epochs if status.total_steps and status.total_epochs else None
         # Unknown once a `set` has extended a run that had ended.
         planned_steps = None if self._desk.has_extension else status.total_steps
-        refused = refusal(order, state, status.step, planned_steps, per_epoch)
+        step = self._next_start() if order.verb is Verb.SET and self._on.trainer is None else status.step
+        refused = refusal(order, state, step, planned_steps, per_epoch)
         if refused is None and order.verb is Verb.PARK and self._on.trainer is not None:
             return refusal_to_park(self._run)
         return refused
@@ -161,8 +162,8 @@ class OrderEffects:
                 self._on.park()
             case Verb.ROLLBACK:
                 self._roll_back(order)
-            case Verb.SET:
-                self._answer(order, None)
+            case Verb.SET:  # the steps beyond are done again, and with what is set now
+                self._desk.answer(order, self._on.events, step=self._next_start())
             case Verb.PAUSE | Verb.CHECKPOINT | Verb.EVAL:  # between a crash and its restart
                 if order.verb is Verb.PAUSE:
                     self._on.status.intend(Intent.PAUSED)
@@ -199,7 +200,16 @@ class OrderEffects:
             status.state = State.STOPPED
 
     def _peak_lr(self) -> float:
-        return peak_lr(decode_lines(self._run.events.read_bytes(), EVENT_DECODER).records, self._lr)
+        return peak_lr(self._past(), self._lr)
+
+    def _next_start(self) -> int:
+        return lineage.next_start(self._run, at_most=read_journal(self._past()).rollback_to)
+
+    def _past(self) -> list[EventRecord]:
+        try:
+            return decode_lines(self._run.events.read_bytes(), EVENT_DECODER).records
+        except FileNotFoundError:
+            return []
 
     def retreat(self, wish: Retreat, policy: Policy) -> str | None:
         """Go back as the run's own policy asks. Why the run is held instead, where it went back often enough."""

@@ -88,6 +88,11 @@ class BareSupervisor:
         self.orders.take_arrivals()
         return order.id
 
+    def answer_to(self, verb: Verb, **args: object) -> OutcomeEvent:
+        """The same; it must be answered at once."""
+        order = self.give(verb, **args)
+        return self.outcomes()[order]
+
     def reap(self, ending: Ending) -> None:
         self.trainer = None
         self.aftermath.follow(ending)
