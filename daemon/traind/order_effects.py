@@ -78,9 +78,15 @@ class OrderEffects:
         return orders
 
     def hand_on_again(self, trainer: TrainerProcess) -> None:
-        """To a new trainer, what the last one took along unanswered."""
-        for order in self._desk.in_flight.values():
-            trainer.order(order)
+        """To a new trainer, what the last one took along unanswered.
+
+        But for pause and resume: it has been started held or not, as the last of them intended.
+        """
+        for order in list(self._desk.in_flight.values()):
+            if order.verb in (Verb.PAUSE, Verb.RESUME):
+                self._apply_at_next_start(order)
+            else:
+                trainer.order(order)
 
     def answer_in_flight(self, why: str) -> None:
         status = self._on.status.now
@@ -92,9 +98,7 @@ class OrderEffects:
         if isinstance(order, Malformed):
             self._answer(order, order.reason)
             return
-        status, trainer = self._on.status.now, self._on.trainer
-        is_dead = trainer is None and not self._on.is_restarting and not status.state.has_ended
-        state = State.PARKED if is_dead else status.state
+        status, trainer, state = self._on.status.now, self._on.trainer, self._state()
         is_parking = state is State.STOPPING and status.intent is Intent.PARKED
         if is_parking and order.verb is Verb.RESUME:
             self._on.status.intend(Intent.RUN)
@@ -107,6 +111,15 @@ class OrderEffects:
             self._hand_on(order, trainer)
         else:
             self._obey(order)
+
+    def _state(self) -> State:
+        """The state by which an order is judged: without a trainer, what one would find that was started."""
+        status = self._on.status.now
+        if self._on.trainer is not None or status.state.has_ended:
+            return status.state
+        if not self._on.is_restarting:
+            return State.PARKED
+        return State.PAUSED if status.intent is Intent.PAUSED else status.state
 
     def _refusal(self, order: Order, state: State) -> str | None:
         if self._on.trainer is not None and order.verb in (Verb.PAUSE, Verb.RESUME) and state is not State.STOPPING:
@@ -162,17 +175,22 @@ class OrderEffects:
                 self._on.park()
             case Verb.ROLLBACK:
                 self._roll_back(order)
-            case Verb.SET:  # the steps beyond are done again, and with what is set now
-                self._desk.answer(order, self._on.events, step=self._next_start())
-            case Verb.PAUSE | Verb.CHECKPOINT | Verb.EVAL:  # between a crash and its restart
-                if order.verb is Verb.PAUSE:
-                    self._on.status.intend(Intent.PAUSED)
-                self._desk.in_flight[order.id] = order  # the next trainer gets it
+            case Verb.SET:
+                self._apply_at_next_start(order)
+            case Verb.PAUSE:  # between a crash and its restart: the next trainer starts held
+                self._on.status.intend(Intent.PAUSED)
+                self._apply_at_next_start(order)
+            case Verb.CHECKPOINT | Verb.EVAL:  # the next trainer gets it
+                self._desk.in_flight[order.id] = order
             case other:
                 assert_never(other)
 
     def _resume(self, order: Order) -> None:
         status = self._on.status.now
+        if self._on.is_restarting:  # the next trainer, which was to start held, is on its way
+            self._on.status.intend(Intent.RUN)
+            self._apply_at_next_start(order)
+            return
         reason = "extend" if status.state is State.DONE else "resume"
         # Before the outcome, so that nobody takes the old end for a new one.
         status.state, status.ended_at = State.STARTING, None
@@ -201,6 +219,10 @@ class OrderEffects:
 
     def _peak_lr(self) -> float:
         return peak_lr(self._past(), self._lr)
+
+    def _apply_at_next_start(self, order: Order) -> None:
+        """What lies beyond that step is done again, as the order has it."""
+        self._desk.answer(order, self._on.events, step=self._next_start())
 
     def _next_start(self) -> int:
         return lineage.next_start(self._run, at_most=read_journal(self._past()).rollback_to)

@@ -21,7 +21,16 @@ from rundir.records import (
 )
 from rundir.status import Intent, Liveness, State, liveness
 from tests.conftest import eventually
-from tests.process.tiny_run import Trace, Traind, events_of, kill_supervisor, metrics_of, status_of, trace_of
+from tests.process.tiny_run import (
+    Trace,
+    Traind,
+    events_of,
+    kill_supervisor,
+    kill_trainer,
+    metrics_of,
+    status_of,
+    trace_of,
+)
 
 FLAT = ("train.schedule=constant", "train.warmup_ratio=0")
 LONG = ("train.epochs=400", *FLAT, "eval.every=1000", "checkpoint.every=1000")
@@ -128,6 +137,28 @@ def test_a_set_answered_without_a_trainer_is_not_lost(traind: Traind, config: Pa
     traind.ok("resume")
     traind.finish(run)
     assert status_of(run).step == max_steps
+
+
+@pytest.mark.slow
+def test_orders_between_a_crash_and_its_restart_hold_from_where_the_run_goes_on(traind: Traind, config: Path) -> None:
+    """There is no checkpoint: the run begins at step 0, and comes again to the step of the order before the crash."""
+    run = traind.start(config, *LONG)
+
+    def give(verb: Verb, **args: float) -> str:
+        order = Order(verb=verb, id=new_order_id(), args=args)
+        send(run, order)
+        return order.id
+
+    before = give(Verb.SET, lr=1e-3)
+    set_at = eventually(lambda: outcome_of(run, before)).step
+    kill_trainer(run)
+    eventually(lambda: status_of(run).state is State.RESTARTING)
+    given = [give(Verb.PAUSE), give(Verb.SET, lr=1e-4), give(Verb.RESUME)]
+    answers = [eventually(lambda order=order: outcome_of(run, order)) for order in given]
+    assert [answer.result for answer in answers] == ["applied"] * 3
+    eventually(lambda: status_of(run).attempt == 2 and status_of(run).step > set_at + 1, 60.0)
+    traind.ok("kill")
+    assert {record.lr for record in metrics_of(run) if isinstance(record, StepRecord)} == {1e-4}
 
 
 @pytest.mark.slow

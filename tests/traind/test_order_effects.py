@@ -62,3 +62,51 @@ def test_a_run_may_be_told_to_end_at_a_step_that_it_has_lost(supervisor: BareSup
     killed_at(supervisor, 84)
     assert supervisor.answer_to(Verb.SET, max_steps=30).result == "applied"
     assert supervisor.answer_to(Verb.SET, max_steps=20).reason == "20 steps are already done"
+
+
+# --- pause and resume: while a trainer that has crashed is being replaced --------------------------------------------
+
+
+@pytest.fixture
+def restarting(supervisor: BareSupervisor) -> BareSupervisor:
+    put_checkpoint(supervisor.run, 20)
+    supervisor.trains(33)
+    supervisor.reap(KILLED)
+    assert supervisor.status.now.state is State.RESTARTING
+    return supervisor
+
+
+def test_a_pause_is_applied_and_the_next_trainer_starts_held(restarting: BareSupervisor) -> None:
+    outcome = restarting.answer_to(Verb.PAUSE)
+    assert (outcome.result, outcome.step) == ("applied", 20)
+    assert restarting.answer_to(Verb.PAUSE).reason == "the run is already paused"
+    restarting.spawn("restart")
+    assert restarting.spawned[-1].paused
+    assert restarting.spawned[-1].handed == []
+
+
+def test_a_resume_takes_the_pause_back(restarting: BareSupervisor) -> None:
+    assert "not paused" in restarting.answer_to(Verb.RESUME).reason
+    restarting.give(Verb.PAUSE)
+    assert restarting.answer_to(Verb.RESUME).result == "applied"
+    assert restarting.trainer is None  # it comes when its time has come, and no second one beside it
+    restarting.spawn("restart")
+    assert not restarting.spawned[-1].paused
+
+
+@pytest.mark.parametrize(
+    ("verbs", "is_held"), [([Verb.PAUSE], True), ([Verb.RESUME], False), ([Verb.PAUSE, Verb.RESUME], False)]
+)
+def test_what_a_dying_trainer_was_told_is_applied_by_the_start_of_the_next(
+    supervisor: BareSupervisor, verbs: list[Verb], is_held: bool
+) -> None:
+    """It would find itself held, or not, by the very order, and say that it is so already."""
+    supervisor.trains(33)
+    given = [supervisor.give(verb) for verb in verbs]
+    saving = supervisor.give(Verb.CHECKPOINT)
+    assert supervisor.outcomes() == {}
+    supervisor.reap(KILLED)
+    supervisor.spawn("restart")
+    assert [supervisor.outcomes()[order].result for order in given] == ["applied"] * len(verbs)
+    assert supervisor.spawned[-1].paused is is_held
+    assert supervisor.spawned[-1].handed == [saving]
