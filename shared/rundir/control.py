@@ -67,7 +67,9 @@ class ControlPosition(msgspec.Struct, omit_defaults=True):
     fingerprint: str = ""
     """Hash of the first bytes and of the last before `offset`."""
     mtime_ns: int = 0
-    """Of the file as it was read. Tells a rewrite with the same bytes."""
+    """Of the file as it was read. While it and the size stay, the bytes are not looked at."""
+    was_gone: bool = False
+    """Whether there was no file when it was last looked for."""
     inside_long_line: bool = False
     """Whether `offset` lies inside an oversized line that was refused already."""
     files: list[str] = []
@@ -151,9 +153,12 @@ class ControlReader:
             self.distrust[name] = str(error)
             is_file = error.found is not None and stat.S_ISREG(error.found.st_mode)
             self._distrusted = error.found if is_file else None
+            if not _is_regular(name, run_fd):
+                self._note_gone()
             return []
         except FileNotFoundError:
             self._distrusted, self._was_open = None, False  # what comes in its place is new
+            self._note_gone()
             return []
         except OSError:
             return []
@@ -167,6 +172,10 @@ class ControlReader:
             return []
         finally:
             os.close(fd)
+
+    def _note_gone(self) -> None:
+        if not self.position.was_gone:
+            self.position = msgspec.structs.replace(self.position, was_gone=True)
 
     def _is_the_distrusted(self, found: os.stat_result) -> bool:
         """Whether this is the file that others could write a moment ago, not a new one with its old inode number."""
@@ -189,7 +198,7 @@ class ControlReader:
 
     def _read(self, fd: int, found: os.stat_result) -> list[Order | Malformed]:
         place = self.position
-        at_end = place.inode == found.st_ino and place.offset == found.st_size
+        at_end = place.inode == found.st_ino and place.offset == found.st_size and not place.was_gone
         if at_end and place.mtime_ns == found.st_mtime_ns:
             return []
         if _is_rewritten(fd, found, place):
@@ -272,18 +281,25 @@ def _read_order(name: str, owner: int, folder_fd: int, place: bytes) -> Order | 
     return parse_order(line, place) if line.strip() else None
 
 
-def _is_rewritten(fd: int, found: os.stat_result, place: ControlPosition) -> bool:
-    """Whether the file is not the one that was read up to `place`, longer."""
-    if place.offset == 0:
+def _is_regular(name: str, within: int) -> bool:
+    try:
+        return stat.S_ISREG(os.stat(name, dir_fd=within, follow_symlinks=False).st_mode)
+    except OSError:
         return False
-    if (
-        place.inode != found.st_ino
+
+
+def _is_rewritten(fd: int, found: os.stat_result, place: ControlPosition) -> bool:
+    """Whether the file is not the one that was read up to `place`, longer.
+
+    A newer time of writing alone does not say so: a write sets it before the size, and a poll may come between the two.
+    Of a file that was gone meanwhile it does: its successor may have its inode number, and begin alike.
+    """
+    return place.offset > 0 and (
+        (place.was_gone and place.mtime_ns != found.st_mtime_ns)
+        or place.inode != found.st_ino
         or found.st_size < place.offset
         or _fingerprint(fd, place.offset) != place.fingerprint
-    ):
-        return True
-    # Read to its end, of the same size and bytes, yet written since: `>` with what it held before.
-    return found.st_size == place.offset and place.mtime_ns not in (0, found.st_mtime_ns)
+    )
 
 
 def _fingerprint(fd: int, offset: int) -> str:

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
-from rundir import layout
+from rundir import layout, trust
 from rundir.control import (
     MAX_ORDER_BYTES,
     ControlPosition,
@@ -123,8 +123,8 @@ class AnyInterleaving(RuleBasedStateMachine):
 
     @rule(size=st.sampled_from([MAX_ORDER_BYTES + 1, MAX_ORDER_BYTES + 2, 1024 * 1024 - 1, 1024 * 1024]))
     def appends_an_oversized_line(self, size: int) -> None:
-        # Never twice the same length: a file replaced within one tick of the clock, by one of the same inode, size and
-        # bytes, cannot be told from the old one.
+        # Never twice the same length: a file replaced by one of the same inode, size and bytes cannot be told from the
+        # old one.
         self.append(b"x" * (size + self.num_bad) + b"\n")
         self.num_bad += 1
 
@@ -139,6 +139,11 @@ class AnyInterleaving(RuleBasedStateMachine):
         new = self.run.path / "new"
         new.write_bytes(b"".join(self.line(with_id=False) for _ in range(num)))
         new.replace(self.run.control)
+
+    @rule()
+    def touches(self) -> None:
+        self.run.control.touch(mode=0o600)
+        os.utime(self.run.control, ns=(0, self.run.control.stat().st_mtime_ns + 1_000_000))
 
     @rule()
     def puts_a_symlink(self) -> None:
@@ -201,16 +206,70 @@ def test_a_new_reader_gives_the_same_ids(run_dir: RunDir) -> None:
     assert len({order.id for order in first}) == 3
 
 
-def test_the_same_line_written_anew_is_a_new_order(run_dir: RunDir) -> None:
-    """`echo … > control.jsonl` twice: the same inode, size and bytes; only the time of writing differs."""
+@pytest.mark.parametrize("meanwhile", ["empty", "gone", "a symlink"])
+def test_the_same_line_written_anew_is_a_new_order_where_something_else_was_seen(
+    run_dir: RunDir, meanwhile: str
+) -> None:
+    """`echo … > control.jsonl` twice: the same size and bytes, and mostly the same inode, even after `rm`."""
     run_dir.control.write_text('{"verb":"checkpoint"}\n')
     reader = ControlReader(run_dir)
     [first] = reader.poll()
+    run_dir.control.write_text("") if meanwhile == "empty" else run_dir.control.unlink()
+    if meanwhile == "a symlink":
+        run_dir.control.symlink_to("nowhere")
+    assert reader.poll() == []
+    reader = ControlReader(run_dir, reader.position)
+    if meanwhile == "a symlink":
+        run_dir.control.unlink()
     run_dir.control.write_text('{"verb":"checkpoint"}\n')
     os.utime(run_dir.control, ns=(0, reader.position.mtime_ns + 1_000_000))  # within the clock's grain otherwise
     [second] = reader.poll()
     assert first.id != second.id
     assert reader.poll() == []
+
+
+def test_a_file_that_was_put_away_and_back_gives_no_order_again(run_dir: RunDir) -> None:
+    run_dir.control.write_text(note("old"))
+    reader = ControlReader(run_dir)
+    assert texts(reader.poll()) == ["old"]
+    aside = run_dir.control.rename(run_dir.path / "aside")
+    assert reader.poll() == []
+    aside.rename(run_dir.control)
+    assert reader.poll() == []
+    send(run_dir, Order(verb=Verb.NOTE, id="a", args={"text": "new"}))
+    assert texts(reader.poll()) == ["new"]
+
+
+def test_a_file_that_could_not_be_read_for_a_while_was_not_gone(
+    run_dir: RunDir, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unreadable(*_: object, **__: object) -> int:
+        raise trust.DistrustedError("it cannot be read")
+
+    run_dir.control.write_text(note("old"))
+    reader = ControlReader(run_dir)
+    assert texts(reader.poll()) == ["old"]
+    with monkeypatch.context() as patched:
+        patched.setattr(trust, "open_file", unreadable)  # the tests may run as root, who can read it
+        assert reader.poll() == []
+    send(run_dir, Order(verb=Verb.NOTE, id="a", args={"text": "new"}))
+    os.utime(run_dir.control, ns=(0, reader.position.mtime_ns + 1_000_000))
+    assert texts(reader.poll()) == ["new"]
+
+
+def test_a_poll_in_the_midst_of_a_write_brings_no_old_order_again(run_dir: RunDir) -> None:
+    """The kernel sets the time of writing, then the size: here as it lies in between, and after it."""
+    run_dir.control.write_text('{"verb":"stop"}\n' + note("old"))
+    reader = ControlReader(run_dir)
+    assert len(reader.poll()) == 2
+    written_ns = reader.position.mtime_ns + 1_000_000
+    os.utime(run_dir.control, ns=(0, written_ns))
+    assert reader.poll() == []
+    with run_dir.control.open("a") as file:
+        file.write(note("new"))
+    os.utime(run_dir.control, ns=(0, written_ns))
+    assert texts(reader.poll()) == ["new"]
+    assert reader.position.generation == 0
 
 
 @pytest.mark.parametrize(
