@@ -10,7 +10,17 @@ from msgspec import field
 from rundir.alerts.base import AlertChange, Finding, Rule, RuleState
 from rundir.alerts.noise import median, spread
 from rundir.alerts.track import Track
-from rundir.records import CheckpointEvent, EvalRecord, LifecycleEvent, Record, Severity, StepRecord, SystemRecord
+from rundir.records import (
+    CheckpointEvent,
+    EpochRecord,
+    EvalRecord,
+    LifecycleEvent,
+    OutcomeEvent,
+    Record,
+    Severity,
+    StepRecord,
+    SystemRecord,
+)
 
 BLOCK = 20
 """Step times of which one median is taken."""
@@ -124,6 +134,9 @@ class StallState(RuleState, kw_only=True):
     looked_at: float | None = None
     silent_s: float = 0.0
     """What has gone by since the last sign, as far as ticks saw it go by: a clock that jumps is no silence."""
+    has_saved: bool = False
+    is_supervised: bool = False
+    """A supervisor looks: it knows the phase that the trainer is in, and tells of a stall itself."""
     is_over: bool = False
     """Training has ended or waits by order: silence is no stall."""
 
@@ -148,9 +161,13 @@ class StallRule(Rule[StallState]):
     def judge(self, record: Record, track: Track) -> list[AlertChange]:
         state = self.state
         if isinstance(record, LifecycleEvent):
-            if record.what in ("training", "resumed"):
+            state.is_supervised |= record.writer == "supervisor"
+            if record.what == "stalled":
+                return self.hold(self._told(record, track), track)
+            if record.what in ("training", "resumed", "stall_over"):
                 state.is_over, state.last_at = False, record.at
-            elif record.what in ("paused", "parked", "held", "disk_full", "done", "stopped", "failed", "crashed"):
+                return self.clear(track.step, "it makes progress again")
+            if record.what in ("paused", "parked", "held", "disk_full", "done", "stopped", "failed", "crashed"):
                 state.is_over = True
                 return self.clear(track.step, f"{record.what}: nothing is to be waited for")
             return []
@@ -160,13 +177,20 @@ class StallRule(Rule[StallState]):
             state.longest_s = max(state.longest_s, record.at - state.last_at)
         state.last_at, state.is_over, state.silent_s = record.at, False, 0.0
         state.num += isinstance(record, StepRecord)
+        state.has_saved |= isinstance(record, CheckpointEvent)
         return self.clear(track.step, "it makes progress again")
+
+    def _told(self, record: LifecycleEvent, track: Track) -> Finding:
+        """A stall as the supervisor has told it."""
+        figures = {name: value for name, value in (record.detail or {}).items() if isinstance(value, float)}
+        step = record.step or track.step
+        return Finding(severity=Severity.CRITICAL, message=record.message, step=step, onset_step=step, evidence=figures)
 
     def tick(self, now_at: float, track: Track) -> list[AlertChange]:
         state = self.state
-        if state.last_at is None or state.is_over or not state.num:
+        if state.last_at is None or state.is_over or not state.num or state.is_supervised:
             return []
-        is_early = track.step < 600 and "eval.loss" not in track.seen
+        is_early = "eval.loss" not in track.seen and not state.has_saved
         allowed_s = max(self.limit["early_s" if is_early else "floor_s"], self.limit["times"] * state.longest_s)
         looked_at = max(state.looked_at or state.last_at, state.last_at)
         state.silent_s += min(max(now_at - looked_at, 0.0), SEEN_S)
@@ -223,7 +247,7 @@ class CheckpointOverdueRule(Rule[OverdueState]):
             return []
         if isinstance(record, CheckpointEvent):
             step = record.step or state.last_step
-            if step > state.last_step:
+            if step > state.last_step and record.reason == "schedule":
                 state.gaps.append(step - state.last_step)
                 del state.gaps[:-8]
             state.last_step, state.is_told = step, True
@@ -262,7 +286,7 @@ class ClockJumpRule(Rule[ClockState]):
     name = "clock-jump"
     title = "wall clock that jumped"
     gravest = Severity.INFO
-    reads = (StepRecord, SystemRecord, EvalRecord, CheckpointEvent, LifecycleEvent)
+    reads = (StepRecord, SystemRecord, EvalRecord, EpochRecord, CheckpointEvent, OutcomeEvent, LifecycleEvent)
     limits: ClassVar = {"back_s": 2.0, "forth_s": 30.0, "times": 5.0}
     state_type = ClockState
 

@@ -83,6 +83,26 @@ def test_who_rests_by_order_does_not_stall(what: str) -> None:
     assert [change for i in range(200) for change in engine.tick(1702.0 + 60.0 * i)] == []
 
 
+def test_a_stall_that_the_supervisor_tells_of_is_its_word_alone() -> None:
+    def told(what: str, at: float) -> LifecycleEvent:
+        return LifecycleEvent(at=at, attempt=1, writer="supervisor", what=what, message="no progress in eval", step=700)
+
+    engine = only("stall")
+    tell([told("supervised", 1.0), *tick_tock(700)], engine)
+    assert engine.tick(9000.0) == []  # an evaluation may take that long: it knows, the records do not
+    assert said(engine.feed(told("stalled", 9001.0))) == [("raised", "critical")]
+    assert said(engine.feed(told("stall_over", 9100.0))) == [("cleared", "critical")]
+
+
+def test_checkpoints_of_best_evaluations_promise_no_others() -> None:
+    def best(n: int) -> CheckpointEvent:
+        return CheckpointEvent(at=1.0, attempt=1, writer="trainer", step=n, path="x", size_bytes=1, reason="best")
+
+    steps = list(tick_tock(2000))
+    records: list[AnyRecord] = [*steps[:50], best(50), *steps[50:100], best(100), *steps[100:]]
+    assert tell(records, only("checkpoint-overdue")) == []
+
+
 def test_a_clock_that_jumps_between_two_ticks_is_no_silence() -> None:
     engine = only("stall")
     tell(tick_tock(700), engine)
