@@ -31,7 +31,7 @@ import psutil
 
 COLUMNS, ROWS = 160, 48
 ROOT = Path(__file__).resolve().parent.parent
-_PAINTED = re.compile(rb"[\d,]+ steps")
+PAINTED = re.compile(rb"[\d,]+ steps")
 _ESCAPE = re.compile(rb"\x1b\[[0-9;?]*[A-Za-z]")
 
 
@@ -44,8 +44,8 @@ class Terminal:
     num_bytes: int = 0
     tail: bytes = b""
 
-    def pump(self, seconds: float, *, until_painted: bool = False) -> bool:
-        """Read for a while, or until the last record is painted. Whether it was."""
+    def pump(self, seconds: float, *, until: re.Pattern[bytes] | None = None) -> bool:
+        """Read for a while, or until something is on screen. Whether it was."""
         end = time.perf_counter() + seconds
         while (left := end - time.perf_counter()) > 0:
             if not select.select([self.fd], [], [], left)[0]:
@@ -56,7 +56,7 @@ class Terminal:
                 return False
             self.num_bytes += len(data)
             self.tail = (self.tail + data)[-8192:]
-            if until_painted and _PAINTED.search(_ESCAPE.sub(b"", self.tail)):
+            if until is not None and until.search(_ESCAPE.sub(b"", self.tail)):
                 return True
         return False
 
@@ -82,25 +82,25 @@ def dashboard(run: Path) -> Iterator[Terminal]:
         os.close(fd)
 
 
-def opening(run: Path, repeats: int) -> tuple[float, int]:
+def opening(run: Path, repeats: int, until: re.Pattern[bytes] = PAINTED) -> tuple[float, int]:
     """Median seconds from exec to painted, and the largest resident memory."""
     times: list[float] = []
     rss_bytes = 0
     for _ in range(repeats):
         start = time.perf_counter()
         with dashboard(run) as terminal:
-            if not terminal.pump(120, until_painted=True):
+            if not terminal.pump(120, until=until):
                 raise SystemExit(f"{run}: not painted within 120 s")
             times.append(time.perf_counter() - start)
             rss_bytes = max(rss_bytes, terminal.process.memory_info().rss)
     return statistics.median(times), rss_bytes
 
 
-def watching(run: Path, seconds: float) -> tuple[float, float]:
+def watching(run: Path, seconds: float, until: re.Pattern[bytes] = PAINTED, settle_s: float = 2) -> tuple[float, float]:
     """CPU percent of one core, and bytes a second to the terminal, once the picture stands."""
     with dashboard(run) as terminal:
-        terminal.pump(120, until_painted=True)
-        terminal.pump(2)
+        terminal.pump(120, until=until)
+        terminal.pump(settle_s)
         cpu_s, num_bytes, start = terminal.cpu_s(), terminal.num_bytes, time.perf_counter()
         terminal.pump(seconds)
         took_s = time.perf_counter() - start

@@ -66,6 +66,11 @@ class RunDir:
         return self.path / "alerts.json"
 
     @property
+    def remarks_json(self) -> Path:
+        """What people say of the run: tags, a note, whether it was put away."""
+        return self.path / "remarks.json"
+
+    @property
     def control(self) -> Path:
         return self.path / "control.jsonl"
 
@@ -173,12 +178,16 @@ def is_run(path: Path) -> bool:
 
 
 def find_runs(runs_dir: Path) -> list[RunDir]:
-    """All runs directly under a directory, newest name first; symlinks (`latest`) are not counted twice."""
+    """All runs directly under a directory, newest name first; symlinks (`latest`) are not counted twice.
+
+    Names that begin with a dot are nobody's business but their writer's.
+    """
     try:
         entries = list(os.scandir(runs_dir))
     except OSError:
         return []
-    found = [RunDir(Path(e.path)) for e in entries if e.is_dir(follow_symlinks=False) and is_run(Path(e.path))]
+    directories = [e for e in entries if not e.name.startswith(".") and e.is_dir(follow_symlinks=False)]
+    found = [RunDir(Path(e.path)) for e in directories if is_run(Path(e.path))]
     return sorted(found, key=lambda run: run.id, reverse=True)
 
 

@@ -345,9 +345,9 @@ async def test_a_still_run_is_not_painted_again(run: RunDir) -> None:
     async with app.run_test(size=(160, 48)) as pilot:
         await until(pilot, caught_up(app, 100))
         await pilot.pause(0.3)
-        painted_at = app.run_screen._painted_at
+        painted_at = app.run_screen.painted_at
         await asyncio.sleep(1.5)
-        assert app.run_screen._painted_at == painted_at
+        assert app.run_screen.painted_at == painted_at
 
 
 async def test_pane_and_once_show_the_same(run: RunDir) -> None:
@@ -475,5 +475,5 @@ async def test_generated_texts_are_read_by_keys_and_by_the_wheel(run: RunDir) ->
         await until(pilot, lambda: "line 5" in shown(app, "evals") and "end 4." in shown(app, "evals"))
         pane = app.run_screen.query_one("#evals", Pane)
         for _ in range(12):
-            pane.on_mouse_scroll_up()
+            pane.post_message(Pane.Scrolled("evals", 3, 0, 0))
         await until(pilot, lambda: "latest" in shown(app, "evals"))

@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from rundir import orders, records, status
+from rundir import orders, records, remarks, status
 from rundir.control import ControlPosition
 from rundir.layout import RunDir
 from rundir.process import ProcessId
@@ -43,6 +43,7 @@ STRUCTS: list[tuple[str, type[msgspec.Struct], type[msgspec.Struct] | None]] = [
     ("ControlPosition", ControlPosition, None),
     ("Order", orders.Order, None),
     ("run.json", status.RunInfo, None),
+    ("remarks.json", remarks.Remarks, None),
 ]
 
 

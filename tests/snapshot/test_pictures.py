@@ -20,10 +20,13 @@ from rundir.records import (
     Sample,
     Severity,
     StepRecord,
+    encode,
 )
-from rundir.status import State, Status, write_status
+from rundir.remarks import Remarks, write_remarks
+from rundir.status import RunInfo, State, Status, write_status
 from tests.trainwatch.runs import START_AT, append, evaluation, make_run, memory, outcome, step
 from trainwatch.app import TrainwatchApp
+from trainwatch.screens.runs import RunsScreen
 
 TOTAL = 600
 LABELS = {
@@ -174,3 +177,61 @@ def language_model(tmp_path: Path, run: RunDir) -> RunDir:
 
 def test_a_language_model(language_model: RunDir, snap_compare: Callable[..., bool]) -> None:
     assert snap_compare(TrainwatchApp(language_model), terminal_size=(160, 48), run_before=settled)
+
+
+@pytest.fixture
+def runs_dir(run: RunDir, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Six runs of several kinds, the one above among them; every time in them is fixed."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(time, "time", lambda: START_AT + 7200)
+    kinds = [
+        ("20261121-093000-char-lm", "causal-lm", State.STOPPED, 240, 1.4),
+        ("20261121-094500-sentiment", "text-classification", State.FAILED, 90, 0.7),
+        ("20261121-100000-legal-lora", "text-classification", State.DONE, 600, 0.9),
+        ("20261121-110000-ner-lr3e-4", "token-classification", State.DONE, 600, 1.2),
+    ]
+    for number, (name, task, state, last, scale) in enumerate(kinds):
+        made = make_run(tmp_path, name)
+        info = RunInfo(
+            id=name, name=name[16:], task=task, created_at=START_AT - 3600 * (4 - number), host="gpu1", user="ada",
+            git_commit="0b1e7a5c9d", versions={"torch": f"2.{6 + number}.0"},
+        )  # fmt: skip
+        made.run_json.write_bytes(encode(info))
+        made.config_toml.write_text(
+            f'[task]\nkind = "{task}"\n[train]\nlr = {1e-4 * (number + 1)}\nepochs = 3\n', encoding="utf-8"
+        )
+        append(made.metrics, [step(i, scale * noisy(i), lr=1e-4) for i in range(1, last + 1)])
+        append(made.metrics, [evaluation(last, scale, 0.9 - scale / 3, best=True)])
+        write_status(
+            made.status_json,
+            Status(
+                run=name, state=state, attempt=1, step=last, total_steps=TOTAL, host="gpu1", updated_at=START_AT,
+                started_at=START_AT - 600, ended_at=START_AT,
+                last_error="CUDA error: device-side assert" if state is State.FAILED else None,
+            ),
+        )  # fmt: skip
+    write_remarks(RunDir(tmp_path / kinds[3][0]).remarks_json, Remarks(tags=["good"], note="a higher rate"))
+    return Path()
+
+
+@pytest.mark.parametrize("size", [(160, 48), (80, 24)], ids=["wide", "compact"])
+def test_the_table(runs_dir: Path, snap_compare: Callable[..., bool], size: tuple[int, int]) -> None:
+    async def listed(pilot: Pilot[None]) -> None:
+        await all_read(pilot)
+        await pilot.press("down", "space", "down", "down", "space", "up")
+        await pilot.pause()
+
+    assert snap_compare(TrainwatchApp(runs_dir), terminal_size=size, run_before=listed)
+
+
+def test_the_table_in_the_light(runs_dir: Path, snap_compare: Callable[..., bool]) -> None:
+    assert snap_compare(TrainwatchApp(runs_dir, palette="light-safe"), terminal_size=(110, 20), run_before=all_read)
+
+
+async def all_read(pilot: Pilot[None]) -> None:
+    app = pilot.app
+    assert isinstance(app, TrainwatchApp)
+    assert isinstance(app.root, RunsScreen)
+    while not app.root.roster.has_listed or app.root.roster.num_shallow:
+        await pilot.pause(0.02)
+    await pilot.pause()

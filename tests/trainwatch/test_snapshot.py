@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from rundir import layout
-from rundir.layout import RunDir
+from rundir.layout import RunDir, RunNotFoundError
 from rundir.records import CheckpointEvent
 from rundir.status import State
 from tests.trainwatch.runs import append, evaluation, make_run, outcome, set_status, step, steps
-from trainwatch.cli import find, main
+from trainwatch.cli import find, find_target, main
 from trainwatch.snapshot import as_json
 
 
@@ -56,6 +56,21 @@ def test_a_run_is_found_by_path_id_latest_and_directory(run: RunDir) -> None:
     assert find(str(runs_dir), Path("nowhere")).path == wanted
     (runs_dir / "latest").unlink()
     assert find(str(runs_dir), Path("nowhere")).path == wanted
+
+
+def test_what_is_shown_is_a_run_or_a_directory_of_runs(run: RunDir, monkeypatch: pytest.MonkeyPatch) -> None:
+    runs_dir, wanted = run.path.parent, RunDir(run.path.resolve())
+    assert find_target(None, runs_dir, wants_run=False) == runs_dir
+    assert find_target(str(runs_dir), Path("nowhere"), wants_run=False) == runs_dir
+    assert find_target(str(run.path), Path("nowhere"), wants_run=False) == wanted
+    assert find_target("latest", runs_dir, wants_run=False) == wanted
+    for reference in (None, str(runs_dir)):
+        assert find_target(reference, runs_dir, wants_run=True) == wanted
+    monkeypatch.chdir(runs_dir.parent)
+    (runs_dir / "empty").mkdir()
+    for reference in (str(runs_dir / "empty"), None, "nonsense"):
+        with pytest.raises(RunNotFoundError):
+            find_target(reference, runs_dir / "empty", wants_run=False)
 
 
 @pytest.mark.parametrize("reference", ["nonsense", "."])

@@ -34,6 +34,8 @@ class Action:
     verb: Verb | None = None
     states: frozenset[State] = frozenset()
     ask: Ask = Ask.NOTHING
+    writes: bool = False
+    """Whether it writes without being an order: `--read-only` forbids it."""
 
 
 ACTIONS = (
@@ -69,11 +71,40 @@ ACTIONS = (
     ),
     Action("zoom", "z", "zoom", "show the chosen pane alone, or all again"),
     Action("next", "tab", "pane", "choose the next pane; 1 to 5 choose one"),
+    Action("theme", "T", "theme", "dark, light, and both for any kind of colour vision"),
+    Action("back", "escape", "back", "to the table of runs, if that is where one came from"),
     Action("help", "question_mark", "help", "what every key does"),
     Action("quit", "q", "quit", "leave the dashboard; the run goes on"),
 )  # fmt: skip
 
-KEY_NAMES = {"question_mark": "?"}
+RUNS_ACTIONS = (
+    Action("open", "enter", "open", "the page of the chosen run; esc comes back"),
+    Action("mark", "space", "mark", "mark for comparison, or no more; a marked run gets a colour"),
+    Action("compare", "c", "compare", "the marked runs in one picture"),
+    Action(
+        "filter", "slash", "filter", "state:running  task:ner  cfg.lr>=1e-4  best.f1>0.8  -note:debug  tag:x  words"
+    ),
+    Action("sort-right", "right", "sort", "by the next column; a click on a title does the same"),
+    Action("sort-left", "left", "", "by the column before"),
+    Action("reverse", "r", "reverse", "the order"),
+    Action("tags", "t", "tags", "give the chosen run tags", writes=True),
+    Action("note", "n", "note", "write a note on the chosen run", writes=True),
+    Action(
+        "archive", "a", "archive", "put the marked runs away, or else the chosen one; again: bring back", writes=True
+    ),
+    Action("archived", "A", "archived", "list those that were put away, or no more"),
+    Action("delete", "D", "delete", "remove the chosen run and its checkpoints for good; asked twice", writes=True),
+    Action("theme", "T", "theme", "dark, light, and both for any kind of colour vision"),
+    Action("clear", "escape", "", "end the filter, then the marks"),
+    Action("help", "question_mark", "help", "what every key does"),
+    Action("quit", "q", "quit", "leave; the runs go on"),
+)
+"""What can be done in the table of runs."""
+
+KEY_NAMES = {
+    "question_mark": "?", "slash": "/", "escape": "esc", "left": "←", "right": "→", "up": "↑", "down": "↓",
+    "plus": "+", "minus": "-", "left_square_bracket": "[", "right_square_bracket": "]",
+}  # fmt: skip
 
 PANES = {1: "charts", 2: "evals", 3: "events", 4: "orders", 5: "console"}
 """The panes that a number key chooses."""
@@ -106,6 +137,19 @@ def refusal(action: Action, now: Situation) -> str:
         return f"{action.label} is not possible while the run is {now.state}"
     if action.verb in now.pending and action.verb is not Verb.NOTE:
         return f"{action.label} is pending already"
+    return ""
+
+
+def table_refusal(action: Action, *, read_only: bool, has_run: bool, may_live: bool, num_marked: int) -> str:
+    """Why a row of RUNS_ACTIONS is not possible now; empty when it is. The rest is what is chosen and marked."""
+    if action.writes and read_only:
+        return f"read-only: {action.label} would write"
+    if (action.writes or action.name in ("open", "mark")) and not has_run:
+        return "no run is chosen"
+    if action.name == "delete" and may_live:
+        return "delete is not possible while the run lives, or may do so on another machine: stop it first"
+    if action.name == "compare" and not num_marked:
+        return "mark runs with space first"
     return ""
 
 

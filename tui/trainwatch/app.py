@@ -1,57 +1,100 @@
-"""The terminal program: one screen on one run, and the command palette over the table of actions."""
+"""The terminal program: the screens, one above the other, and the command palette over their tables of actions."""
 
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import partial
-from typing import ClassVar
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import App, SystemCommand
 from textual.screen import Screen
 
 from rundir.layout import RunDir
 from rundir.text import plain
-from trainwatch.actions import ACTIONS, PANES, refusal
-from trainwatch.dashboard import situation
+from trainwatch import theme
+from trainwatch.screens.panes import PaneScreen
 from trainwatch.screens.run import RunScreen
+
+if TYPE_CHECKING:
+    from trainwatch.listing.entry import Entry
+    from trainwatch.listing.roster import Marks
 
 
 class TrainwatchApp(App[None]):
-    """Leaving it never touches the run."""
+    """On one run, or on a directory of runs. Leaving it never touches a run."""
 
     CSS_PATH = "trainwatch.tcss"
     TITLE = "trainwatch"
     ENABLE_COMMAND_PALETTE = True
     COMMAND_PALETTE_BINDING: ClassVar[str] = "ctrl+p"
 
-    def __init__(self, run: RunDir, *, read_only: bool = False) -> None:
+    def __init__(self, run: RunDir | Path, *, read_only: bool = False, palette: str = "dark") -> None:
+        """`run` is one run, or the path of a directory of them."""
         super().__init__()
-        self.run_screen = RunScreen(run, read_only=read_only)
+        self.read_only = read_only
+        self.marks: Marks | None = None
+        self.root = self._table(run) if isinstance(run, Path) else RunScreen(run, read_only=read_only)
+        self._dress(palette)
 
-    def get_default_screen(self) -> RunScreen:
+    def _table(self, runs_dir: Path) -> PaneScreen:
+        from trainwatch.listing.roster import Marks  # a single run does without
+        from trainwatch.screens.runs import RunsScreen
+
+        self.marks = Marks()
+        return RunsScreen(runs_dir, self.marks, read_only=self.read_only)
+
+    @property
+    def run_screen(self) -> RunScreen:
+        """The page of one run: the newest that is open. Raises LookupError where there is none."""
+        # Before the first screen is up the stack is empty.
+        for screen in [*reversed(self._screen_stack), self.root]:
+            if isinstance(screen, RunScreen):
+                return screen
+        raise LookupError("no run is open")
+
+    def get_default_screen(self) -> PaneScreen:
         """The dashboard itself: a blank screen under it would only be laid out and painted in vain."""
-        return self.run_screen
+        return self.root
+
+    def open_run(self, run: RunDir) -> None:
+        """Its page, above the table."""
+        style = self.marks.style(run.id) if self.marks is not None and run.id in self.marks.chosen else ""
+        self.push_screen(RunScreen(run, read_only=self.read_only, colour=style, has_table=True))
+
+    def open_comparison(self, entries: "Sequence[Entry]") -> None:
+        """Of the marked runs, above the table."""
+
+    def next_theme(self) -> None:
+        """The next palette: everything is painted anew."""
+        self._dress(theme.following(theme.current().name))
+        for screen in self._screen_stack:
+            if isinstance(screen, PaneScreen):
+                screen.restyle()
+
+    def _dress(self, palette: str) -> None:
+        wanted = "textual-dark" if theme.use(palette).is_dark else "textual-light"
+        if self.theme != wanted:  # the questions' colours are in trainwatch.tcss
+            self.theme = wanted
 
     def action_help_quit(self) -> None:
         """Ctrl+C: whoever presses it wants to leave, and is told how. It must not be thought to stop the run."""
-        self.run_screen.say("press q to quit; the run goes on")
+        if isinstance(self.screen, PaneScreen):
+            self.screen.say(self.screen.QUIT_HINT)
 
     @property
     def farewell(self) -> str:
-        """What the shell is told once the dashboard is gone; empty when the run does not go on."""
-        store = self.run_screen.store
-        if not store.is_moving:
+        """What the shell is told once the dashboard of one run is gone; empty when the run does not go on."""
+        if not isinstance(self.root, RunScreen) or not self.root.store.is_moving:
             return ""
-        return f"the run goes on; come back with: trainwatch {shlex.quote(plain(store.opened.reference))}"
+        reference = shlex.quote(plain(self.root.store.opened.reference))
+        return f"the run goes on; come back with: trainwatch {reference}"
 
-    def get_system_commands(self, _screen: Screen[object]) -> Iterable[SystemCommand]:
-        """Every row of the table; one that is not possible now says why."""
-        now = situation(self.run_screen.store, self.run_screen.view)
-        for action in ACTIONS:
-            reason = refusal(action, now)
-            text = f"not now: {reason}" if reason else action.help
-            yield SystemCommand(action.label, _escaped(text), partial(self.run_screen.act, action))
-        for name in PANES.values():
-            yield SystemCommand(f"pane {name}", "choose this pane", partial(self.run_screen.action_choose, name))
+    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+        """Every row of the screen's table; one that is not possible now says why."""
+        if isinstance(screen, PaneScreen):
+            for command in screen.commands():
+                text = f"not now: {command.refusal}" if command.refusal else command.help
+                yield SystemCommand(command.name, _escaped(text), partial(screen.do, command.action))
 
 
 def _escaped(text: str) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from rundir import layout
 from rundir.layout import RunDir, RunNotFoundError
+from trainwatch.theme import PALETTES
 
 BAD_USAGE = 2
 
@@ -18,19 +19,19 @@ def main(argv: list[str] | None = None) -> int:
     """Exit code 0, or 2 with one line on standard error."""
     arguments = _parser().parse_args(argv)
     try:
-        run = find(arguments.run, Path(arguments.runs_dir))
+        target = find_target(arguments.run, Path(arguments.runs_dir), wants_run=arguments.json or arguments.once)
     except RunNotFoundError as error:
         print(f"trainwatch: {error}", file=sys.stderr)
         return BAD_USAGE
     gc.disable()  # what is imported and read from here on stays; collecting meanwhile costs a tenth of the time
-    if arguments.json or arguments.once:
-        return _print_once(run, as_json=arguments.json)
+    if isinstance(target, RunDir) and (arguments.json or arguments.once):
+        return _print_once(target, as_json=arguments.json)
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         print("trainwatch: not on a terminal; use --once or --json", file=sys.stderr)
         return BAD_USAGE
     from trainwatch.app import TrainwatchApp
 
-    app = TrainwatchApp(run, read_only=arguments.read_only)
+    app = TrainwatchApp(target, read_only=arguments.read_only, palette=arguments.theme)
     app.run()
     if not app.return_code and app.farewell:
         print(app.farewell)
@@ -42,14 +43,28 @@ def _parser() -> argparse.ArgumentParser:
         prog="trainwatch", description="Watch and steer a training run. Leaving it never touches the run."
     )
     parser.add_argument(
-        "run", nargs="?", default=layout.LATEST, metavar="RUN | DIR",
-        help="a run's path or id, or a directory of runs, whose latest is opened (default: latest)",
+        "run", nargs="?", metavar="RUN | DIR",
+        help="a run's path or id (`latest` is one), or a directory of runs, which are listed; "
+        "--once and --json take the latest of them (default: the directory of --runs-dir)",
     )  # fmt: skip
     parser.add_argument("--once", action="store_true", help="print the dashboard as text and leave")
     parser.add_argument("--json", action="store_true", help="print the state as one JSON object and leave")
-    parser.add_argument("--read-only", action="store_true", help="never write an order")
+    parser.add_argument("--read-only", action="store_true", help="never write: no order, no tag, no note")
+    parser.add_argument("--theme", choices=list(PALETTES), default="dark", help="colours (default: dark)")
     parser.add_argument("--runs-dir", default="runs", metavar="D", help="where ids are looked for (default: runs)")
     return parser
+
+
+def find_target(reference: str | None, runs_dir: Path, *, wants_run: bool) -> RunDir | Path:
+    """What is to be shown: a run, or a directory of runs. Raises RunNotFoundError."""
+    if wants_run:
+        return find(reference or layout.LATEST, runs_dir)
+    directory = Path(reference) if reference is not None else runs_dir
+    if directory.is_dir() and not layout.is_run(directory):
+        if layout.find_runs(directory):
+            return directory
+        raise RunNotFoundError(f"no runs in {directory}/")
+    return find(reference or layout.LATEST, runs_dir)
 
 
 def find(reference: str, runs_dir: Path) -> RunDir:

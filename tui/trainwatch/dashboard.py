@@ -31,6 +31,10 @@ class View:
     notice: str = ""
     read_only: bool = False
     now: float = 0.0
+    colour: str = ""
+    """Style of a run that is marked for comparison."""
+    has_table: bool = False
+    """Whether there is a table of runs to go back to."""
     names_quit: bool = False
     """Whether the status line says how to leave, as there is no line of keys."""
     scroll: dict[str, int] = field(default_factory=dict)
@@ -83,13 +87,13 @@ def paint_pane(name: str, store: Store, view: View, width: int, height: int) -> 
         return _SCROLLING[name](store, width, height, scroll=scroll, style=style)
     match name:
         case "header":
-            return paint_header(store, width, height, view.now)
+            return paint_header(store, width, height, view.now, view.colour)
         case "orders":
             return paint_orders(store, width, height, view.now, scroll, style)
         case "status":
             return paint_status(store, width, view.notice, read_only=view.read_only, names_quit=view.names_quit)
         case "keys":
-            return paint_keys(situation(store, view), width)
+            return paint_keys(situation(store, view), width, has_table=view.has_table)
         case _:
             raise ValueError(name)
 

@@ -108,3 +108,13 @@ def change(value: float, before: float) -> str:
     """A signed difference: +0.012."""
     difference = value - before
     return f"{difference:+.3f}" if math.isfinite(difference) and abs(difference) < 1000 else ""
+
+
+def age(seconds: float | None) -> str:
+    """Coarse, so that it seldom changes: 40 s, 12 m, 5 h, 3 d."""
+    if seconds is None or not math.isfinite(seconds):
+        return MISSING
+    for limit, unit_s, unit in ((60, 10, "s"), (3600, 60, "m"), (172_800, 3600, "h")):
+        if seconds < limit:
+            return f"{int(seconds / unit_s) * (10 if unit == 's' else 1)} {unit}"
+    return f"{int(seconds / 86400):,} d"

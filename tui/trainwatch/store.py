@@ -9,8 +9,6 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
-import numpy as np
-
 from rundir.control import Malformed, Order, Verb
 from rundir.layout import RunDir
 from rundir.records import (
@@ -29,6 +27,7 @@ from rundir.series import Series, StepBlock
 from rundir.status import HEARTBEAT_S, Liveness, Phase, State, Status
 from trainwatch.feed import Batch, MetricsPiece, Opened
 from trainwatch.format import as_float
+from trainwatch.pace import pace
 from trainwatch.scores import Scores, numeric
 
 ALLOCATED = "gpu_mem_allocated_bytes"
@@ -39,12 +38,6 @@ CONSOLE_LINE_LENGTH = 2000
 ORDERS_KEPT = 200
 """The open ones longest."""
 NO_ANSWER_S = 3 * HEARTBEAT_S
-HOLD_FACTOR = 20
-"""A gap between two records so many times the usual one is a pause or an evaluation, not a step."""
-RATE_WINDOW_S = 20.0
-RATE_RECORDS = (6, 2000)
-"""The rate is taken over the newest records of the current attempt that lie in the window: so many at least and at
-most, where there are."""
 
 
 class Answer(StrEnum):
@@ -287,17 +280,9 @@ class Store:
     def rate(self) -> float:
         """Steps a second by the wall clock over the newest records, without holds; nan while unknown."""
         at = self.steps.column("at")
-        least, most = RATE_RECORDS
-        start = max(self.attempt_start, len(self.steps) - most)
-        if at is None or len(self.steps) - start < 2 or self._is_getting_ready:
+        if at is None or self._is_getting_ready:
             return math.nan
-        older = np.flatnonzero(at.values[start:] < at.values[-1] - RATE_WINDOW_S)
-        if len(older):
-            start = max(start, min(start + int(older[-1]) + 1, len(self.steps) - least))
-        took_s = np.diff(at.values[start:])
-        usual = took_s <= max(1.0, HOLD_FACTOR * float(np.median(took_s)))  # a pause is no step
-        total_s = float(took_s[usual].sum())
-        return float(np.diff(self.steps.x[start:])[usual].sum()) / total_s if total_s > 0 else math.nan
+        return pace(self.steps.x[self.attempt_start :], at.values[self.attempt_start :])
 
     @property
     def _is_getting_ready(self) -> bool:

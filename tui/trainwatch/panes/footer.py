@@ -1,5 +1,7 @@
 """The two lowest lines: how much was read and what was last said; and the keys. Pure."""
 
+from collections.abc import Mapping, Sequence
+
 from rundir.text import plain
 from trainwatch import format as fmt
 from trainwatch.actions import ACTIONS, KEY_NAMES, Situation, for_key, is_heard, refusal
@@ -35,24 +37,34 @@ def paint_status(
     return [spread(left, right, width)]
 
 
+_NOT_ON_LINE = frozenset({"T"})
+"""Keys that the help names, and the line does not."""
 _FIRST_TO_GO = ("n", "l", "e", "tab", "z", "c", "k", "p", "s")
 """Keys in the order in which a narrow line loses them. Help and quit never go."""
 
 
-def paint_keys(now: Situation, width: int) -> list[Row]:
+def paint_keys(now: Situation, width: int, *, has_table: bool = False) -> list[Row]:
     """One line of keys. Those that make no sense now are greyed; where nobody would hear an order, they are left out.
 
-    Help and quit are always among them.
+    Help and quit are always among them. `has_table`: there is a table of runs to go back to.
     """
-    entries: dict[str, Row] = {}
+    shown: dict[str, tuple[str, bool]] = {}
     for key in dict.fromkeys(action.key for action in ACTIONS if action.key):
-        action = for_key(key, now)
-        if action.verb is not None and not is_heard(now):
+        if key in _NOT_ON_LINE or (key == "escape" and not has_table):
             continue
-        possible = not refusal(action, now)
+        action = for_key(key, now)
+        if action.verb is None or is_heard(now):
+            shown[key] = (action.label, not refusal(action, now))
+    return key_line(shown, width, _FIRST_TO_GO)
+
+
+def key_line(shown: Mapping[str, tuple[str, bool]], width: int, first_to_go: Sequence[str]) -> list[Row]:
+    """One line of keys with their labels, those that are not possible greyed, as many as have room."""
+    entries: dict[str, Row] = {}
+    for key, (label, possible) in shown.items():
         name = (KEY_NAMES.get(key, key), "key" if possible else "faint")
-        entries[key] = [(" ", ""), name, (f" {action.label} ", "dim" if possible else "faint")]
-    for key in _FIRST_TO_GO:
+        entries[key] = [(" ", ""), name, (f" {label} ", "dim" if possible else "faint")]
+    for key in first_to_go:
         if sum(map(row_width, entries.values())) <= width + 1:  # the last blank may go
             break
         entries.pop(key, None)

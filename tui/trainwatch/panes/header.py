@@ -12,9 +12,9 @@ from trainwatch.store import Store
 _BAR = 40
 
 
-def paint_header(store: Store, width: int, height: int, now: float) -> list[Row]:
+def paint_header(store: Store, width: int, height: int, now: float, colour: str = "") -> list[Row]:
     """Identity and progress; then the figures, in order of weight as far as they fit; then what needs attention."""
-    rows = [_first_line(store, width)]
+    rows = [_first_line(store, width, colour)]
     if height >= 3 and (urgent := _urgent(store)):
         figures = flow(_figures(store, now), width)[: height - 2]
         rows += [*figures, fit_row(urgent, width)]
@@ -24,7 +24,7 @@ def paint_header(store: Store, width: int, height: int, now: float) -> list[Row]
     return rows + [fit_row([], width)] * (height - len(rows))
 
 
-def _first_line(store: Store, width: int) -> Row:
+def _first_line(store: Store, width: int, colour: str) -> Row:
     status = store.status
     words, style = state_words(status.state if status else None, store.verdict)
     if status is not None and store.status_fault:
@@ -36,6 +36,8 @@ def _first_line(store: Store, width: int) -> Row:
         left.append((f" · {status.phase}", "dim"))
     progress = _progress(store, width)
     name = plain(store.run.id)
+    if colour:
+        left.append(("  ■", colour))
     if row_width(left) + row_width(progress) + 16 < width:
         left += [("  ", ""), (fmt.clip(name, width - row_width(left) - row_width(progress) - 4), "title")]
     return spread(left, [*progress, (" ", "")], width)

@@ -1,6 +1,6 @@
 """The questions: confirm an order, type a value, read the help. Each returns the answer and does nothing itself."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 from rich.table import Table
@@ -11,7 +11,7 @@ from textual.containers import Vertical, VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
-from trainwatch.actions import ACTIONS, KEY_NAMES
+from trainwatch.actions import KEY_NAMES, Action
 
 NARROW = 60
 """A help below this width has no column for the labels."""
@@ -82,17 +82,16 @@ class Help(ModalScreen[None]):
         Binding("q", "dismiss", show=False),
     ]
 
+    def __init__(self, actions: Sequence[Action], more: Sequence[tuple[str, str, str]]) -> None:
+        """A screen's table of actions, and what is in none: key, label, help."""
+        super().__init__()
+        self._rows = [(KEY_NAMES.get(a.key, a.key) or "palette", a.label, a.help) for a in actions]
+        self._rows += [("", "", ""), *more]
+
     def compose(self) -> ComposeResult:
-        rows = [(KEY_NAMES.get(a.key, a.key) or "palette", a.label, a.help) for a in ACTIONS]
-        rows += [
-            ("", "", ""),
-            ("1 – 5", "panes", "charts, evals, events, orders, console"),
-            ("↑ ↓", "scroll", "the chosen pane; PgUp, PgDn, End"),
-            ("ctrl+p", "palette", "every action by name"),
-        ]
         with VerticalScroll(classes="dialog wide"):
             yield Static("keys", markup=False, classes="question")
-            yield Static(_key_table(rows, is_narrow=self.app.size.width < NARROW))
+            yield Static(_key_table(self._rows, is_narrow=self.app.size.width < NARROW))
             yield Static(f"\n{_LEGEND}", markup=False)
 
 

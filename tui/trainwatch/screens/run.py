@@ -4,12 +4,11 @@ import asyncio
 import contextlib
 import gc
 import time
+from collections.abc import Iterable
 from functools import partial
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar, cast
 
-from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.screen import Screen
 
 from rundir import process
 from rundir.control import Order, Verb, new_order_id, send, send_by_rename
@@ -18,13 +17,16 @@ from trainwatch import format as fmt
 from trainwatch.actions import ACTIONS, PANES, Action, Ask, for_key, parse_lr, refusal
 from trainwatch.dashboard import PANE_NAMES, SCROLLING, View, paint_pane, scroll_limit, situation
 from trainwatch.feed import Batch, Feed, read_opened
-from trainwatch.layout import Layout, Rect
+from trainwatch.layout import Layout
 from trainwatch.paint import Row, fit_row
 from trainwatch.panes.orders import describe, reason_of
 from trainwatch.screens.ask import Confirm, Help, Prompt
+from trainwatch.screens.panes import Command, PaneScreen
 from trainwatch.store import Answer, Store
-from trainwatch.widgets.compositor import NarrowCompositor
 from trainwatch.widgets.pane import Pane
+
+if TYPE_CHECKING:
+    from trainwatch.app import TrainwatchApp
 
 FRAME_S = 0.5
 """Between two paintings of a live run."""
@@ -39,9 +41,11 @@ BLIND_POLL_S = 3.0
 _UNREADABLE = "cannot read the run"
 
 
-class RunScreen(Screen[None]):
+class RunScreen(PaneScreen):
     """Owns the store of one run; all else is read from it."""
 
+    PANE_NAMES = PANE_NAMES
+    QUIT_HINT = "press q to quit; the run goes on"
     BINDINGS: ClassVar[list[BindingType]] = [
         *(Binding(key, f"press('{key}')", show=False) for key in sorted({a.key for a in ACTIONS if a.key})),
         *(Binding(str(number), f"choose('{name}')", show=False) for number, name in PANES.items()),
@@ -51,64 +55,43 @@ class RunScreen(Screen[None]):
         ),
     ]
 
-    def __init__(self, run: RunDir, *, read_only: bool = False) -> None:
+    def __init__(self, run: RunDir, *, read_only: bool = False, colour: str = "", has_table: bool = False) -> None:
+        """`colour`: the style of a run that is marked; `has_table`: whether there is a table of runs to go back to."""
         super().__init__()
         self.store = Store(run, read_opened(run))
-        self.view = View(read_only=read_only, now=time.time())
+        self.view = View(read_only=read_only, now=time.time(), colour=colour, has_table=has_table)
         self._feed = Feed(run)
         self._wake = asyncio.Event()
         self._hurry = asyncio.Event()
-        self._places: Layout = {}
-        self._painted_at = 0.0
         self._awaited: dict[str, Answer] = {}
         """Our own orders that have no outcome yet, by id, and what was last said of each."""
-        self._compositor = NarrowCompositor()
 
-    def compose(self) -> ComposeResult:
-        # Placed before the first layout: a second one would send the whole screen once more.
-        self._places = self.view.layout(*self.app.size)
-        self.view.names_quit = "keys" not in self._places
-        for name in PANE_NAMES:
-            pane = Pane(name, partial(self._paint_pane, name))
-            _place(pane, self._places.get(name))
-            yield pane
+    def arranged(self, width: int, height: int) -> Layout:
+        places = self.view.layout(width, height)
+        self.view.names_quit = "keys" not in places
+        return places
 
-    def _paint_pane(self, name: str, width: int, height: int) -> list[Row]:
+    def paint(self, name: str, width: int, height: int) -> list[Row]:
         if not self.store.revision and name != "status":
             return [fit_row([], width)] * height  # empty frames, soon overwritten, would only cost time and bytes
         return paint_pane(name, self.store, self.view, width, height)
 
     def on_mount(self) -> None:
-        self._place_panes()
+        self.place_panes()
         self.run_worker(self._follow(), name="follow", exit_on_error=True)
 
-    def on_resize(self) -> None:
-        self._place_panes()
-
-    def _place_panes(self) -> None:
-        places = self.view.layout(*self.size)
-        if places == self._places:
-            return
-        self._places = places
-        self.view.names_quit = "keys" not in places
-        for pane in self.query(Pane):
-            _place(pane, places.get(pane.id or ""))
-        self.call_after_refresh(self.repaint)
-
     def repaint(self) -> None:
-        """Paint what is visible. All panes change in the same frame, the status line among them."""
         self.view.now = time.time()
-        for pane in self.query(Pane):
-            pane.repaint()
-        self._painted_at = time.monotonic()
+        super().repaint()
 
     # --- following --------------------------------------------------------------------------------------------------
 
     async def _follow(self) -> None:
         """Ask for a batch, apply it, paint, wait. The next is asked for only when the last was applied."""
         await self._read_to_end()
-        gc.freeze()  # `cli` held collection back while the run was read; what was read stays
-        gc.enable()
+        if not gc.isenabled():  # `cli` held collection back while the run was read; what was read stays
+            gc.freeze()
+            gc.enable()
         # Only now: the first picture does not wait for this import.
         from trainwatch.wake import Watch
 
@@ -120,7 +103,7 @@ class RunScreen(Screen[None]):
 
     async def _read_to_end(self) -> None:
         while not self._apply(await asyncio.to_thread(self._poll)):
-            if time.monotonic() - self._painted_at > FRAME_S:
+            if time.monotonic() - self.painted_at > FRAME_S:
                 self.repaint()
         self.repaint()
 
@@ -161,7 +144,7 @@ class RunScreen(Screen[None]):
             await asyncio.wait_for(self._wake.wait(), timeout_s)
         frame_s = HASTY_FRAME_S if waits else FRAME_S
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._hurry.wait(), max(0.0, self._painted_at + frame_s - time.monotonic()))
+            await asyncio.wait_for(self._hurry.wait(), max(0.0, self.painted_at + frame_s - time.monotonic()))
         self._wake.clear()
         self._hurry.clear()
 
@@ -169,6 +152,17 @@ class RunScreen(Screen[None]):
 
     def action_press(self, key: str) -> None:
         self.act(for_key(key, situation(self.store, self.view)))
+
+    def commands(self) -> Iterable[Command]:
+        now = situation(self.store, self.view)
+        yield from (Command(action.label, action.help, action.name, refusal(action, now)) for action in ACTIONS)
+        yield from (Command(f"pane {name}", "choose this pane", f"pane {name}") for name in PANES.values())
+
+    def do(self, action: str) -> None:
+        if action.startswith("pane "):
+            self.action_choose(action.removeprefix("pane "))
+        else:
+            self.act(next(each for each in ACTIONS if each.name == action))
 
     def act(self, action: Action) -> None:
         """Do what a row of the table says, or say why not."""
@@ -179,12 +173,17 @@ class RunScreen(Screen[None]):
         match action.name:
             case "zoom":
                 self.view.zoomed = not self.view.zoomed
-                self._place_panes()
+                self.place_panes()
             case "next":
                 names = list(PANES.values())
                 self.action_choose(names[(names.index(self.view.chosen) + 1) % len(names)])
             case "help":
-                self.app.push_screen(Help())
+                self.app.push_screen(Help(ACTIONS, _MORE_KEYS))
+            case "back":
+                if self.view.has_table:
+                    self.app.pop_screen()
+            case "theme":
+                cast("TrainwatchApp", self.app).next_theme()
             case "quit":
                 self.app.exit()
             case _:
@@ -244,7 +243,7 @@ class RunScreen(Screen[None]):
 
     def action_choose(self, name: str) -> None:
         self.view.chosen = name
-        self._place_panes()
+        self.place_panes()
         self.repaint()
 
     def on_pane_chosen(self, message: Pane.Chosen) -> None:
@@ -266,16 +265,15 @@ class RunScreen(Screen[None]):
         self.repaint()
 
     def say(self, notice: str) -> None:
-        """Show a line in the status line until the next key."""
         self.view.notice = notice
         self.repaint()
 
 
-def _place(pane: Pane, place: Rect | None) -> None:
-    pane.display = place is not None
-    if place is not None:
-        pane.styles.offset = (place.x, place.y)
-        pane.styles.width, pane.styles.height = place.width, place.height
+_MORE_KEYS = (
+    ("1 – 5", "panes", "charts, evals, events, orders, console"),
+    ("↑ ↓", "scroll", "the chosen pane; PgUp, PgDn, End"),
+    ("ctrl+p", "palette", "every action by name"),
+)
 
 
 def _some_text(text: str) -> None:

@@ -6,13 +6,15 @@ from functools import cache
 from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
+from textual.events import Click, MouseMove, MouseScrollDown, MouseScrollUp
 from textual.geometry import Region
 from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
+from trainwatch import theme
 from trainwatch.paint import Row
-from trainwatch.theme import BACKGROUND, STYLES
+from trainwatch.theme import Palette
 
 NEAR = 12
 """Spans nearer than this go out as one: a cursor position and a style cost more than the cells between."""
@@ -23,28 +25,43 @@ Painter = Callable[[int, int], list[Row]]
 """(width, height) to rows of exactly that many cells."""
 
 
-@cache
 def style_of(name: str) -> Style:
-    return Style.parse(f"{STYLES[name]} on {BACKGROUND}")
+    return _style_in(theme.current(), name)
+
+
+@cache
+def _style_in(palette: Palette, name: str) -> Style:
+    return Style.parse(f"{palette.styles[name]} on {palette.background}")
 
 
 class Pane(Widget):
     """Owns what is on screen of one pane. Reads nothing by itself: the screen calls `repaint`."""
 
     class Chosen(Message):
-        """The pane was clicked."""
+        """The pane was clicked, at a cell of it; `count` is 2 of a double click's second."""
 
-        def __init__(self, pane: str) -> None:
+        def __init__(self, pane: str, x: int, y: int, count: int) -> None:
             super().__init__()
             self.pane = pane
+            self.x, self.y = x, y
+            self.count = count
 
     class Scrolled(Message):
-        """The wheel was turned over the pane: up is positive."""
+        """The wheel was turned over a cell of the pane: up is positive."""
 
-        def __init__(self, pane: str, lines: int) -> None:
+        def __init__(self, pane: str, lines: int, x: int, y: int) -> None:
             super().__init__()
             self.pane = pane
             self.lines = lines
+            self.x, self.y = x, y
+
+    class Pointed(Message):
+        """The pointer came to another cell of the pane."""
+
+        def __init__(self, pane: str, x: int, y: int) -> None:
+            super().__init__()
+            self.pane = pane
+            self.x, self.y = x, y
 
     DEFAULT_CSS = "Pane { position: absolute; display: none; }"
 
@@ -69,14 +86,22 @@ class Pane(Widget):
         if changed:
             self.refresh(*changed)
 
-    def on_click(self) -> None:
-        self.post_message(self.Chosen(self.id or ""))
+    def on_click(self, event: Click) -> None:
+        self.post_message(self.Chosen(self.id or "", event.x, event.y, event.chain))
 
-    def on_mouse_scroll_up(self) -> None:
-        self.post_message(self.Scrolled(self.id or "", WHEEL_LINES))
+    def on_mouse_scroll_up(self, event: MouseScrollUp) -> None:
+        self.post_message(self.Scrolled(self.id or "", WHEEL_LINES, event.x, event.y))
 
-    def on_mouse_scroll_down(self) -> None:
-        self.post_message(self.Scrolled(self.id or "", -WHEEL_LINES))
+    def on_mouse_scroll_down(self, event: MouseScrollDown) -> None:
+        self.post_message(self.Scrolled(self.id or "", -WHEEL_LINES, event.x, event.y))
+
+    def on_mouse_move(self, event: MouseMove) -> None:
+        self.post_message(self.Pointed(self.id or "", event.x, event.y))
+
+    def restyle(self) -> None:
+        """Forget what was painted: styles look different now."""
+        self._strips = []
+        self.refresh()
 
     def render_line(self, y: int) -> Strip:
         width, height = self.size

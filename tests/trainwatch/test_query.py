@@ -1,0 +1,80 @@
+"""The filter of the table: each kind of word, and what is said of one that cannot be understood."""
+
+import math
+
+import pytest
+
+from rundir.status import Liveness, State
+from tests.trainwatch.entries import NOW, alert, entry, tagged
+from trainwatch.listing.glance import Figures
+from trainwatch.listing.query import QueryError, parse
+
+CONFIG = {
+    "train": {"lr": 3e-4, "epochs": 4.0},
+    "model": {"init": "scratch", "dropout": {"head": 0.1}},
+    "x": {"on": True},
+}
+RUN = entry(
+    "20261121-ner-big", State.RUNNING, Liveness.SILENT, config=CONFIG,
+    remarks=tagged("Good", note="Debug of the loader"), alerts=(alert("overfitting"),),
+    figures=Figures(step=120, loss=0.25, best={"f1": 0.85, "loss": 0.2}, latest={"f1": 0.8}, rate=2.0),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "", "  ", "NER", "big 2026", "state:silent", "state:running", "-state:done", "task:token", "name:ner",
+        "host:gpu1", "tag:good", "-tag:goo", "note:debug", "-note:fixed", "alert:overfit", "is:live", "-is:archived",
+        "cfg.lr>=1e-4", "cfg.train.lr=3e-4", "cfg.train.lr=0.0003", "cfg.epochs<5", "cfg.init=scratch",
+        "cfg.init:Scratch",
+        "cfg.head=0.1", "cfg.on=true", "-cfg.init!=scratch", "best.f1>0.8", "last.f1<=0.8", "best.eval_loss<0.3",
+        "loss<0.3", "step>=120", "progress>50", "age<2h", "age>59m", "eta<1h", "eta>39", "alerts>0", "attempt=1",
+        "'the loader'", "state:running best.f1>0.8 -note:fixed cfg.lr<1",
+    ],
+)  # fmt: skip
+def test_a_run_passes(text: str) -> None:
+    assert parse(text).matches(RUN, NOW)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "-NER", "gpt", "state:done", "-state:running", "tag:goo", "cfg.lr<1e-4", "cfg.missing=1", "cfg.init=mlm",
+        "cfg.init=1", "best.f1>0.9", "best.missing>0", "age>2h", "is:archived", "is:still", "eta<30", "step<120",
+        "NER state:done",
+    ],
+)  # fmt: skip
+def test_a_run_does_not_pass(text: str) -> None:
+    assert not parse(text).matches(RUN, NOW)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("colour:red", "colour: is not known"),
+        ("speed>3", "speed> is not known"),
+        ("loss>much", "'much' is no number"),
+        ("loss>", "'' is no number"),
+        ("age<soon", "write it like 3d"),
+        ("cfg.init>scratch", "compare texts by ="),
+        ("'open", "quotation mark"),
+    ],
+)
+def test_what_cannot_be_understood_is_said(text: str, said: str) -> None:
+    with pytest.raises(QueryError, match=said):
+        parse(text)
+
+
+def test_archived_runs_are_shown_only_when_asked_for() -> None:
+    away = entry("old", remarks=tagged(archived=True))
+    assert not parse("").matches(away, NOW)
+    assert not parse("old").matches(away, NOW)
+    assert parse("is:archived").matches(away, NOW)
+    assert not parse("-is:archived").matches(away, NOW)
+
+
+def test_missing_and_odd_values_never_pass_a_comparison_nor_raise() -> None:
+    bare = entry("bare", None, figures=Figures(loss=math.nan), info=None)
+    for text in ("loss>0", "loss<=0", "progress>0", "age>0", "eta>0", "cfg.lr>0", "attempt>0", "task:x", "user:x"):
+        assert not parse(text).matches(bare, NOW)

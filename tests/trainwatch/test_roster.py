@@ -1,0 +1,148 @@
+"""The table's state: order, filter, what is chosen, colours of the marked."""
+
+import math
+from itertools import pairwise
+
+import pytest
+
+from rundir.status import Liveness, State
+from tests.trainwatch.entries import NOW, alert, entry, tagged
+from trainwatch.listing.column import COLUMNS, placed
+from trainwatch.listing.entry import Entry
+from trainwatch.listing.glance import Figures
+from trainwatch.listing.query import parse
+from trainwatch.listing.roster import NUM_COLOURS, Marks, Roster
+from trainwatch.listing.scan import Batch
+from trainwatch.paint import row_width, text_of
+from trainwatch.panes.runs import paint_detail, paint_runs, paint_runs_header, paint_runs_status
+
+A = entry("1-a", figures=Figures(step=10, loss=0.5, best={"f1": 0.7}, losses=(1.0, 0.5)))
+B = entry(
+    "2-b", State.RUNNING, figures=Figures(step=150, loss=math.nan, best={"f1": 0.9}), alerts=(alert("overfitting"),)
+)
+C = entry("3-c", State.RUNNING, Liveness.DEAD, figures=Figures(step=5, loss=0.1, best={"loss": 0.3}))
+D = entry("4-d", None, info=None, figures=Figures())
+
+
+def roster(*entries: Entry) -> Roster:
+    made = Roster()
+    made.apply(Batch(NOW, entries or (A, B, C, D)))
+    return made
+
+
+def order(made: Roster) -> str:
+    return "".join(each.id[-1] for each in made.shown)
+
+
+def test_the_newest_comes_first_and_is_chosen() -> None:
+    made = roster()
+    assert order(made) == "dcba"
+    assert made.selected == "4-d"
+
+
+@pytest.mark.parametrize(
+    ("column", "first", "again"),
+    [
+        ("loss", "ca", "ac"),
+        ("run", "abcd", "dcba"),
+        ("progress", "bcad", "cabd"),
+        ("state", "bcad", "dacb"),
+        ("alerts", "bdca", "dcab"),
+        ("best", "bac", "cab"),
+        ("age", "cba", "cba"),
+    ],
+)
+def test_a_column_sorts_either_way_and_what_has_no_value_comes_last(column: str, first: str, again: str) -> None:
+    made = roster()
+    for wanted in (first, again):
+        made.sort_by(column)
+        assert order(made)[: len(wanted)] == wanted
+
+
+def test_the_chosen_run_stays_chosen_through_sorting_and_news() -> None:
+    made = roster()
+    made.move(2)
+    assert made.selected == "2-b"
+    made.sort_by("loss")
+    assert made.selected == "2-b"
+    made.apply(Batch(NOW, (entry("5-e"),)))
+    assert made.selected == "2-b"
+    made.apply(Batch(NOW, (), gone=("2-b",)))
+    assert made.selected in {each.id for each in made.shown}
+
+
+def test_nothing_shown_and_nothing_there() -> None:
+    made = roster()
+    made.ask(parse("no-such-run"))
+    assert (made.chosen, made.selected, order(made)) == (None, "", "")
+    made.move(1)
+    assert not made.choose(0)
+    assert "no run passes" in text_of(paint_runs(made, 80, 5))
+    made.ask(parse(""))
+    assert order(made) == "dcba"
+    assert "no runs here yet" in text_of(paint_runs(roster_of_none(), 80, 5))
+
+
+def roster_of_none() -> Roster:
+    made = Roster()
+    made.apply(Batch(NOW))
+    return made
+
+
+def test_a_run_keeps_its_colour_and_the_first_eight_differ() -> None:
+    marks = Marks()
+    for i in range(NUM_COLOURS):
+        marks.toggle(f"run-{i}")
+    assert len({marks.style(f"run-{i}") for i in range(NUM_COLOURS)}) == NUM_COLOURS
+    before = marks.style("run-3")
+    marks.toggle("run-3")
+    marks.toggle("other")
+    marks.toggle("run-3")
+    assert marks.style("run-3") == before
+    assert marks.style("other") == before  # the one that was free
+    assert marks.chosen[-1] == "run-3"
+
+
+def test_the_chosen_row_is_on_screen_however_far_it_is() -> None:
+    made = roster(*(entry(f"{i:04d}-x") for i in range(100)))
+    for rows in (60, -3, 1000, -1000, 7):
+        made.move(rows)
+        assert made.selected in {each.id for each in made.on_screen(10)}
+    assert len(made.on_screen(10)) == 10
+
+
+@pytest.mark.parametrize("width", [1, 3, 20, 40, 80, 120, 160, 300])
+@pytest.mark.parametrize("height", [1, 2, 3, 6])
+def test_every_line_fills_its_width(width: int, height: int) -> None:
+    made = roster(A, B, C, D, entry("5-\x1b[2J", remarks=tagged("t", note="ünd 漢字 " * 9, archived=False)))
+    made.marks.toggle("2-b")
+    for rows in (
+        paint_runs(made, width, height),
+        paint_detail(made.chosen, width, height),
+        paint_detail(None, width, height),
+    ):
+        assert [row_width(row) for row in rows] == [width] * height
+        assert "\x1b" not in text_of(rows)
+    assert row_width(paint_runs_header(made, "runs", width)[0]) == width
+    assert row_width(paint_runs_status(made, width, "said", "pointed", read_only=True)[0]) == width
+
+
+@pytest.mark.parametrize("width", range(1, 250, 7))
+def test_columns_lie_side_by_side(width: int) -> None:
+    places = placed(width)
+    assert {"state", "run"} <= {column.name for column, _, _ in places}
+    for (_, x, cells), (_, after, _) in pairwise(places):
+        assert x + cells < after
+    if width >= 190:
+        assert [column for column, _, _ in places] == list(COLUMNS)
+    if width >= 40:
+        assert places[-1][1] + places[-1][2] <= width
+
+
+def test_counts_in_the_header_and_the_status_line() -> None:
+    made = roster()
+    assert "1 live  1 with alerts" in text_of(paint_runs_header(made, "runs", 120))
+    assert "4 runs" in text_of(paint_runs_status(made, 80, "", "", read_only=False))
+    made.ask(parse("state:running"))
+    assert "2 of 4 runs" in text_of(paint_runs_status(made, 80, "", "", read_only=False))
+    assert "filter state:running" in text_of(paint_runs_header(made, "runs", 120))

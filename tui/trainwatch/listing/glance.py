@@ -1,0 +1,145 @@
+"""What the end of a run's logs says of it, and a few samples of its course: bytes in, plain values out. Pure.
+
+A glance costs the same whatever the length of the run: its figures are those of the newest records, not of all.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import msgspec
+import numpy as np
+
+from rundir.direction import is_lower_better
+from rundir.records import (
+    EVENT_DECODER,
+    METRICS_DECODER,
+    AlertEvent,
+    EvalRecord,
+    ResumeEvent,
+    ResumeRecord,
+    StepRecord,
+    decode_lines,
+    number,
+)
+from rundir.series import MAX_STEP
+from trainwatch.pace import pace
+from trainwatch.scores import Scores, values_of
+
+CURVE_POINTS = 24
+"""Samples of a run's course: more than any sparkline has cells."""
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What the newest records of metrics.jsonl come to."""
+
+    step: int = 0
+    loss: float | None = None
+    """None where no record is there; nan and inf as they stand in the file."""
+    rate: float = math.nan
+    """Steps a second."""
+    losses: tuple[float, ...] = ()
+    """`CURVE_POINTS` at most, of the records looked at, oldest first."""
+    latest: Mapping[str, float] = field(default_factory=dict)
+    """The newest evaluation's, loss included."""
+    best: Mapping[str, float] = field(default_factory=dict)
+    """Of the evaluations looked at, each metric by itself."""
+    chosen: Mapping[str, float] = field(default_factory=dict)
+    """The newest evaluation that is marked as the best so far."""
+
+
+def figures_of(lines: bytes, directions: Mapping[str, bool] | None = None) -> Figures:
+    """Of whole lines from the end of a metrics.jsonl. Never raises on what they hold."""
+    steps: list[StepRecord] = []
+    scores = Scores(directions)
+    for record in decode_lines(lines, METRICS_DECODER).records:
+        match record:
+            case StepRecord():
+                if not steps or (0 <= record.step < MAX_STEP and record.attempt == steps[-1].attempt):
+                    steps.append(record)
+                elif record.attempt > steps[-1].attempt:  # the resume marker is further back, or was lost
+                    steps = [*_until(steps, record.step - 1), record]
+            case EvalRecord():
+                scores.add(record)
+            case ResumeRecord():
+                steps = _until(steps, record.step)
+                scores.cut(record.step)
+            case _:
+                pass  # an epoch's own figures are not shown
+    marked = next((each for each in reversed(scores.records) if each.best), None)
+    return Figures(
+        step=steps[-1].step if steps else 0,
+        loss=number(steps[-1].loss) if steps else None,
+        rate=_rate(steps),
+        losses=thinned([number(each.loss) for each in steps], CURVE_POINTS),
+        latest=values_of(scores.latest) if scores.latest is not None else {},
+        best=dict(scores.best),
+        chosen=values_of(marked) if marked is not None else {},
+    )
+
+
+def _until(steps: list[StepRecord], step: int) -> list[StepRecord]:
+    return steps if not steps or steps[-1].step <= step else [each for each in steps if each.step <= step]
+
+
+def _rate(steps: Sequence[StepRecord]) -> float:
+    current = [each for each in steps if each.attempt == steps[-1].attempt]
+    return pace(np.array([float(each.step) for each in current]), np.array([each.at for each in current]))
+
+
+def better(one: Mapping[str, float], other: Mapping[str, float], told: Mapping[str, bool]) -> dict[str, float]:
+    """Of each metric the better value of two; `told` as in `rundir.direction`."""
+    best = dict(one)
+    for name, value in other.items():
+        known = best.get(name, value)
+        best[name] = min(value, known) if is_lower_better(name, told) else max(value, known)
+    return best
+
+
+def thinned(values: Sequence[float], count: int) -> tuple[float, ...]:
+    """At most `count` of the values, evenly apart, the last among them."""
+    if len(values) <= count:
+        return tuple(values)
+    return tuple(values[-1 - round((count - 1 - i) * (len(values) - 1) / (count - 1))] for i in range(count))
+
+
+def sampled_step(piece: bytes) -> tuple[int, float] | None:
+    """Step and loss of the first step record that stands whole in a piece of a metrics.jsonl, cut anywhere."""
+    for line in piece.split(b"\n")[1:-1]:
+        try:
+            record = METRICS_DECODER.decode(line)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            continue
+        if isinstance(record, StepRecord):
+            return record.step, number(record.loss)
+    return None
+
+
+def course_of(samples: Sequence[tuple[int, float]], last_step: int) -> tuple[float, ...]:
+    """The losses of samples in file order, without those that a later sample or the last step goes back behind."""
+    kept: list[float] = []
+    least = last_step + 1
+    for step, loss in reversed(samples):
+        if step < least:
+            kept.append(loss)
+            least = step
+    return tuple(reversed(kept))
+
+
+def alerts_of(lines: bytes) -> tuple[AlertEvent, ...]:
+    """Alerts that whole lines from the end of an events.jsonl leave active, gravest first."""
+    active: dict[str, AlertEvent] = {}
+    for event in decode_lines(lines, EVENT_DECODER).records:
+        match event:
+            case AlertEvent(change="cleared"):
+                active.pop(event.rule, None)
+            case AlertEvent():
+                active[event.rule] = event
+            case ResumeEvent():
+                target = event.step or 0
+                active = {r: a for r, a in active.items() if (a.step or a.onset_step or 0) <= target}
+            case _:
+                pass
+    order = {"critical": 0, "warning": 1, "info": 2}
+    return tuple(sorted(active.values(), key=lambda alert: order[alert.severity]))

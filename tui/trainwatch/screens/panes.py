@@ -1,0 +1,99 @@
+"""A screen made of panes: places them, paints what changed, and says what the pointer is on. Owns no data."""
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import partial
+
+from textual.app import ComposeResult
+from textual.screen import Screen
+
+from trainwatch.layout import Layout, Rect
+from trainwatch.paint import Row
+from trainwatch.widgets.compositor import NarrowCompositor
+from trainwatch.widgets.pane import Pane
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A row of the command palette."""
+
+    name: str
+    help: str
+    action: str
+    """What `PaneScreen.do` understands."""
+    refusal: str = ""
+    """Why it is not possible now."""
+
+
+class PaneScreen(Screen[None]):
+    """Subclasses name their panes, and say where each is and what it shows."""
+
+    PANE_NAMES: tuple[str, ...] = ()
+    QUIT_HINT = "press q to quit"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.places: Layout = {}
+        self.painted_at = 0.0
+        """By the monotonic clock."""
+        self._compositor = NarrowCompositor()
+
+    def arranged(self, width: int, height: int) -> Layout:
+        """Where each pane is at a size."""
+        raise NotImplementedError
+
+    def paint(self, name: str, width: int, height: int) -> list[Row]:
+        """Rows of exactly width × height of one pane."""
+        raise NotImplementedError
+
+    def commands(self) -> Iterable[Command]:
+        """What the command palette offers."""
+        raise NotImplementedError
+
+    def do(self, action: str) -> None:
+        """Do what a command names, or say why not."""
+        raise NotImplementedError
+
+    def say(self, notice: str) -> None:
+        """Show a line in the status line until the next key."""
+        raise NotImplementedError
+
+    def compose(self) -> ComposeResult:
+        # Placed before the first layout: a second one would send the whole screen once more.
+        self.places = self.arranged(*self.app.size)
+        for name in self.PANE_NAMES:
+            pane = Pane(name, partial(self.paint, name))
+            _place(pane, self.places.get(name))
+            yield pane
+
+    def on_resize(self) -> None:
+        self.place_panes()
+
+    def place_panes(self) -> None:
+        """Lay out anew where that changes anything."""
+        places = self.arranged(*self.size)
+        if places == self.places:
+            return
+        self.places = places
+        for pane in self.query(Pane):
+            _place(pane, places.get(pane.id or ""))
+        self.call_after_refresh(self.repaint)
+
+    def repaint(self) -> None:
+        """Paint what is visible. All panes change in the same frame."""
+        for pane in self.query(Pane):
+            pane.repaint()
+        self.painted_at = time.monotonic()
+
+    def restyle(self) -> None:
+        """Paint everything once more: the palette is another."""
+        for pane in self.query(Pane):
+            pane.restyle()
+
+
+def _place(pane: Pane, place: Rect | None) -> None:
+    pane.display = place is not None
+    if place is not None:
+        pane.styles.offset = (place.x, place.y)
+        pane.styles.width, pane.styles.height = place.width, place.height

@@ -1,0 +1,327 @@
+"""The table of runs: follows a directory, turns keys into choices and remarks. Decides nothing by itself."""
+
+import asyncio
+import contextlib
+import gc
+import time
+from collections.abc import Callable, Iterable
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, cast
+
+from textual.binding import Binding, BindingType
+from textual.events import Key
+from textual.widgets import Input
+
+from trainwatch.actions import RUNS_ACTIONS, Action, table_refusal
+from trainwatch.layout import Layout, Rect
+from trainwatch.listing.entry import Entry
+from trainwatch.listing.query import QueryError, parse
+from trainwatch.listing.roster import Marks, Roster
+from trainwatch.listing.scan import LIVE_S, STILL_S, Batch, Scanner
+from trainwatch.paint import Row, fit_row
+from trainwatch.panes.footer import key_line
+from trainwatch.panes.runs import (
+    column_at,
+    describe,
+    paint_detail,
+    paint_runs,
+    paint_runs_header,
+    paint_runs_status,
+)
+from trainwatch.screens.ask import Help
+from trainwatch.screens.deed import DeedScreen
+from trainwatch.screens.panes import Command
+from trainwatch.widgets.pane import Pane
+
+if TYPE_CHECKING:
+    from trainwatch.app import TrainwatchApp
+
+DETAIL_LINES = 5
+TALL = 18
+"""A screen below this height has no box on the chosen run."""
+AGE_S = 60.0
+"""Ages are painted anew so often though nothing else has changed."""
+_KEYS_FIRST_TO_GO = ("T", "A", "r", "D", "a", "n", "t", "right", "c", "space", "slash")
+
+
+class RunsScreen(DeedScreen):
+    """Owns the roster of one directory; all else is read from it."""
+
+    PANE_NAMES = ("header", "table", "detail", "status", "keys")
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *(Binding(action.key, f"press('{action.name}')", show=False) for action in RUNS_ACTIONS),
+        *(
+            Binding(key, f"move({rows})", show=False)
+            for key, rows in (("up", -1), ("down", 1), ("k", -1), ("j", 1), ("home", -1_000_000), ("end", 1_000_000))
+        ),
+        Binding("pageup", "page(-1)", show=False),
+        Binding("pagedown", "page(1)", show=False),
+    ]
+
+    def __init__(self, runs_dir: Path, marks: Marks, *, read_only: bool = False) -> None:
+        super().__init__()
+        self.roster = Roster(marks)
+        self.read_only = read_only
+        self.notice = ""
+        self.pointed = ""
+        self._scanner = Scanner(runs_dir)
+        self._wake = asyncio.Event()
+        self._written: frozenset[str] = frozenset()
+        """Runs whose remarks were written and are not read back yet."""
+
+    # --- painting ---------------------------------------------------------------------------------------------------
+
+    def arranged(self, width: int, height: int) -> Layout:
+        if width < 1 or height < 1:
+            return {}
+        head, foot = (1 if height >= 5 else 0), (2 if height >= 12 else 1 if height >= 3 else 0)
+        detail = DETAIL_LINES if height >= TALL else 0
+        table = height - head - foot - detail
+        places = {"header": Rect(0, 0, width, head), "table": Rect(0, head, width, table)}
+        places["detail"] = Rect(0, head + table, width, detail)
+        places["status"] = Rect(0, height - foot, width, min(1, foot))
+        places["keys"] = Rect(0, height - 1, width, foot - 1)
+        return {name: place for name, place in places.items() if place.height > 0}
+
+    def paint(self, name: str, width: int, height: int) -> list[Row]:
+        roster = self.roster
+        match name:
+            case "header":
+                return paint_runs_header(roster, str(self._scanner.runs_dir), width)
+            case "table":
+                return paint_runs(roster, width, height)
+            case "detail":
+                return paint_detail(roster.chosen, width, height)
+            case "status":
+                words = self.pointed or (describe(roster.chosen) if roster.chosen is not None else "")
+                return paint_runs_status(roster, width, self.notice, words, read_only=self.read_only)
+            case "keys":
+                shown = {a.key: (a.label, not self._refusal(a)) for a in RUNS_ACTIONS if a.label}
+                return key_line(shown, width, _KEYS_FIRST_TO_GO)
+            case _:
+                return [fit_row([], width)] * height
+
+    # --- following --------------------------------------------------------------------------------------------------
+
+    def on_mount(self) -> None:
+        self.place_panes()
+        self.run_worker(self._follow(), name="follow", exit_on_error=True)
+
+    def on_screen_resume(self) -> None:
+        self._wake.set()
+
+    async def _follow(self) -> None:
+        """Ask for a batch, apply it, paint, wait. The next is asked for only when the last was applied."""
+        while True:
+            batch = await asyncio.to_thread(self._poll)
+            self._apply(batch)
+            if batch.num_unread or batch.num_shallow:
+                continue
+            if not gc.isenabled():  # `cli` held collection back while the runs were read; what was read stays
+                gc.freeze()
+                gc.enable()
+            await self._wait()
+
+    def _poll(self) -> Batch:
+        top, rows = self.roster.top, max(1, self.size.height)
+        again, self._written = self._written, frozenset()
+        return self._scanner.poll(wanted=[entry.id for entry in self.roster.shown[top : top + rows]], again=again)
+
+    def _apply(self, batch: Batch) -> None:
+        before = (self.roster.num_unread, self.roster.num_shallow, self.roster.fault, self.roster.has_listed)
+        is_old = time.monotonic() - self.painted_at > AGE_S
+        if batch.entries or batch.gone or is_old or before != (batch.num_unread, batch.num_shallow, batch.fault, True):
+            self.roster.apply(batch)
+            self.repaint()
+
+    async def _wait(self) -> None:
+        moves = any(entry.may_live for entry in self.roster.entries.values())
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._wake.wait(), LIVE_S if moves else STILL_S)
+        self._wake.clear()
+        while not self.is_current:  # covered: nobody looks
+            await self._wake.wait()
+            self._wake.clear()
+
+    # --- keys and pointer -------------------------------------------------------------------------------------------
+
+    def action_move(self, rows: int) -> None:
+        self.roster.move(rows)
+        self._touched()
+
+    def action_page(self, pages: int) -> None:
+        self.action_move(pages * max(1, self.query_one("#table").size.height - 2))
+
+    def _touched(self) -> None:
+        self.notice = self.pointed = ""
+        self.repaint()
+
+    def on_pane_chosen(self, message: Pane.Chosen) -> None:
+        if message.pane != "table":
+            return
+        if message.y == 0:
+            if (column := column_at(message.x, self.size.width)) is not None:
+                self.roster.sort_by(column.name)
+                self._touched()
+        elif self.roster.choose(message.y - 1):
+            self._touched()
+            if message.count == 2:
+                self.do("open")
+
+    def on_pane_scrolled(self, message: Pane.Scrolled) -> None:
+        self.action_move(-message.lines)
+
+    def on_pane_pointed(self, message: Pane.Pointed) -> None:
+        words = ""
+        if message.pane == "table":
+            column = column_at(message.x, self.size.width)
+            row = self.roster.top + message.y - 1
+            if message.y == 0 and column is not None:
+                words = f"{column.name}: {column.help}"
+            elif 0 <= row < len(self.roster.shown):
+                words = describe(self.roster.shown[row])
+        if words != self.pointed:
+            self.pointed = words
+            self.query_one("#status", Pane).repaint()
+
+    def action_press(self, name: str) -> None:
+        self.do(name)
+
+    def commands(self) -> Iterable[Command]:
+        return [Command(a.name.replace("-", " "), a.help, a.name, self._refusal(a)) for a in RUNS_ACTIONS]
+
+    def do(self, action: str) -> None:
+        row = next(each for each in RUNS_ACTIONS if each.name == action)
+        if reason := self._refusal(row):
+            self.say(reason)
+            return
+        self.notice = self.pointed = ""
+        deeds: dict[str, Callable[[], None]] = {
+            "open": self._open,
+            "mark": self._mark,
+            "compare": self._compare,
+            "filter": self._filter,
+            "sort-right": partial(self._sort_beside, 1),
+            "sort-left": partial(self._sort_beside, -1),
+            "reverse": partial(self.roster.sort_by, self.roster.sort.name),
+            "tags": partial(self._of_chosen, self.ask_tags),
+            "note": partial(self._of_chosen, self.ask_note),
+            "archive": self._archive,
+            "archived": self._show_archived,
+            "delete": partial(self._of_chosen, self.ask_delete),
+            "theme": self._trainwatch.next_theme,
+            "clear": self._clear,
+            "help": self._help,
+            "quit": self.app.exit,
+        }
+        deeds[action]()
+        self.repaint()
+
+    def _refusal(self, action: Action) -> str:
+        chosen = self.roster.chosen
+        return table_refusal(
+            action,
+            read_only=self.read_only,
+            has_run=chosen is not None,
+            may_live=chosen is not None and chosen.may_live,
+            num_marked=len(self.roster.marks.chosen),
+        )
+
+    @property
+    def _trainwatch(self) -> "TrainwatchApp":
+        return cast("TrainwatchApp", self.app)
+
+    def _open(self) -> None:
+        if self.roster.chosen is not None:
+            self._trainwatch.open_run(self.roster.chosen.run)
+
+    def _help(self) -> None:
+        self.app.push_screen(Help(RUNS_ACTIONS, _MORE_KEYS))
+
+    def _mark(self) -> None:
+        self.roster.marks.toggle(self.roster.selected)
+        self.roster.move(1)
+
+    def _compare(self) -> None:
+        self._trainwatch.open_comparison(self.roster.entries_of_marked())
+
+    def _sort_beside(self, steps: int) -> None:
+        self.roster.sort_beside(steps, self.size.width)
+
+    def _clear(self) -> None:
+        if self.roster.query.text:
+            self.roster.ask(parse(""))
+        else:
+            self.roster.marks.chosen.clear()
+
+    def _show_archived(self) -> None:
+        words = [word for word in self.roster.query.text.split() if word != "is:archived"]
+        self.roster.ask(parse(" ".join(words if self.roster.query.asks_archived else [*words, "is:archived"])))
+
+    # --- the filter -------------------------------------------------------------------------------------------------
+
+    def _filter(self) -> None:
+        place = self.places.get("status", Rect(0, self.size.height - 1, self.size.width, 1))
+        line = Input(
+            self.roster.query.text, compact=True, id="filter", select_on_focus=False,
+            placeholder="state:running  task:ner  cfg.lr>=1e-4  best.f1>0.8  -note:debug  tag:x",
+        )  # fmt: skip
+        line.styles.offset = (place.x, place.y)
+        line.styles.width = place.width
+        self.mount(line)
+        line.focus()
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        """The table follows what is typed; what cannot be understood leaves it as it is, and is said."""
+        try:
+            self.roster.ask(parse(event.value))
+        except QueryError as fault:
+            self.notice = str(fault)
+        else:
+            self.notice = ""
+        event.input.set_class(bool(self.notice), "fault")
+        self.repaint()
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        event.input.remove()
+        self.repaint()
+
+    def on_key(self, event: Key) -> None:
+        """The filter's line is opened here, not by the binding: what is typed right behind `/` belongs into it."""
+        line = next(iter(self.query("#filter").results(Input)), None)
+        if line is None:
+            if event.key == "slash":
+                self.do("filter")
+                event.stop()
+        elif event.key == "escape":
+            line.remove()
+            event.stop()
+        elif event.character is not None and event.is_printable:  # the line itself lets none through
+            line.insert_text_at_cursor(event.character)
+            event.stop()
+
+    # --- remarks and removal ----------------------------------------------------------------------------------------
+
+    def say(self, notice: str) -> None:
+        self.notice = notice
+        self.repaint()
+
+    def written(self, entry: Entry) -> None:
+        self._written |= {entry.id}
+        self._wake.set()
+
+    def _archive(self) -> None:
+        entries = self.roster.entries_of_marked() or [entry for entry in [self.roster.chosen] if entry is not None]
+        self.archive(entries)
+
+    def _of_chosen(self, deed: Callable[[Entry], None]) -> None:
+        if self.roster.chosen is not None:
+            deed(self.roster.chosen)
+
+
+_MORE_KEYS = (
+    ("↑ ↓", "choose", "a run; PgUp, PgDn, Home, End, the wheel, a click"),
+    ("2 clicks", "open", "the page of a run"),
+    ("ctrl+p", "palette", "every action by name"),
+)
