@@ -49,8 +49,8 @@ class Figures:
     """The newest evaluation that is marked as the best so far."""
 
 
-def figures_of(lines: bytes, directions: Mapping[str, bool] | None = None) -> Figures:
-    """Of whole lines from the end of a metrics.jsonl. Never raises on what they hold."""
+def figures_of(lines: bytes, directions: Mapping[str, bool] | None = None, *, is_timed: bool = True) -> Figures:
+    """Of whole lines from the end of a metrics.jsonl. Never raises on what they hold. `is_timed`: the rate as well."""
     steps: list[StepRecord] = []
     scores = Scores(directions)
     for record in decode_lines(lines, METRICS_DECODER).records:
@@ -71,7 +71,7 @@ def figures_of(lines: bytes, directions: Mapping[str, bool] | None = None) -> Fi
     return Figures(
         step=steps[-1].step if steps else 0,
         loss=number(steps[-1].loss) if steps else None,
-        rate=_rate(steps),
+        rate=_rate(steps) if is_timed else math.nan,
         losses=thinned([number(each.loss) for each in steps], CURVE_POINTS),
         latest=values_of(scores.latest) if scores.latest is not None else {},
         best=dict(scores.best),

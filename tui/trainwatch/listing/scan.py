@@ -21,8 +21,8 @@ from rundir.status import Liveness, RunInfo, Status, liveness, read_run_info, re
 from trainwatch.listing.entry import Entry
 from trainwatch.listing.glance import CURVE_POINTS, Figures, alerts_of, better, course_of, figures_of, sampled_step
 
-TAIL_BYTES = 32 * 1024
-"""How much of the end of a log is read: a hundred records and more."""
+TAIL_BYTES = 16 * 1024
+"""How much of the end of a log is read: eighty records and more."""
 EVAL_TAIL_BYTES = 1024 * 1024
 """The same for what is read once, in search of the best evaluation."""
 SAMPLE_BYTES = 2048
@@ -57,6 +57,8 @@ class _Seen:
     """What was last seen of one run."""
 
     run: RunDir
+    base: str
+    """Its path: a thousand times a second, text is cheaper than a Path."""
     entry: Entry | None = None
     """None before the first look, and of a directory that is no run."""
     directory: int = -1
@@ -114,7 +116,7 @@ class Scanner:
         for name in gone:
             del self._seen[name]
         for name in sorted(names - self._seen.keys(), reverse=True):
-            self._seen[name] = _Seen(RunDir(self.runs_dir / name))
+            self._seen[name] = _Seen(RunDir(self.runs_dir / name), f"{self.runs_dir}/{name}")
         return gone
 
     def _due(self, moment: float, wanted: Sequence[str], again: Collection[str]) -> list[_Seen]:
@@ -134,7 +136,7 @@ class Scanner:
     def _look(self, seen: _Seen, now: float, moment: float) -> Entry | None:
         """The entry where anything of it is new; None where all is as it was."""
         first, seen.looked_at = seen.looked_at < 0, moment
-        directory = _directory_stamp(seen.run.path)
+        directory = _directory_stamp(seen.base)
         same = directory == seen.directory
         # What changes within the same tick of the file system's clock would go unseen.
         seen.directory = directory if now * 1e9 - directory > SETTLED_NS else -1
@@ -150,34 +152,37 @@ class Scanner:
 
     def _refreshed(self, seen: _Seen, entry: Entry, now: float) -> Entry:
         run = seen.run
+        changes: dict[str, Any] = {}
         if entry.info is None:
-            entry = replace(entry, info=_info_of(run))
-        if self._is_new(seen, run.status_json):
-            status, fault = _status_of(run)
-            entry = replace(entry, status=status or entry.status, status_fault=fault)
-        if self._is_new(seen, run.remarks_json):
-            entry = replace(entry, remarks=_remarks_of(run))
-        if self._is_new(seen, run.metrics):
-            entry = replace(entry, figures=self._figures(seen, entry))
-        if self._is_new(seen, run.events):
-            entry = replace(entry, alerts=alerts_of(_end_of(run.events, TAIL_BYTES)))
-        return replace(entry, verdict=_verdict(entry.status, now))
+            changes["info"] = _info_of(run)
+        if self._is_new(seen, "status.json"):
+            status, changes["status_fault"] = _status_of(run)
+            changes["status"] = status or entry.status
+        if self._is_new(seen, "remarks.json"):
+            changes["remarks"] = _remarks_of(run)
+        status = changes.get("status", entry.status)
+        changes["verdict"] = _verdict(status, now)
+        if self._is_new(seen, "metrics.jsonl"):
+            changes["figures"] = self._figures(seen, entry, is_timed=changes["verdict"] is not Liveness.ENDED)
+        if self._is_new(seen, "events.jsonl"):
+            changes["alerts"] = alerts_of(_end_of(f"{seen.base}/events.jsonl", TAIL_BYTES))
+        return replace(entry, **changes)
 
-    def _figures(self, seen: _Seen, entry: Entry) -> Figures:
+    def _figures(self, seen: _Seen, entry: Entry, *, is_timed: bool) -> Figures:
         """Of the log's end; of the best evaluations, what was found further back holds on."""
         told, known = directions_in(entry.config or {}), entry.figures
-        figures = figures_of(_end_of(seen.run.metrics, TAIL_BYTES), told)
-        if figures.step < known.step or _size(seen.run.metrics) > GROWN * seen.deep_bytes + TAIL_BYTES:
+        figures = figures_of(_end_of(f"{seen.base}/metrics.jsonl", TAIL_BYTES), told, is_timed=is_timed)
+        if figures.step < known.step or _size(seen) > GROWN * seen.deep_bytes + TAIL_BYTES:
             seen.is_deep = False
         if figures.step < known.step:
             return figures  # a rollback: what was best may not hold
         best = better(known.best, figures.best, told)
         return replace(figures, best=best, chosen=figures.chosen or known.chosen)
 
-    def _is_new(self, seen: _Seen, path: Path) -> bool:
-        signature = _signature(path)
-        is_new = seen.signatures.get(path.name) != signature
-        seen.signatures[path.name] = signature
+    def _is_new(self, seen: _Seen, name: str) -> bool:
+        signature = _signature(f"{seen.base}/{name}")
+        is_new = seen.signatures.get(name) != signature
+        seen.signatures[name] = signature
         return is_new
 
     def _deepen(self, seen: _Seen) -> Entry:
@@ -185,13 +190,13 @@ class Scanner:
         entry = seen.entry
         if entry is None:
             raise ValueError("only what was looked at is deepened")
-        size = _size(seen.run.metrics)
+        size, metrics = _size(seen), f"{seen.base}/metrics.jsonl"
         seen.is_deep, seen.deep_bytes = True, size
         entry = replace(entry, config=_config_of(seen.run))
         if size > TAIL_BYTES:
-            entry = replace(entry, course=_course(seen.run.metrics, size, entry.step))
+            entry = replace(entry, course=_course(metrics, size, entry.step))
         if size > TAIL_BYTES or entry.config:
-            deeper = figures_of(_end_of(seen.run.metrics, EVAL_TAIL_BYTES), directions_in(entry.config or {}))
+            deeper = figures_of(_end_of(metrics, EVAL_TAIL_BYTES), directions_in(entry.config or {}), is_timed=False)
             entry = replace(entry, figures=replace(entry.figures, chosen=deeper.chosen, best=deeper.best))
         seen.entry = entry
         return entry
@@ -212,14 +217,14 @@ def _verdict(status: Status | None, now: float) -> Liveness:
     return Liveness.ENDED if status.state.has_ended else liveness(status, now)
 
 
-def _directory_stamp(path: Path) -> int:
+def _directory_stamp(path: str) -> int:
     try:
         return os.stat(path).st_mtime_ns
     except OSError:
         return 0
 
 
-def _signature(path: Path) -> Signature | None:
+def _signature(path: str) -> Signature | None:
     try:
         found = os.stat(path)
     except OSError:
@@ -227,8 +232,9 @@ def _signature(path: Path) -> Signature | None:
     return found.st_ino, found.st_size, found.st_mtime_ns
 
 
-def _size(path: Path) -> int:
-    found = _signature(path)
+def _size(seen: _Seen) -> int:
+    """Of metrics.jsonl when it was last looked at."""
+    found = seen.signatures.get("metrics.jsonl")
     return found[1] if found is not None else 0
 
 
@@ -260,19 +266,24 @@ def _config_of(run: RunDir) -> dict[str, Any]:
         return {}
 
 
-def _end_of(path: Path, num_bytes: int) -> bytes:
+def _end_of(path: str, num_bytes: int) -> bytes:
     """The whole lines among the last bytes of a log; empty where it cannot be read."""
     try:
-        with open(path, "rb") as file:
-            size = os.fstat(file.fileno()).st_size
-            data = os.pread(file.fileno(), num_bytes, max(0, size - num_bytes))
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         return b""
+    try:
+        size = os.fstat(fd).st_size
+        data = os.pread(fd, num_bytes, max(0, size - num_bytes))
+    except OSError:
+        return b""
+    finally:
+        os.close(fd)
     start = data.find(b"\n") + 1 if size > num_bytes else 0
     return data[start : data.rfind(b"\n") + 1]
 
 
-def _course(path: Path, size: int, last_step: int) -> tuple[float, ...]:
+def _course(path: str, size: int, last_step: int) -> tuple[float, ...]:
     try:
         with open(path, "rb") as file:
             pieces = [

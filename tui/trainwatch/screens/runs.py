@@ -40,6 +40,10 @@ if TYPE_CHECKING:
 DETAIL_LINES = 5
 TALL = 18
 """A screen below this height has no box on the chosen run."""
+FIRST_POLL_S = 0.02
+"""The first rows come at once, ..."""
+POLL_S = 0.25
+"""... the others so long after one another: each batch is sorted and painted."""
 AGE_S = 60.0
 """Ages are painted anew so often though nothing else has changed."""
 _KEYS_FIRST_TO_GO = ("T", "A", "r", "D", "a", "n", "t", "right", "c", "space", "slash")
@@ -126,7 +130,8 @@ class RunsScreen(DeedScreen):
     def _poll(self) -> Batch:
         top, rows = self.roster.top, max(1, self.size.height)
         again, self._written = self._written, frozenset()
-        return self._scanner.poll(wanted=[entry.id for entry in self.roster.shown[top : top + rows]], again=again)
+        wanted = [entry.id for entry in self.roster.shown[top : top + rows]]
+        return self._scanner.poll(wanted=wanted, again=again, budget_s=POLL_S if wanted else FIRST_POLL_S)
 
     def _apply(self, batch: Batch) -> None:
         before = (self.roster.num_unread, self.roster.num_shallow, self.roster.fault, self.roster.has_listed)
