@@ -1,22 +1,52 @@
-"""The chart: a braille curve of a column over an axis, with what was odd about it. Pure; owns no data."""
+"""The chart: braille curves over an axis, with what was odd about them. Pure; owns no data."""
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from itertools import groupby
 
 import numpy as np
 
 from rundir.column import Column, Floats
 from trainwatch import format as fmt
 from trainwatch.downsample import Binned, Window, bin_column, smooth
-from trainwatch.paint import Row, Span, box
+from trainwatch.lens import Extent, Lens
+from trainwatch.paint import Row, box
+from trainwatch.panes.canvas import Cells, joined
 from trainwatch.raster import DOTS_X, DOTS_Y, braille, spans
 from trainwatch.scale import Axis, growing_end, nice_step, value_axis
 
 _EMPTY = np.empty(0)
 SMOOTHING = 0.01
 """Half-life of the smoothed curve, as a share of the visible points."""
+CORE = (2.0, 98.0)
+"""Percentiles of what is drawn between which the value axis lies where outliers are left out."""
+ROBUST_ROOM = 0.1
+"""Room beside them, as a share of what lies between."""
+WHOLE = Lens()
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """One line of a chart: views into a store, taken for one painting."""
+
+    x: Floats
+    column: Column | None
+    style: str = "curve"
+    faint: str = "raw"
+    """Of what was measured, where a smoothed curve is drawn over it in `smooth`."""
+    smooth: str = "smooth"
+    points_x: Floats = field(default_factory=lambda: _EMPTY)
+    points_y: Floats = field(default_factory=lambda: _EMPTY)
+    points_style: str = "point"
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """Something that happened, drawn at the foot of a chart."""
+
+    x: float
+    character: str
+    style: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +73,20 @@ class Chart:
     """Single measurements drawn as marks on the curve (evaluations)."""
     points_y: Floats = field(default_factory=lambda: _EMPTY)
     points_name: str = "eval"
+    overlay: Sequence[Curve] = ()
+    """More curves, other runs'."""
     seams: Sequence[float] = ()
     """Where a later attempt went on."""
+    marks: Sequence[Mark] = ()
+    x_least: float = 1.0
+    """Between two ticks: half a step there is none, half an epoch there is."""
     empty: str = "no values yet"
+
+    @property
+    def curves(self) -> list[Curve]:
+        main = Curve(self.x, self.column, points_x=self.points_x, points_y=self.points_y)
+        has_main = self.column is not None or len(self.points_x) > 0 or not self.overlay
+        return [main, *self.overlay] if has_main else list(self.overlay)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,43 +95,85 @@ class Scales:
 
     x_end: float = 0.0
     y: Axis | None = None
-    size: tuple[int, int] = (0, 0)
-    """Of the chart they were made for: another one begins anew."""
+    key: tuple[object, ...] = ()
+    """Size and look they were made for: others begin anew."""
+    whole: Extent | None = None
+    """Of the axis; None before the first painting."""
+    seen: Extent | None = None
+    gutter: int = 0
+    """Cells before the canvas, the box's edge not among them."""
+
+    def at(self, x: int, width: int) -> float | None:
+        """What of the axis lies under a column of cells of the whole chart; None beside the canvas."""
+        columns = width - 2 - self.gutter
+        cell = x - 1 - self.gutter
+        if self.seen is None or not 0 <= cell < columns:
+            return None
+        return self.seen.at((cell + 0.5) / columns)
 
 
-def paint_chart(chart: Chart, width: int, height: int, scales: Scales) -> tuple[list[Row], Scales]:
+@dataclass(frozen=True, slots=True)
+class _Drawn:
+    """A curve as it goes onto the canvas."""
+
+    curve: Curve
+    binned: Binned
+    level: Floats
+    """The smoothed one; empty where there is none."""
+
+
+def paint_chart(
+    chart: Chart, width: int, height: int, scales: Scales, lens: Lens = WHOLE, style: str = "border"
+) -> tuple[list[Row], Scales]:
     """Rows of exactly width × height, and the scales for the next time."""
-    if scales.size != (width, height):
-        scales = Scales(size=(width, height))
+    key = (width, height, lens.log_y, lens.robust, lens.axis)
+    if scales.key != key:
+        scales = Scales(key=key)
     gutter = 8 if width >= 44 else 7
     columns, lines = width - 2 - gutter, height - 2
     if columns < 4 or lines < 2:
-        return box(_title(chart, math.nan), [], width, height), scales
-    last = float(chart.x[-1]) if len(chart.x) else 0.0
-    if len(chart.points_x):
-        last = max(last, float(chart.points_x[-1]))
-    span = last - chart.x_start
-    x_end = growing_end(span, chart.x_total, ended=chart.ended, previous=scales.x_end)
-    window = Window(chart.x_start, chart.x_start + x_end, columns * DOTS_X)
-    column = chart.column or Column()
-    binned = bin_column(chart.x if chart.column else _EMPTY, column, window)
-    level = smooth(binned, max(4.0, SMOOTHING * len(chart.x) * x_end / max(span, 1e-9))) if chart.smoothed else _EMPTY
-    y = _value_axis(chart, binned, lines, scales.y)
-    cells = _Cells(columns, lines)
-    _draw_curves(cells, chart, binned, level, y)
-    _draw_marks(cells, chart, binned, window, y)
-    if not len(chart.points_x) and not np.any(binned.count > 0) and not binned.odd.any():
+        return box(_title(chart, lens, math.nan), [], width, height, style=style), scales
+    span, x_end = _x_span(chart, scales)
+    whole = Extent(chart.x_start, chart.x_start + x_end)
+    seen = lens.over(whole)
+    window = Window(seen.start, seen.stop, columns * DOTS_X)
+    drawn = [_drawn(chart, curve, lens, window, span) for curve in chart.curves]
+    y = _value_axis(chart, drawn, lens, window, max(1, min(8, lines // 3)), scales.y)
+    cells = Cells(columns, lines)
+    for each in drawn:
+        _draw_curve(cells, each, lens, chart.unit, y)
+    _draw_marks(cells, chart, drawn, lens, window, y)
+    if not any(len(d.curve.points_x) or np.any(d.binned.count > 0) or d.binned.odd.any() for d in drawn):
         cells.write(chart.empty, "dim")
-    labels = _tick_labels(y, lines, gutter, chart.unit_name)
+    labels = _tick_labels(y, lines, gutter, chart.unit_name, is_log=lens.log_y)
     body = [[(label, "axis"), *row] for label, row in zip(labels, cells.rows(), strict=True)]
-    newest = float(level[~np.isnan(level)][-1]) if (~np.isnan(level)).any() else math.nan
-    note = _oddities(chart, column, columns)
+    level = drawn[0].level if drawn else _EMPTY
+    newest = float(level[~np.isnan(level)][-1]) if (~np.isnan(level)).any() and chart.column is not None else math.nan
+    note = _oddities(chart, chart.column or Column(), columns)
     foot = _x_ticks(chart, window, columns, gutter)
-    return box(_title(chart, newest), body, width, height, note=note, foot=foot), Scales(x_end, y, (width, height))
+    rows = box(_title(chart, lens, newest), body, width, height, note=note, foot=foot, style=style)
+    return rows, Scales(x_end, y, key, whole, seen, gutter)
 
 
-def _title(chart: Chart, level: float) -> Row:
+def _x_span(chart: Chart, scales: Scales) -> tuple[float, float]:
+    """How far the data reach, and how far the axis does, both from its start."""
+    ends = [float(x[-1]) for curve in chart.curves for x in (curve.x, curve.points_x) if len(x)]
+    span = max(ends, default=0.0) - (chart.x_start if ends else 0.0)
+    return span, growing_end(span, chart.x_total, ended=chart.ended, previous=scales.x_end)
+
+
+def _drawn(chart: Chart, curve: Curve, lens: Lens, window: Window, span: float) -> _Drawn:
+    column = curve.column or Column()
+    binned = bin_column(curve.x if curve.column else _EMPTY, column, window)
+    share = lens.smoothing if lens.smoothing is not None else (SMOOTHING if chart.smoothed else 0.0)
+    visible = len(curve.x) * (window.stop - window.start) / max(span, 1e-9)
+    return _Drawn(curve, binned, smooth(binned, max(4.0, share * visible)) if share > 0 else _EMPTY)
+
+
+def _title(chart: Chart, lens: Lens, level: float) -> Row:
     title: Row = [(chart.title, "title")]
+    if lens.cursor is not None and chart.column is not None:
+        return [*title, *read_at(chart.x, chart.column, lens.cursor, chart)]
     if not math.isnan(chart.value) or len(chart.x):
         style = "value" if math.isfinite(chart.value) else "alert"
         missing = math.isnan(chart.value) and (chart.column is None or not len(chart.column.marks))
@@ -113,51 +196,56 @@ def _oddities(chart: Chart, column: Column, columns: int) -> Row:
     return [(f"× {len(marks):,} not finite, first at {first}", "alert")]
 
 
-def _value_axis(chart: Chart, binned: Binned, lines: int, previous: Axis | None) -> Axis:
-    points = chart.points_y[np.isfinite(chart.points_y)]
-    lows, highs = np.append(binned.low, points), np.append(binned.high, points)
-    there = lows[~np.isnan(lows)]
-    low, high = (float(there.min()), float(np.nanmax(highs))) if len(there) else (math.nan, math.nan)
-    low, high = low / chart.unit, high / chart.unit
-    return value_axis(low, high, max(1, min(8, lines // 3)), previous, from_zero=chart.from_zero)
+def value_near(x: Floats, values: Floats, at: float) -> tuple[float, float]:
+    """Place and value of the record nearest to a place on the axis; nan where there is none."""
+    if not len(x):
+        return math.nan, math.nan
+    after = int(np.searchsorted(x, at))
+    near = min((i for i in (after - 1, after) if 0 <= i < len(x)), key=lambda i: abs(float(x[i]) - at))
+    return float(x[near]), float(values[near])
 
 
-class _Cells:
-    """The canvas of one painting: a character and a style a cell."""
-
-    def __init__(self, columns: int, lines: int) -> None:
-        self.columns, self.lines = columns, lines
-        self._characters = [[" "] * columns for _ in range(lines)]
-        self._styles = [[""] * columns for _ in range(lines)]
-
-    def draw(self, pictures: Sequence[str], style: str) -> None:
-        """Lay a braille picture over; its cells replace those below."""
-        for characters, styles, picture in zip(self._characters, self._styles, pictures, strict=True):
-            for i, character in enumerate(picture):
-                if character != " ":
-                    characters[i] = character
-                    styles[i] = style
-
-    def put(self, column: int, line: int, character: str, style: str, *, below: bool = False) -> None:
-        if 0 <= column < self.columns and 0 <= line < self.lines and not (below and self._styles[line][column]):
-            self._characters[line][column] = character
-            self._styles[line][column] = style
-
-    def write(self, text: str, style: str) -> None:
-        """A remark in the middle."""
-        text = fmt.clip(text, self.columns)
-        start = (self.columns - len(text)) // 2
-        for i, character in enumerate(text):
-            self.put(start + i, self.lines // 2, character, style)
-
-    def rows(self) -> list[Row]:
-        lines = zip(self._characters, self._styles, strict=True)
-        return [_spans(zip(characters, styles, strict=True)) for characters, styles in lines]
+def read_at(x: Floats, column: Column, at: float, chart: Chart) -> Row:
+    """What a curve is at the crosshair."""
+    place, value = value_near(x, column.values, at)
+    if math.isnan(place):
+        return [(" " + fmt.MISSING, "dim")]
+    where = fmt.count(place) if chart.x_format is fmt.short_count else chart.x_format(place - chart.x_start)
+    return [(" " + chart.value_format(value), "value"), (f" @ {where}", "dim")]
 
 
-def _spans(cells: Iterable[Span]) -> Row:
-    """Single cells joined into spans of one style."""
-    return [("".join(text for text, _ in run), style) for style, run in groupby(cells, key=lambda cell: cell[1])]
+def _value_axis(
+    chart: Chart, drawn: Sequence[_Drawn], lens: Lens, window: Window, parts: int, previous: Axis | None
+) -> Axis:
+    lows, highs = [_scaled(d.binned.low, lens) for d in drawn], [_scaled(d.binned.high, lens) for d in drawn]
+    for curve in (d.curve for d in drawn):
+        inside = (curve.points_x >= window.start) & (curve.points_x <= window.stop) & np.isfinite(curve.points_y)
+        lows.append(_scaled(curve.points_y[inside], lens))
+        highs.append(lows[-1])
+    low, high = _range(np.concatenate([*lows, _EMPTY]), np.concatenate([*highs, _EMPTY]), is_robust=lens.robust)
+    unit = 1.0 if lens.log_y else chart.unit
+    return value_axis(low / unit, high / unit, parts, previous, from_zero=chart.from_zero and not lens.log_y)
+
+
+def _range(lows: Floats, highs: Floats, *, is_robust: bool) -> tuple[float, float]:
+    """Between what the axis has to lie; nan where nothing is drawn."""
+    lows, highs = lows[~np.isnan(lows)], highs[~np.isnan(highs)]
+    if not len(lows):
+        return math.nan, math.nan
+    low, high = float(lows.min()), float(highs.max())
+    if is_robust:
+        least, most = float(np.percentile(lows, CORE[0])), float(np.percentile(highs, CORE[1]))
+        room = ROBUST_ROOM * (most - least)
+        low, high = max(low, least - room), min(high, most + room)
+    return low, high
+
+
+def _scaled(values: Floats, lens: Lens) -> Floats:
+    """Values as the axis has them: of a logarithmic one, what is not above 0 has no place."""
+    if not lens.log_y:
+        return values
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray(np.where(values > 0, np.log10(np.maximum(values, 1e-300)), np.nan), dtype=np.float64)
 
 
 def _to_dots(values: Floats, unit: float, y: Axis, lines: int) -> Floats:
@@ -165,60 +253,89 @@ def _to_dots(values: Floats, unit: float, y: Axis, lines: int) -> Floats:
     return np.asarray((inside - y.low) / (y.high - y.low) * (lines * DOTS_Y - 1), dtype=np.float64)
 
 
-def _draw_curves(cells: _Cells, chart: Chart, binned: Binned, level: Floats, y: Axis) -> None:
+def _draw_curve(cells: Cells, drawn: _Drawn, lens: Lens, unit: float, y: Axis) -> None:
+    curve, binned, level = drawn.curve, drawn.binned, drawn.level
+    unit = 1.0 if lens.log_y else unit
     height = cells.lines * DOTS_Y
-    low, high = (_to_dots(values, chart.unit, y, cells.lines) for values in (binned.low, binned.high))
-    cells.draw(braille(spans(low, high, binned.odd, height)), "raw" if chart.smoothed else "curve")
+    low, high = (_to_dots(_scaled(values, lens), unit, y, cells.lines) for values in (binned.low, binned.high))
+    low = np.where(np.isnan(low) & ~np.isnan(high), 0.0, low)  # what of a column is not above 0 reaches to the foot
+    cells.draw(braille(spans(low, high, binned.odd, height)), curve.faint if len(level) else curve.style)
     known = np.flatnonzero(binned.count)
-    if len(known) == 1:  # a single dot is too small to be seen
+    if len(known) == 1 and not math.isnan(high[int(known[0])]):  # a single dot is too small to be seen
         at = int(known[0])
-        cells.put(at // DOTS_X, cells.lines - 1 - round(float(high[at])) // DOTS_Y, "•", "curve")
+        cells.put(at // DOTS_X, cells.lines - 1 - round(float(high[at])) // DOTS_Y, "•", curve.style)
         return
     if len(level):
-        dots = _to_dots(level, chart.unit, y, cells.lines)
-        cells.draw(braille(spans(dots, dots, binned.odd & np.isnan(level), height)), "smooth")
+        dots = _to_dots(_scaled(level, lens), unit, y, cells.lines)
+        cells.draw(braille(spans(dots, dots, binned.odd & np.isnan(level), height)), curve.smooth)
 
 
-def _draw_marks(cells: _Cells, chart: Chart, binned: Binned, window: Window, y: Axis) -> None:
+def _draw_marks(cells: Cells, chart: Chart, drawn: Sequence[_Drawn], lens: Lens, window: Window, y: Axis) -> None:
     per_cell = (window.stop - window.start) / cells.columns
+    if lens.cursor is not None and window.start <= lens.cursor <= window.stop:
+        cells.rule(min(int((lens.cursor - window.start) / per_cell), cells.columns - 1), "│", "cursor")
     for seam in chart.seams:
-        at = int((seam - window.start) / per_cell)
-        for line in range(cells.lines):
-            cells.put(at, line, "┊", "seam", below=True)
+        cells.rule(math.floor((seam - window.start) / per_cell), "┊", "seam")
+    for mark in chart.marks:
+        if window.start <= mark.x <= window.stop:
+            at = min(int((mark.x - window.start) / per_cell), cells.columns - 1)
+            cells.put(at, cells.lines - 1, mark.character, mark.style)
+    for each in drawn:
+        for (at, line), (character, style) in _places(cells, each.curve, lens, chart.unit, window, y).items():
+            cells.put(at, line, character, style)
+        for at in np.unique(np.flatnonzero(each.binned.odd) // DOTS_X).tolist():
+            cells.put(at, 0, "×", "alert")
+
+
+def _places(
+    cells: Cells, curve: Curve, lens: Lens, unit: float, window: Window, y: Axis
+) -> dict[tuple[int, int], tuple[str, str]]:
+    """Where the single measurements lie; of two in one cell the later."""
+    per_cell = (window.stop - window.start) / cells.columns
     places: dict[tuple[int, int], tuple[str, str]] = {}
-    for x, value in zip(chart.points_x.tolist(), chart.points_y.tolist(), strict=True):
+    for x, value in zip(curve.points_x.tolist(), _scaled(curve.points_y, lens).tolist(), strict=True):
+        if not window.start <= x <= window.stop:
+            continue
         at = min(int((x - window.start) / per_cell), cells.columns - 1)
         if not math.isfinite(value):
             places[at, 0] = ("×", "alert")
             continue
-        dot = _to_dots(np.array([value]), chart.unit, y, cells.lines)
-        places[at, cells.lines - 1 - round(float(dot[0])) // DOTS_Y] = ("●", "point")
-    for (at, line), (character, style) in places.items():
-        cells.put(at, line, character, style)
-    for at in np.unique(np.flatnonzero(binned.odd) // DOTS_X).tolist():
-        cells.put(at, 0, "×", "alert")
+        dot = _to_dots(np.array([value]), 1.0 if lens.log_y else unit, y, cells.lines)
+        places[at, cells.lines - 1 - round(float(dot[0])) // DOTS_Y] = ("●", curve.points_style)
+    return places
 
 
-def _tick_labels(y: Axis, lines: int, gutter: int, unit_name: str) -> list[str]:
+def _tick_labels(y: Axis, lines: int, gutter: int, unit_name: str, *, is_log: bool) -> list[str]:
     labels = [" " * gutter] * lines
     for value in y.ticks:
         line = lines - 1 - round((value - y.low) / (y.high - y.low) * (lines * DOTS_Y - 1)) // DOTS_Y
-        text = fmt.tick(value, y.step) + (unit_name if value else "")
+        text = _power(value) if is_log else fmt.tick(value, y.step) + (unit_name if value else "")
         labels[line] = fmt.clip(text, gutter - 1).rjust(gutter - 1) + " "
     return labels
 
 
+def _power(exponent: float) -> str:
+    """10 to a power, as a label."""
+    return f"{10.0**exponent:.3g}" if -300 < exponent < 300 else f"1e{exponent:.0f}"
+
+
 def _x_ticks(chart: Chart, window: Window, columns: int, gutter: int) -> Row:
     """The lower edge of the box with the axis' ticks in it."""
-    extent = window.stop - window.start
+    extent, first = window.stop - window.start, window.start - chart.x_start
     edge = [("─", "border")] * (columns + gutter)
-    step = max(1.0, nice_step(extent, max(1, columns // 11), (1.0, 2.0, 5.0)))  # half a step there is none
+    step = max(chart.x_least, nice_step(extent, max(1, columns // 11), (1.0, 2.0, 5.0)))
     taken = 0
-    for k in range(int(extent / step + 1e-9) + 1):
-        label = f" {chart.x_format(k * step)} "
-        at = gutter + int(k * step / extent * (columns - 1)) - len(label) // 2
-        at = min(at, columns + gutter - len(label))
+    for k in range(math.ceil(first / step - 1e-9), math.floor((first + extent) / step + 1e-9) + 1):
+        label = f" {_x_label(chart, k * step, step)} "
+        at = gutter + int((k * step - first) / extent * (columns - 1)) - len(label) // 2
+        at = max(0, min(at, columns + gutter - len(label)))
         if at >= taken:
             edge[at : at + len(label)] = [(character, "axis") for character in label]
             taken = at + len(label)
-    return _spans(edge)
+    return joined(edge)
+
+
+def _x_label(chart: Chart, value: float, step: float) -> str:
+    """As the chart writes it; in full where neighbours would read the same."""
+    text = chart.x_format(value)
+    return text if text != chart.x_format(value + step) else fmt.tick(value, step)
