@@ -26,6 +26,7 @@ from rundir.remarks import Remarks, write_remarks
 from rundir.status import RunInfo, State, Status, write_status
 from tests.trainwatch.runs import START_AT, append, evaluation, make_run, memory, outcome, step
 from trainwatch.app import TrainwatchApp
+from trainwatch.screens.compare import CompareScreen
 from trainwatch.screens.runs import RunsScreen
 
 TOTAL = 600
@@ -226,6 +227,17 @@ def test_the_table(runs_dir: Path, snap_compare: Callable[..., bool], size: tupl
 
 def test_the_table_in_the_light(runs_dir: Path, snap_compare: Callable[..., bool]) -> None:
     assert snap_compare(TrainwatchApp(runs_dir, palette="light-safe"), terminal_size=(110, 20), run_before=all_read)
+
+
+def test_a_comparison(runs_dir: Path, snap_compare: Callable[..., bool]) -> None:
+    async def compared(pilot: Pilot[None]) -> None:
+        await all_read(pilot)
+        await pilot.press("space", "space", "space", "c")
+        while not (isinstance(pilot.app.screen, CompareScreen) and pilot.app.screen.board.is_read):
+            await pilot.pause(0.02)
+        await pilot.pause()
+
+    assert snap_compare(TrainwatchApp(runs_dir), terminal_size=(160, 48), run_before=compared)
 
 
 async def all_read(pilot: Pilot[None]) -> None:

@@ -77,6 +77,36 @@ ACTIONS = (
     Action("quit", "q", "quit", "leave the dashboard; the run goes on"),
 )  # fmt: skip
 
+CHART_ACTIONS = (
+    Action("zoom-in", "plus", "zoom", "see less of the axis, larger; the wheel does so around the pointer"),
+    Action("zoom-out", "minus", "", "see more of it"),
+    Action("pan-right", "right", "pan", "move along the axis; ← back"),
+    Action("pan-left", "left", "", "move back along the axis"),
+    Action("fit", "0", "fit", "see the whole run"),
+    Action("follow", "f", "follow", "stay at the newest records; once more: let go"),
+    Action("log", "y", "log y", "a logarithmic value axis"),
+    Action("outliers", "o", "outliers", "a value axis that outliers do not ruin, or one that holds them"),
+    Action("smoother", "m", "smooth", "over more; what was measured stays, faint; beyond the most: none"),
+    Action("rougher", "M", "", "smooth over less"),
+    Action("x-axis", "x", "x axis", "step, epoch, tokens, time"),
+    Action("cursor-right", "full_stop", "crosshair", "read all charts at one place, or under the pointer; , back"),
+    Action("cursor-left", "comma", "", "the crosshair back"),
+)
+"""What can be done to charts: `lens.after` does it."""
+
+COMPARE_ACTIONS = (
+    Action("metric-down", "down", "metric", "draw the next metric; a click on one draws it"),
+    Action("metric-up", "up", "", "draw the metric before"),
+    Action("pane", "tab", "pane", "metrics or differences on a small screen; which of them ↑ ↓ move"),
+    *CHART_ACTIONS,
+    Action("zoom", "z", "alone", "the chart alone, or all again"),
+    Action("theme", "T", "theme", "dark, light, and both for any kind of colour vision"),
+    Action("back", "escape", "back", "end the crosshair, then back to the table"),
+    Action("help", "question_mark", "help", "what every key does"),
+    Action("quit", "q", "quit", "leave; the runs go on"),
+)
+"""What can be done where runs are compared."""
+
 RUNS_ACTIONS = (
     Action("open", "enter", "open", "the page of the chosen run; esc comes back"),
     Action("mark", "space", "mark", "mark for comparison, or no more; a marked run gets a colour"),
@@ -103,7 +133,7 @@ RUNS_ACTIONS = (
 
 KEY_NAMES = {
     "question_mark": "?", "slash": "/", "escape": "esc", "left": "←", "right": "→", "up": "↑", "down": "↓",
-    "plus": "+", "minus": "-", "left_square_bracket": "[", "right_square_bracket": "]",
+    "plus": "+", "minus": "-", "comma": ",", "full_stop": ".", "left_square_bracket": "[", "right_square_bracket": "]",
 }  # fmt: skip
 
 PANES = {1: "charts", 2: "evals", 3: "events", 4: "orders", 5: "console"}

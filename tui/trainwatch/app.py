@@ -63,6 +63,10 @@ class TrainwatchApp(App[None]):
 
     def open_comparison(self, entries: "Sequence[Entry]") -> None:
         """Of the marked runs, above the table."""
+        from trainwatch.screens.compare import CompareScreen
+
+        if self.marks is not None:
+            self.push_screen(CompareScreen(entries, self.marks))
 
     def next_theme(self) -> None:
         """The next palette: everything is painted anew."""

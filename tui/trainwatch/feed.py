@@ -5,7 +5,7 @@ Owns the file positions and nothing else; a batch is immutable and is asked for 
 
 import time
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -52,6 +52,8 @@ class Batch:
     events_restarted: bool = False
     system: tuple[Block, ...] = ()
     system_restarted: bool = False
+    gpus: tuple[str, ...] = ()
+    """Product names, as the newest sample has them; empty where none came."""
     console: str = ""
     orders: tuple[Order | Malformed, ...] = ()
     status: Status | None = None
@@ -80,6 +82,8 @@ class Opened:
     """The configured peak learning rate."""
     task: str = ""
     """The configured kind of task."""
+    config: Mapping[str, Any] = field(default_factory=dict)
+    """The whole configuration."""
     directions: Mapping[str, bool] = field(default_factory=dict)
     """Of the metric whose direction is configured: whether the lower is better."""
 
@@ -102,6 +106,7 @@ def read_opened(run: RunDir) -> Opened:
         info,
         as_float(lr) if isinstance(lr, int | float) else None,
         task if isinstance(task, str) else (info.task if info is not None else ""),
+        configured,
         directions_in(configured),
     )
 
@@ -117,8 +122,10 @@ class Feed:
     What was read before a later file could not be is held for the next poll: no record is lost with the error.
     """
 
-    def __init__(self, run: RunDir) -> None:
+    def __init__(self, run: RunDir, fields: Sequence[str] = SHOWN_FIELDS) -> None:
+        """`fields`: of a step record, those that become columns; what is in `metrics` always does."""
         self.run = run
+        self._fields = fields
         # The first read is small: a short or live run is on screen at once; a long one is behind, and chunks grow.
         self._metrics = Tail(run.metrics)
         self._events = Tail(run.events)
@@ -141,7 +148,7 @@ class Feed:
         metrics_chunk, events_chunk, system_chunk = map(self._read, (self._metrics, self._events, self._system))
         console = self._read_console()
         self._held.clear()  # from here on nothing raises
-        metrics, bad_metrics = _metrics_pieces(metrics_chunk.lines)
+        metrics, bad_metrics = _metrics_pieces(metrics_chunk.lines, self._fields)
         events = decode_lines(events_chunk.lines, EVENT_DECODER)
         system = decode_lines(system_chunk.lines, SYSTEM_DECODER)
         ends = (metrics_chunk.at_end, events_chunk.at_end, system_chunk.at_end)
@@ -154,6 +161,7 @@ class Feed:
             events_restarted=events_chunk.restarted,
             system=_system_blocks(system.records),
             system_restarted=system_chunk.restarted,
+            gpus=tuple(gpu.name for gpu in system.records[-1].gpus) if system.records else (),
             console=console,
             orders=tuple(self._control.poll()),
             newer=self._newer(),
@@ -196,7 +204,7 @@ class Feed:
         return chunk.lines[-CONSOLE_BYTES:].decode("utf-8", "replace")
 
 
-def _metrics_pieces(lines: bytes) -> tuple[list[MetricsPiece], int]:
+def _metrics_pieces(lines: bytes, fields: Sequence[str]) -> tuple[list[MetricsPiece], int]:
     """What lines of metrics.jsonl hold, in file order, and how many of them are no record."""
     decoded = decode_lines(lines, METRICS_DECODER)
     pieces: list[MetricsPiece] = []
@@ -207,10 +215,10 @@ def _metrics_pieces(lines: bytes) -> tuple[list[MetricsPiece], int]:
     all_steps = kinds.count(StepRecord) == len(kinds)
     others = [] if all_steps else [i for i, kind in enumerate(kinds) if kind is not StepRecord]
     for i in others:
-        pieces += step_blocks(records[start:i], SHOWN_FIELDS)
+        pieces += step_blocks(records[start:i], fields)
         pieces.append(records[i])
         start = i + 1
-    pieces += step_blocks(records[start:], SHOWN_FIELDS)
+    pieces += step_blocks(records[start:], fields)
     return pieces, decoded.skipped
 
 

@@ -1,5 +1,6 @@
 """How charts are looked at: which part of the axis, which scale, how smooth, where the crosshair stands. Pure."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -7,6 +8,7 @@ ZOOM = 1.5
 """A press or a turn of the wheel shows so many times less or more of the axis."""
 PAN = 0.2
 """Of what is visible."""
+CURSOR = 0.01
 SMOOTHINGS = (None, 0.0, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1)
 """Half-lives of the smoothed curve as a share of the visible points; 0 is none, None what the chart has by itself."""
 
@@ -120,6 +122,26 @@ def moved_cursor(lens: Lens, whole: Extent, share: float) -> Lens:
     seen = lens.over(whole)
     at = seen.at(0.5) if lens.cursor is None else lens.cursor + share * seen.length
     return replace(lens, cursor=min(max(at, seen.start), seen.stop))
+
+
+def after(name: str, lens: Lens, whole: Extent) -> Lens:
+    """The lens after an action of `actions.CHART_ACTIONS`. Raises KeyError for any other name."""
+    changes: dict[str, Callable[[], Lens]] = {
+        "zoom-in": lambda: zoomed(lens, whole, 1 / ZOOM),
+        "zoom-out": lambda: zoomed(lens, whole, ZOOM),
+        "pan-left": lambda: panned(lens, whole, -PAN),
+        "pan-right": lambda: panned(lens, whole, PAN),
+        "fit": lambda: replace(lens, seen=None, follows=False),
+        "follow": lambda: followed(lens, whole),
+        "log": lambda: replace(lens, log_y=not lens.log_y),
+        "outliers": lambda: replace(lens, robust=not lens.robust),
+        "smoother": lambda: smoother(lens),
+        "rougher": lambda: smoother(lens, -1),
+        "x-axis": lambda: along(lens),
+        "cursor-left": lambda: moved_cursor(lens, whole, -CURSOR),
+        "cursor-right": lambda: moved_cursor(lens, whole, CURSOR),
+    }
+    return changes[name]()
 
 
 def words(lens: Lens) -> str:

@@ -91,6 +91,8 @@ class Store:
         self.caught_up = False
         self.skipped = 0
         self.system = Series()
+        self.gpus: tuple[str, ...] = ()
+        """Product names of the machine's GPUs."""
         self.console: deque[str] = deque(maxlen=CONSOLE_LINES)
         self.orders: dict[str, OrderView] = {}
         self._clear_metrics()
@@ -131,6 +133,7 @@ class Store:
             self.system = Series()
         for block in batch.system:
             self.system.append(block)
+        self.gpus = batch.gpus or self.gpus
         for order in batch.orders:
             self._apply_order(order)
         if batch.events_restarted:

@@ -20,9 +20,19 @@ class Palette:
     styles: Mapping[str, str]
 
 
-def _runs(*colours: str) -> dict[str, str]:
-    """The eighth of Okabe and Ito's colours is black, which on a dark ground is white."""
-    return {f"run{i}": colour for i, colour in enumerate(colours)}
+_FAINT = 0.4
+"""How much of its colour is left of a run's raw curve behind the smoothed one."""
+
+
+def _runs(ground: str, *colours: str) -> dict[str, str]:
+    """A style for each run, and a faint one. Okabe and Ito's eighth colour is black: on a dark ground, white."""
+    styles = {f"run{i}": colour for i, colour in enumerate(colours)}
+    return styles | {f"{name}-faint": _mixed(colour, ground) for name, colour in styles.items()}
+
+
+def _mixed(colour: str, ground: str) -> str:
+    parts = [(int(colour[i : i + 2], 16), int(ground[i : i + 2], 16)) for i in (1, 3, 5)]
+    return "#" + "".join(f"{round(_FAINT * a + (1 - _FAINT) * b):02x}" for a, b in parts)
 
 
 _DARK = {
@@ -49,7 +59,7 @@ _DARK = {
     "key": "bold #8fbcf0",
     "notice": "#e0b26a",
     "chosen": "bold #8fbcf0",
-    **_runs(*OKABE_ITO, "#ffffff"),
+    **_runs("#101318", *OKABE_ITO, "#ffffff"),
 }
 _LIGHT = {
     "": "#3c434f",
@@ -74,7 +84,7 @@ _LIGHT = {
     "notice": "#8f5c00",
     "chosen": "bold #1d4f93",
     # Yellow is hard to see on white: darkened.
-    **_runs(OKABE_ITO[0], OKABE_ITO[1], OKABE_ITO[2], "#b5a800", *OKABE_ITO[4:], "#000000"),
+    **_runs("#fbfbf9", OKABE_ITO[0], OKABE_ITO[1], OKABE_ITO[2], "#b5a800", *OKABE_ITO[4:], "#000000"),
 }
 _SAFE_DARK = {
     "ok": "#56B4E9", "warn": "#E69F00", "alert": "bold #D55E00", "point": "#F0E442", "notice": "#F0E442",

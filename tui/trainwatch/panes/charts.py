@@ -7,10 +7,10 @@ import numpy as np
 from rundir.series import MAX_STEP
 from rundir.size import size
 from trainwatch import format as fmt
+from trainwatch.metric import GIB, elapsed
 from trainwatch.panes.chart import Chart
 from trainwatch.store import ALLOCATED, Store
 
-GIB = 2.0**30
 CHARTS = ("loss", "grad_norm", "lr", "memory")
 
 
@@ -50,18 +50,8 @@ def _memory(store: Store) -> Chart:
         value_format=size,
         unit=GIB,
         unit_name="G",
-        x_format=_elapsed,
+        x_format=elapsed,
         x_start=float(x[0]) if len(x) else 0.0,
         ended=store.has_ended,
         from_zero=True,
     )
-
-
-def _elapsed(seconds: float) -> str:
-    if seconds >= 86400:
-        return f"{seconds / 86400:.3g}d"
-    if seconds >= 3600:
-        return f"{seconds / 3600:.3g}h"
-    if seconds >= 60:
-        return f"{seconds / 60:.3g}m"
-    return f"{seconds:.3g}s"

@@ -1,0 +1,123 @@
+"""Runs side by side: what differs, who is best, and pictures of any size."""
+
+import math
+from pathlib import Path
+
+import pytest
+
+from rundir.records import encode
+from rundir.series import STEP_FIELDS
+from rundir.status import RunInfo, State
+from tests.trainwatch.runs import append, evaluation, make_run, set_status, steps
+from trainwatch.comparison.board import Board, Compared
+from trainwatch.comparison.difference import config_facts, differing, environment_facts
+from trainwatch.feed import Feed, read_opened
+from trainwatch.lens import Lens, XAxis
+from trainwatch.listing.entry import Entry
+from trainwatch.listing.roster import Marks
+from trainwatch.metric import Lines
+from trainwatch.paint import row_width, text_of
+from trainwatch.panes.compare import (
+    arrange_comparison,
+    difference_lines,
+    paint_comparison_chart,
+    paint_comparison_header,
+    paint_comparison_status,
+    paint_differences,
+    paint_metrics,
+)
+from trainwatch.store import Store
+
+
+def compared(parent: Path, marks: Marks, number: int, f1: float) -> Compared:
+    run = make_run(parent, f"{number}-run")
+    info = RunInfo(
+        id=run.id, name="run", task="ner", created_at=1.0, host="gpu1", git_commit=f"{number}" * 20, git_dirty=True,
+        versions={"torch": f"2.{number}", "numpy": "2.1"}, seed=3,
+    )  # fmt: skip
+    run.run_json.write_bytes(encode(info))
+    lr = 10.0**-number
+    run.config_toml.write_text(f'[train]\nlr = {lr}\nepochs = 4\n[model]\ninit = "x"\n', encoding="utf-8")
+    append(run.metrics, [*steps(10 * number), evaluation(5, 1.0 / number, f1), evaluation(10, 2.0, 0.1)])
+    set_status(run, State.DONE, step=10 * number, total=50)
+    store = Store(run, read_opened(run))
+    feed = Feed(run, STEP_FIELDS)
+    while not store.caught_up:
+        store.apply(feed.poll())
+    marks.toggle(run.id)
+    return Compared(
+        Entry(run, info=info, status=store.status), store, Lines(store), marks.style(run.id), "abc"[number - 1]
+    )
+
+
+@pytest.fixture
+def board(tmp_path: Path) -> Board:
+    marks = Marks()
+    return Board([compared(tmp_path, marks, number, f1) for number, f1 in ((1, 0.5), (2, 0.8), (3, 0.6))])
+
+
+def test_only_what_differs_is_listed(board: Board) -> None:
+    (_, config), (_, environment) = board.differences()
+    assert config == [("train.lr", ["0.1", "0.01", "0.001"])]
+    assert [key for key, _ in environment] == ["git", "torch"]
+    assert environment[0][1][0] == "111111111111 + changes"
+    assert differing([{"a": "1"}, {"a": "1"}]) == []
+    assert differing([{"a": "1"}, {}]) == [("a", ["1", None])]
+    assert config_facts({"a": {"b": True, "c": [1, 2]}, "d": 3e-5}) == {"a.b": "true", "a.c": "[1, 2]", "d": "3e-05"}
+    assert environment_facts(Entry(board.runs[0].entry.run), ["H100"]) == {"gpu": "H100"}
+
+
+def test_last_best_and_winner_go_by_the_direction(board: Board) -> None:
+    a = board.runs[0]
+    assert (a.last("eval/f1"), a.best("eval/f1"), a.last("loss"), a.best("loss")) == (0.1, 0.5, 1.0, 1.0)
+    assert math.isnan(a.best("lr"))
+    assert (board.winner("eval/f1"), board.winner("eval/loss"), board.winner("lr")) == (1, 2, None)
+    assert board.winner("eval/precision") is None  # all alike
+    assert "▲" in text_of(paint_metrics(board, 100, 20))
+
+
+def test_each_run_is_drawn_in_its_colour_to_its_own_end(board: Board) -> None:
+    board.metric = "eval/loss"
+    rows = paint_comparison_chart(board, 80, 16)
+    assert {"run0", "run1", "run2"} <= {style for row in rows for _, style in row}
+    board.metric, board.lens = "loss", Lens(cursor=30.0)
+    assert "loss @ 30" in text_of(paint_comparison_chart(board, 80, 16))
+    header = text_of(paint_comparison_header(board, 120, 4))
+    assert "3-run done 0.3333" in header
+    board.metric = "nothing"
+    assert "none of the runs has it" in text_of(paint_comparison_chart(board, 80, 16))
+
+
+def test_metrics_are_gone_through_and_stay_on_screen(board: Board) -> None:
+    names = board.metrics
+    for name in names[1:]:
+        board.choose(1)
+        assert board.metric == name
+        assert f"❯{name}"[:12] in text_of(paint_metrics(board, 100, 6))
+    board.choose(1)
+    assert board.metric == names[-1]
+    board.choose(-1000)
+    assert board.metric == names[0]
+
+
+@pytest.mark.parametrize("size", [(200, 60), (110, 24), (80, 24), (40, 10), (20, 5), (7, 3), (1, 1)])
+@pytest.mark.parametrize("axis", list(XAxis))
+def test_every_pane_fills_its_place(board: Board, size: tuple[int, int], axis: XAxis) -> None:
+    board.lens = Lens(axis=axis, cursor=3.0)
+    for pane in ("metrics", "differences"):
+        places = arrange_comparison(*size, pane, len(board.runs), alone=False)
+        assert sum(p.width * p.height for p in places.values()) == size[0] * size[1]
+        for width, height in {(p.width, p.height) for p in places.values()}:
+            for rows in (
+                paint_comparison_header(board, width, height), paint_comparison_chart(board, width, height),
+                paint_metrics(board, width, height), paint_differences(board, width, height),
+            ):  # fmt: skip
+                assert [row_width(row) for row in rows] == [width] * height
+            assert row_width(paint_comparison_status(board, width, "said", "pointed")[0]) == width
+
+
+def test_text_of_a_configuration_cannot_steer_the_terminal(board: Board) -> None:
+    board.runs[0].store.opened.config["train"]["note"] = "\x1b[2J"  # type: ignore[index]
+    shown = text_of(difference_lines(board, 100))
+    assert "␛[2J" in shown
+    assert "\x1b" not in shown

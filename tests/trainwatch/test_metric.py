@@ -1,0 +1,102 @@
+"""Every series by name, over every axis; the axes grow with the run and are cut with it."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rundir.layout import RunDir
+from rundir.records import EpochRecord, ResumeRecord
+from rundir.series import STEP_FIELDS
+from tests.trainwatch.runs import START_AT, append, evaluation, make_run, memory, step, steps
+from trainwatch.feed import Feed, read_opened
+from trainwatch.lens import XAxis
+from trainwatch.metric import Lines, group_of, written
+from trainwatch.store import Store
+
+
+class Read:
+    """A run, its store and its lines, read as far as it goes."""
+
+    def __init__(self, run: RunDir) -> None:
+        self.run = run
+        self.store = Store(run, read_opened(run))
+        self.lines = Lines(self.store)
+        self._feed = Feed(run, STEP_FIELDS)
+
+    def on(self) -> "Read":
+        self.store.apply(self._feed.poll())
+        while not self.store.caught_up:
+            self.store.apply(self._feed.poll())
+        return self
+
+    def x(self, name: str, axis: XAxis) -> list[float]:
+        line = self.lines.line(name, axis)
+        assert line is not None
+        assert len(line.x) == len(line.column)
+        return [round(float(value), 6) for value in line.x]
+
+
+@pytest.fixture
+def read(tmp_path: Path) -> Read:
+    run = make_run(tmp_path)
+    records = [step(i, 1.0 / i, epoch=i / 4, step_s=0.5, tokens_per_s=100.0, metrics={"a/b": 1.0}) for i in range(1, 9)]
+    append(run.metrics, [*records, evaluation(4, 0.5, 0.25, epoch=1.0), evaluation(8, 0.4, 0.5)])
+    append(run.metrics, [EpochRecord(at=START_AT + 4, attempt=1, step=4, epoch=1, loss=0.6)])
+    append(run.system, memory(4))
+    return Read(run).on()
+
+
+def test_all_that_was_recorded_has_a_name(read: Read) -> None:
+    names = read.lines.names
+    assert names[:2] == ["loss", "eval/loss"]
+    assert {"tokens_per_s", "step_s", "a/b", "eval/f1", "epoch/loss", "system/rss"} <= set(names)
+    assert not {"at", "epoch"} & set(names)
+    assert len(names) == len(set(names))
+    assert read.lines.line("nothing", XAxis.STEP) is None
+    assert [group_of(name) for name in ("loss", "eval/f1", "a/b")] == ["train", "eval", "a"]
+    assert written("system/rss", 2.0**31) == "2 GiB"
+
+
+def test_against_every_axis(read: Read) -> None:
+    assert read.x("loss", XAxis.STEP) == [1, 2, 3, 4, 5, 6, 7, 8]
+    assert read.x("loss", XAxis.EPOCH) == [0.25, 0.5, 0.75, 1, 1.25, 1.5, 1.75, 2]
+    assert read.x("loss", XAxis.TOKENS) == [50.0 * i for i in range(1, 9)]
+    assert read.x("loss", XAxis.TIME) == [0, 1, 2, 3, 4, 5, 6, 7]
+    assert read.x("eval/f1", XAxis.STEP) == [4, 8]
+    assert read.x("eval/f1", XAxis.EPOCH) == [1, 2]
+    assert read.x("eval/f1", XAxis.TOKENS) == [200, 400]
+    assert read.x("eval/f1", XAxis.TIME) == [3, 7]
+    assert read.x("epoch/loss", XAxis.TOKENS) == [200]
+    assert read.x("system/rss", XAxis.TIME) == [-1, 1, 3, 5]
+    assert read.x("system/rss", XAxis.STEP) == [1, 2, 4, 6]
+
+
+def test_axes_grow_and_are_cut(read: Read) -> None:
+    before = read.lines.axis(XAxis.TOKENS)
+    assert before[-1] == 400
+    append(read.run.metrics, [step(10, 0.1, step_s=0.5, tokens_per_s=100.0)])
+    read.on()
+    assert read.x("loss", XAxis.TOKENS)[-1] == 500  # the step between had no record
+    assert read.x("loss", XAxis.EPOCH)[-1] == 2  # nothing is said: it stands still
+    append(read.run.metrics, [ResumeRecord(at=START_AT + 99, attempt=2, step=4, reason="rollback")])
+    append(read.run.metrics, [step(5, 0.3, attempt=2, step_s=2.0, tokens_per_s=100.0, epoch=1.25)])
+    read.on()
+    assert read.x("loss", XAxis.TOKENS) == [50, 100, 150, 200, 400]
+    assert read.x("loss", XAxis.EPOCH) == [0.25, 0.5, 0.75, 1, 1.25]
+    assert read.x("eval/f1", XAxis.STEP) == [4]
+
+
+@pytest.mark.parametrize("axis", list(XAxis))
+def test_records_without_what_an_axis_needs_break_nothing(tmp_path: Path, axis: XAxis) -> None:
+    run = make_run(tmp_path)
+    append(run.system, memory(2))
+    read = Read(run).on()
+    assert read.lines.line("system/rss", axis) is not None
+    append(run.metrics, [step(1, "nan"), step(2, "inf"), evaluation(2, "nan", "nan"), *steps(2, first=3)])
+    read.on()
+    for name in read.lines.names:
+        xs = read.x(name, axis)
+        assert xs == sorted(xs)
+        assert np.isfinite(xs).all()
+    assert len(read.lines.at_steps([1.0, 99.0], axis)) == 2

@@ -1,0 +1,192 @@
+"""Every series of a run by name, over any axis: what was recorded of steps, evaluations, epochs and the machine. Pure.
+
+Names are those of the records; what is not of a step has a prefix: `eval/f1`, `epoch/loss`, `system/rss`.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from rundir.column import Column, Floats
+from rundir.records import number
+from rundir.series import MAX_STEP, Series
+from rundir.size import size
+from trainwatch import format as fmt
+from trainwatch.lens import XAxis
+from trainwatch.scores import numeric, ordered, values_of
+from trainwatch.store import Store
+
+_AXES_ONLY = ("at", "epoch")
+"""Columns of the steps that are axes, not curves."""
+_FIRST = ("loss", "eval/loss", "grad_norm", "lr")
+GIB = 2.0**30
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One series over one axis: views into a store, taken for one painting."""
+
+    x: Floats
+    """Ascending, though not strictly."""
+    column: Column
+    is_sparse: bool = False
+    """Single measurements, to be drawn as points as well."""
+
+
+class Lines:
+    """The series of one run. Owns the axes that have to be computed; they grow with the run and are not walked anew."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self._axes: dict[XAxis, Column] = {}
+        self._built_for: tuple[int, int] = (0, 0)
+        self._points: dict[str, tuple[Floats, Floats, Floats, Floats]] = {}
+        """Of evaluations and epochs: step, epoch, time and value."""
+        self._points_revision = -1
+
+    @property
+    def names(self) -> list[str]:
+        """Of all series that have a value, the usual ones first."""
+        steps = [name for name in self.store.steps.names if name not in _AXES_ONLY]
+        found = [*steps, *self._sparse(), *(f"system/{name}" for name in self.store.system.names)]
+        return [*(name for name in _FIRST if name in found), *(name for name in found if name not in _FIRST)]
+
+    def line(self, name: str, axis: XAxis) -> Line | None:
+        """A series over an axis; None where the run has none of that name."""
+        if name in self._sparse():
+            step, epoch, at, values = self._sparse()[name]
+            column = Column()
+            column.append(values, np.flatnonzero(~np.isfinite(values)))
+            return Line(self._of_records(step, epoch, at, axis), column, is_sparse=True)
+        if name.startswith("system/"):
+            column_of = self.store.system.column(name.removeprefix("system/"))
+            return None if column_of is None else Line(self._of_times(self.store.system.x, axis), column_of)
+        found = self.store.steps.column(name) if name not in _AXES_ONLY else None
+        return None if found is None else Line(self.axis(axis), found)
+
+    def axis(self, axis: XAxis) -> Floats:
+        """Where on an axis each step record lies."""
+        steps = self.store.steps
+        if axis is XAxis.STEP:
+            return steps.x
+        key = (len(self.store.seams), self.store.attempt)
+        if key != self._built_for:
+            self._axes, self._built_for = {}, key
+        column = self._axes.setdefault(axis, Column())
+        if len(column) > len(steps):
+            column.truncate(0)
+        if len(column) < len(steps):
+            column.append(_grown(steps, axis, column))
+        return column.values
+
+    def at_steps(self, steps: Sequence[float], axis: XAxis) -> Floats:
+        """Where on an axis some steps lie, between the nearest records."""
+        wanted = np.asarray(steps, dtype=np.float64)
+        if axis is XAxis.STEP or not len(self.store.steps):
+            return wanted
+        return np.interp(wanted, self.store.steps.x, self.axis(axis))
+
+    def ends(self, axis: XAxis) -> float | None:
+        """Where the axis of a planned run ends; None where that is not known."""
+        status = self.store.status
+        match axis:
+            case XAxis.STEP:
+                total = self.store.total_steps
+                return fmt.as_float(total) if total is not None else None
+            case XAxis.EPOCH:
+                return status.total_epochs if status is not None else None
+            case XAxis.TOKENS | XAxis.TIME:
+                return None
+
+    def _of_records(self, step: Floats, epoch: Floats, at: Floats, axis: XAxis) -> Floats:
+        match axis:
+            case XAxis.TIME:
+                return np.maximum.accumulate(at - self._began_at()) if len(at) else at
+            case XAxis.EPOCH if not np.isnan(epoch).any():
+                return np.maximum.accumulate(epoch) if len(epoch) else epoch
+            case _:
+                return self.at_steps(list(step), axis)
+
+    def _of_times(self, at: Floats, axis: XAxis) -> Floats:
+        times = self.store.steps.column("at")
+        if axis is XAxis.TIME or times is None or not len(times):
+            return at - self._began_at()
+        return np.interp(at, np.maximum.accumulate(times.values), self.axis(axis))
+
+    def _began_at(self) -> float:
+        times = self.store.steps.column("at")
+        if times is not None and len(times):
+            return float(times.values[0])
+        return float(self.store.system.x[0]) if len(self.store.system) else 0.0
+
+    def _sparse(self) -> Mapping[str, tuple[Floats, Floats, Floats, Floats]]:
+        if self._points_revision == self.store.revision:
+            return self._points
+        rows: dict[str, list[tuple[float, float, float, float]]] = {}
+        for evaluation in self.store.scores.records:
+            for name, value in values_of(evaluation).items():
+                _add(rows, f"eval/{name}", evaluation.step, evaluation.epoch, evaluation.at, value)
+        for epoch in self.store.epochs:
+            for name, value in ordered(numeric({"loss": number(epoch.loss), **(epoch.metrics or {})})).items():
+                _add(rows, f"epoch/{name}", epoch.step, float(epoch.epoch), epoch.at, value)
+        self._points = {name: _columns_of(found) for name, found in rows.items()}
+        self._points_revision = self.store.revision
+        return self._points
+
+
+_Rows = dict[str, list[tuple[float, float, float, float]]]
+
+
+def _add(rows: _Rows, name: str, step: int, epoch: float | None, at: float, value: float) -> None:
+    if 0 <= step < MAX_STEP:
+        rows.setdefault(name, []).append((float(step), math.nan if epoch is None else epoch, at, value))
+
+
+def _columns_of(rows: list[tuple[float, float, float, float]]) -> tuple[Floats, Floats, Floats, Floats]:
+    table = np.array(sorted(rows, key=lambda row: row[0]), dtype=np.float64)
+    return table[:, 0], table[:, 1], table[:, 2], table[:, 3]
+
+
+def _grown(steps: Series, axis: XAxis, known: Column) -> Floats:
+    """The part of an axis that is not known yet: it never goes back, and a missing value adds nothing."""
+    start = len(known)
+    last = float(known.values[-1]) if start else 0.0
+    if axis is XAxis.TOKENS:
+        rate, took_s = (_values(steps, name)[start:] for name in ("tokens_per_s", "step_s"))
+        count = np.diff(steps.x[start:], prepend=steps.x[start - 1] if start else steps.x[0] - 1)
+        return last + np.cumsum(np.nan_to_num(rate * took_s * count, nan=0.0, posinf=0.0, neginf=0.0))
+    name, offset = ("at", -float(_values(steps, "at")[0])) if axis is XAxis.TIME else ("epoch", 0.0)
+    values = _values(steps, name)[start:] + offset
+    values = np.where(np.isfinite(values), values, last)
+    return np.maximum(np.maximum.accumulate(values), last)
+
+
+def _values(steps: Series, name: str) -> Floats:
+    column = steps.column(name)
+    return column.values if column is not None else np.full(len(steps), np.nan)
+
+
+def unit_of(name: str) -> tuple[float, str]:
+    """What one of a chart's value axis stands for, and its name: bytes are shown in GiB."""
+    is_bytes = name.endswith("_bytes") or name.startswith("system/")
+    return (GIB, "G") if is_bytes else (1.0, "")
+
+
+def written(name: str, value: float) -> str:
+    """A value of a series as people read it."""
+    return size(value) if unit_of(name)[0] != 1.0 else fmt.number(value)
+
+
+def elapsed(seconds: float) -> str:
+    """For an axis of time: 90s is 1.5m."""
+    for limit, unit in ((86400, "d"), (3600, "h"), (60, "m")):
+        if seconds >= limit:
+            return f"{seconds / limit:.3g}{unit}"
+    return f"{seconds:.3g}s"
+
+
+def group_of(name: str) -> str:
+    """What stands before the first slash; `train` of what has none."""
+    return name.partition("/")[0] if "/" in name else "train"

@@ -1,0 +1,192 @@
+"""Runs side by side: their curves in one chart, best and last of each metric, and only what differs. Pure."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+
+from rundir.text import plain
+from trainwatch import format as fmt
+from trainwatch.comparison.board import Board, Compared
+from trainwatch.layout import Layout, Rect
+from trainwatch.lens import XAxis, words
+from trainwatch.listing.column import state_of
+from trainwatch.metric import elapsed, unit_of, written
+from trainwatch.paint import Row, box, fit_row, flow, spread
+from trainwatch.panes.chart import Chart, Curve, paint_chart, value_near
+
+_EMPTY = np.empty(0)
+NAME_WIDTH = 20
+VALUE_WIDTH = 8
+LEAST_VALUE = 8
+WIDE, TALL = 110, 24
+
+
+def arrange_comparison(width: int, height: int, pane: str, num_runs: int, *, alone: bool) -> Layout:
+    """Where each pane is: the chart above; below it metrics and differences, or one of them."""
+    if width < 1 or height < 1:
+        return {}
+    head = min(1 + legend_lines(width, num_runs), max(0, height // 4))
+    foot = 2 if height >= 14 else (1 if height >= 3 else 0)
+    body = height - head - foot
+    places: Layout = {"header": Rect(0, 0, width, head)}
+    chart = body if alone or body < 10 else max(6, body * 11 // 20)
+    places["chart"] = Rect(0, head, width, chart)
+    below = Rect(0, head + chart, width, body - chart)
+    if width >= WIDE and height >= TALL:
+        left = width // 2
+        places["metrics"] = Rect(0, below.y, left, below.height)
+        places["differences"] = Rect(left, below.y, width - left, below.height)
+    else:
+        places[pane] = below
+    places["status"] = Rect(0, height - foot, width, min(1, foot))
+    places["keys"] = Rect(0, height - 1, width, foot - 1)
+    return {name: place for name, place in places.items() if place.height > 0}
+
+
+def legend_lines(width: int, num_runs: int) -> int:
+    """How many lines the names of the runs take, at most three."""
+    per_line = max(1, width // 34)
+    return min(3, -(-num_runs // per_line))
+
+
+def paint_comparison_header(board: Board, width: int, height: int) -> list[Row]:
+    """What is drawn, and every run in its colour: with its value at the crosshair, where there is one."""
+    left: Row = [
+        (f" {len(board.runs)} runs  ", "title"),
+        (plain(board.metric), "value"),
+        (f" by {board.lens.axis}", "dim"),
+    ]
+    look = words(board.lens)
+    rows = [spread(left, [(look + " ", "notice")] if look else [], width)]
+    rows += flow([_legend(run, board) for run in board.runs], width)
+    rows = rows[:height]
+    return rows + [fit_row([], width)] * (height - len(rows))
+
+
+def _legend(run: Compared, board: Board) -> Row:
+    row: Row = [
+        (f"● {run.letter} ", run.style),
+        (fmt.clip(plain(run.entry.id), 40), "title"),
+        (" " + state_of(replace(run.entry, status=run.store.status, verdict=run.store.verdict))[0], "dim"),
+    ]
+    if board.lens.cursor is not None and (line := run.line(board.metric, board.lens.axis)) is not None:
+        _, value = value_near(line.x, line.column.values, board.lens.cursor)
+        row.append((" " + written(board.metric, value), "value"))
+    return row
+
+
+def comparison_chart(board: Board) -> Chart:
+    """The chosen metric of every run."""
+    axis, unit = board.lens.axis, unit_of(board.metric)
+    curves = [curve for run in board.runs if (curve := _curve(run, board)) is not None]
+    ends = [end for run in board.runs if (end := run.lines.ends(axis)) is not None]
+    title = board.metric
+    if board.lens.cursor is not None:
+        title += f" @ {_place(board.lens.cursor, axis)}"
+    return Chart(
+        title=plain(title),
+        x=_EMPTY,
+        column=None,
+        unit=unit[0],
+        unit_name=unit[1],
+        x_format=elapsed if axis is XAxis.TIME else fmt.short_count,
+        x_least=1.0 if axis is XAxis.STEP else 0.0,
+        x_total=max(ends) if ends and any(not run.store.has_ended for run in board.runs) else None,
+        ended=all(run.store.has_ended for run in board.runs),
+        smoothed=board.metric == "loss",
+        overlay=curves,
+        empty="none of the runs has it" if board.is_read else "reading …",
+    )
+
+
+def _place(at: float, axis: XAxis) -> str:
+    return elapsed(at) if axis is XAxis.TIME else fmt.number(at) if axis is XAxis.EPOCH else fmt.count(at)
+
+
+def _curve(run: Compared, board: Board) -> Curve | None:
+    line = run.line(board.metric, board.lens.axis)
+    if line is None:
+        return None
+    points = (line.x, line.column.values) if line.is_sparse else (_EMPTY, _EMPTY)
+    return Curve(line.x, line.column, run.style, f"{run.style}-faint", run.style, *points, run.style)
+
+
+def paint_comparison_chart(board: Board, width: int, height: int) -> list[Row]:
+    """Rows of exactly width × height; keeps the scales for the next time."""
+    rows, board.scales = paint_chart(comparison_chart(board), width, height, board.scales, board.lens)
+    return rows
+
+
+def paint_metrics(board: Board, width: int, height: int) -> list[Row]:
+    """Rows of exactly width × height: last and best of each metric in each run; the best of all stands out."""
+    names, room = board.metrics, max(1, height - 3)
+    at = names.index(board.metric) if board.metric in names else 0
+    board.top = max(0, min(board.top, at, len(names) - room), at - room + 1)
+    cell = 2 * VALUE_WIDTH + 3
+    shown = board.runs[: max(1, (width - 2 - NAME_WIDTH) // cell)]
+    more = len(board.runs) - len(shown)
+    heading: Row = [(" " * NAME_WIDTH, "")]
+    for run in shown:
+        heading += [
+            (f"{run.letter} ".rjust(4), run.style),
+            ("last".rjust(VALUE_WIDTH - 4) + "best".rjust(VALUE_WIDTH) + "  ", "dim"),
+        ]
+    lines = [heading, *(_metric_line(name, board, shown) for name in names[board.top : board.top + room])]
+    note: Row = [(f"{more} more runs have no room", "dim")] if more else []
+    style = "border-chosen" if board.pane == "metrics" else "border"
+    return box([("metrics", "title")], lines, width, height, note=note, style=style)
+
+
+def _metric_line(name: str, board: Board, shown: list[Compared]) -> Row:
+    is_drawn = name == board.metric
+    row: Row = [("❯" if is_drawn else " ", "key"), (fmt.fit(plain(name), NAME_WIDTH - 1), "chosen" if is_drawn else "")]
+    winner = board.winner(name)
+    for run in shown:
+        last, best = run.last(name), run.best(name)
+        has_line = run.line(name, XAxis.STEP) is not None
+        row.append(
+            ((written(name, last) if has_line else fmt.MISSING).rjust(VALUE_WIDTH), "value" if has_line else "faint")
+        )
+        is_best = winner is not None and board.runs[winner] is run
+        text = written(name, best) if not math.isnan(best) else ""
+        row.append((text.rjust(VALUE_WIDTH + 1) + ("▲ " if is_best else "  "), "ok" if is_best else "dim"))
+    return row
+
+
+def difference_lines(board: Board, width: int) -> list[Row]:
+    """Headings and keys with the value of each run, clipped to a share of the width."""
+    cell = max(LEAST_VALUE, (width - NAME_WIDTH) // max(1, len(board.runs)))
+    lines: list[Row] = [[(" " * NAME_WIDTH, ""), *((fmt.fit(run.letter, cell), run.style) for run in board.runs)]]
+    for heading, differences in board.differences():
+        lines.append([(heading, "title"), ("" if differences else "  no difference", "dim")])
+        for key, values in differences:
+            row: Row = [(" " + fmt.fit(plain(key), NAME_WIDTH - 1), "dim")]
+            for value in values:
+                text = fmt.fit(plain(value), cell - 1) if value is not None else fmt.fit(fmt.MISSING, cell - 1)
+                row.append((text + " ", "value" if value is not None else "faint"))
+            lines.append(row)
+    return lines
+
+
+def paint_differences(board: Board, width: int, height: int) -> list[Row]:
+    """Rows of exactly width × height: the keys of configuration and environment that are not the same in all runs."""
+    lines = difference_lines(board, max(1, width - 2))
+    room = max(1, height - 2)
+    start = max(0, min(board.scroll, len(lines) - room))
+    style = "border-chosen" if board.pane == "differences" else "border"
+    left = len(lines) - start - room
+    note: Row = [(f"{left} more ↓", "dim")] if left > 0 else []
+    return box([("what differs", "title")], lines[start : start + room], width, height, note=note, style=style)
+
+
+def paint_comparison_status(board: Board, width: int, notice: str, pointed: str) -> list[Row]:
+    """One line. "N runs compared" is written only once all were read."""
+    if board.is_read:
+        left: Row = [(f" {len(board.runs)} runs compared", "value")]
+    else:
+        share = min(run.store.progress for run in board.runs)
+        left = [(f" reading … {min(99, int(100 * share))}%", "warn")]
+    if notice:
+        left += [("   ", ""), (plain(notice), "notice")]
+    return [spread(left, [(plain(pointed) + " ", "dim")] if pointed else [], width)]

@@ -1,0 +1,208 @@
+"""Runs compared: follows them all, turns keys into looks. Decides nothing by itself and writes nothing."""
+
+import asyncio
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, ClassVar, cast
+
+from textual.binding import Binding, BindingType
+
+from rundir.series import STEP_FIELDS
+from trainwatch.actions import CHART_ACTIONS, COMPARE_ACTIONS
+from trainwatch.comparison.board import LETTERS, Board, Compared
+from trainwatch.feed import Batch, Feed, read_opened
+from trainwatch.layout import Layout
+from trainwatch.lens import ZOOM, after, zoomed
+from trainwatch.listing.entry import Entry
+from trainwatch.listing.roster import Marks
+from trainwatch.metric import Lines
+from trainwatch.paint import Row
+from trainwatch.panes.compare import (
+    arrange_comparison,
+    difference_lines,
+    paint_comparison_chart,
+    paint_comparison_header,
+    paint_comparison_status,
+    paint_differences,
+    paint_metrics,
+)
+from trainwatch.panes.footer import key_line
+from trainwatch.screens.ask import Help
+from trainwatch.screens.panes import Command, PaneScreen
+from trainwatch.store import Store
+from trainwatch.widgets.pane import Pane
+
+if TYPE_CHECKING:
+    from trainwatch.app import TrainwatchApp
+
+FRAME_S = 0.5
+"""Between two paintings while the runs are read."""
+POLL_S = 1.0
+STILL_POLL_S = 15.0
+_LENS_NAMES = {action.name for action in CHART_ACTIONS}
+_KEYS_FIRST_TO_GO = ("T", "z", "full_stop", "o", "f", "right", "tab", "y", "m", "x", "0", "plus", "down")
+
+
+class CompareScreen(PaneScreen):
+    """Owns the board: a store for each run, and how they are looked at."""
+
+    PANE_NAMES = ("header", "chart", "metrics", "differences", "status", "keys")
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *(Binding(action.key, f"press('{action.name}')", show=False) for action in COMPARE_ACTIONS),
+        Binding("equals_sign", "press('zoom-in')", show=False),
+    ]
+
+    def __init__(self, entries: Sequence[Entry], marks: Marks) -> None:
+        super().__init__()
+        self.board = Board([_compared(entry, marks, number) for number, entry in enumerate(entries)])
+        self.notice = ""
+        self.pointed = ""
+        self._feeds = [Feed(entry.run, STEP_FIELDS) for entry in entries]
+
+    # --- painting ---------------------------------------------------------------------------------------------------
+
+    def arranged(self, width: int, height: int) -> Layout:
+        board = self.board
+        return arrange_comparison(width, height, board.pane, len(board.runs), alone=board.alone)
+
+    def paint(self, name: str, width: int, height: int) -> list[Row]:
+        match name:
+            case "header":
+                return paint_comparison_header(self.board, width, height)
+            case "chart":
+                return paint_comparison_chart(self.board, width, height)
+            case "metrics":
+                return paint_metrics(self.board, width, height)
+            case "differences":
+                return paint_differences(self.board, width, height)
+            case "status":
+                return paint_comparison_status(self.board, width, self.notice, self.pointed)
+            case _:
+                return key_line({a.key: (a.label, True) for a in COMPARE_ACTIONS if a.label}, width, _KEYS_FIRST_TO_GO)
+
+    # --- following --------------------------------------------------------------------------------------------------
+
+    def on_mount(self) -> None:
+        self.place_panes()
+        self.run_worker(self._follow(), name="follow", exit_on_error=True)
+
+    async def _follow(self) -> None:
+        """Ask each run for a batch, apply them, paint, wait. The next are asked for only when these were applied."""
+        while True:
+            polled = await asyncio.to_thread(self._poll)
+            is_at_end = True
+            for run, batch in zip(self.board.runs, polled, strict=True):
+                if isinstance(batch, OSError):
+                    self.notice = f"cannot read {run.entry.id}: {batch}"
+                    continue
+                run.store.apply(batch)
+                is_at_end = is_at_end and batch.at_end
+            if is_at_end or time.monotonic() - self.painted_at > FRAME_S:
+                self.repaint()
+            if is_at_end:
+                await asyncio.sleep(STILL_POLL_S if all(run.store.is_still for run in self.board.runs) else POLL_S)
+
+    def _poll(self) -> list[Batch | OSError]:
+        return [_polled(feed) for feed in self._feeds]
+
+    # --- keys and pointer -------------------------------------------------------------------------------------------
+
+    def commands(self) -> Iterable[Command]:
+        return [Command(a.name.replace("-", " "), a.help, a.name) for a in COMPARE_ACTIONS]
+
+    def action_press(self, name: str) -> None:
+        self.do(name)
+
+    def do(self, action: str) -> None:
+        board = self.board
+        self.notice = self.pointed = ""
+        if action in _LENS_NAMES:
+            if board.scales.whole is not None:
+                board.lens = after(action, board.lens, board.scales.whole)
+        else:
+            self._do_other(action)
+        self.repaint()
+
+    def _do_other(self, action: str) -> None:
+        board = self.board
+        match action:
+            case "metric-down" | "metric-up":
+                self._move(1 if action == "metric-down" else -1)
+            case "pane":
+                board.pane = "differences" if board.pane == "metrics" else "metrics"
+                self.place_panes()
+            case "zoom":
+                board.alone = not board.alone
+                self.place_panes()
+            case "theme":
+                cast("TrainwatchApp", self.app).next_theme()
+            case "back" if board.lens.cursor is not None:
+                board.lens = replace(board.lens, cursor=None)
+            case "back":
+                self.app.pop_screen()
+            case "help":
+                self.app.push_screen(Help(COMPARE_ACTIONS, (("ctrl+p", "palette", "every action by name"),)))
+            case _:
+                self.app.exit()
+
+    def _move(self, lines: int) -> None:
+        board = self.board
+        if board.pane == "metrics":
+            board.choose(lines)
+            return
+        size = self.query_one("#differences").size
+        limit = max(0, len(difference_lines(board, max(1, size.width - 2))) - max(1, size.height - 2))
+        board.scroll = max(0, min(board.scroll + lines, limit))
+
+    def on_pane_scrolled(self, message: Pane.Scrolled) -> None:
+        board = self.board
+        if message.pane == "chart" and board.scales.whole is not None:
+            at = board.scales.at(message.x, self.places["chart"].width)
+            factor = 1 / ZOOM if message.lines > 0 else ZOOM
+            board.lens = zoomed(board.lens, board.scales.whole, factor, at)
+        elif message.pane in ("metrics", "differences"):
+            board.pane = message.pane
+            self._move(-message.lines)
+        self.repaint()
+
+    def on_pane_chosen(self, message: Pane.Chosen) -> None:
+        board = self.board
+        if message.pane in ("metrics", "differences"):
+            board.pane = message.pane
+            row = board.top + message.y - 2
+            if message.pane == "metrics" and message.y >= 2 and row < len(board.metrics):
+                board.metric = board.metrics[row]
+            self.repaint()
+
+    def on_pane_pointed(self, message: Pane.Pointed) -> None:
+        """The crosshair follows the pointer over the chart; elsewhere there is none."""
+        board = self.board
+        at = board.scales.at(message.x, self.places["chart"].width) if message.pane == "chart" else None
+        pointed = _POINTED.get(message.pane, "")
+        if at != board.lens.cursor or pointed != self.pointed:
+            board.lens, self.pointed = replace(board.lens, cursor=at), pointed
+            self.repaint()
+
+    def say(self, notice: str) -> None:
+        self.notice = notice
+        self.repaint()
+
+
+_POINTED = {
+    "chart": "the metric of all runs; the wheel zooms",
+    "metrics": "last and best of each run, ▲ the best of all; a click draws the metric",
+    "differences": "keys that are not the same in all runs",
+}
+
+
+def _compared(entry: Entry, marks: Marks, number: int) -> Compared:
+    store = Store(entry.run, read_opened(entry.run))
+    return Compared(entry, store, Lines(store), marks.style(entry.id), LETTERS[number % len(LETTERS)])
+
+
+def _polled(feed: Feed) -> Batch | OSError:
+    try:
+        return feed.poll()
+    except OSError as error:
+        return error
