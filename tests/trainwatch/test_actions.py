@@ -106,4 +106,4 @@ def test_a_narrow_line_of_keys_loses_note_and_lr_first() -> None:
 @pytest.mark.parametrize("verdict", [Liveness.ENDED, Liveness.DEAD, Liveness.UNATTENDED])
 def test_no_order_is_offered_where_nobody_listens(verdict: Liveness) -> None:
     line = text_of(paint_keys(now(State.STOPPED, verdict), 160))
-    assert line.split("  ") == [" z zoom", "tab pane", "? help", "q quit"]
+    assert line.split("  ") == [" g metrics", "z zoom", "tab pane", "? help", "q quit"]

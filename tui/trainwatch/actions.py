@@ -69,6 +69,7 @@ ACTIONS = (
         "kill", "", "kill", "end the run at once, without a checkpoint", Verb.KILL,
         _ACTIVE | {State.STOPPING}, Ask.CONFIRM,
     ),
+    Action("grid", "g", "metrics", "every metric that was recorded, each in a chart"),
     Action("zoom", "z", "zoom", "show the chosen pane alone, or all again"),
     Action("next", "tab", "pane", "choose the next pane; 1 to 5 choose one"),
     Action("theme", "T", "theme", "dark, light, and both for any kind of colour vision"),
@@ -107,6 +108,22 @@ COMPARE_ACTIONS = (
 )
 """What can be done where runs are compared."""
 
+GRID_ACTIONS = (
+    Action("open", "enter", "alone", "the chosen chart alone; esc: all again"),
+    Action("next", "tab", "chart", "choose the next chart; a click does so, a second one shows it alone"),
+    Action("previous", "shift+tab", "", "choose the chart before"),
+    Action("page-down", "pagedown", "page", "the next charts"),
+    Action("page-up", "pageup", "", "the charts before"),
+    Action("filter", "slash", "filter", "words that the names hold, -word: do not; a group by its prefix: eval/"),
+    *CHART_ACTIONS,
+    Action("events", "v", "events", "◆ checkpoints ▲ alerts ✎ notes ▸ orders at the foot of the charts, or none"),
+    Action("theme", "T", "theme", "dark, light, and both for any kind of colour vision"),
+    Action("back", "escape", "back", "end crosshair, single chart, filter; then back to the run"),
+    Action("help", "question_mark", "help", "what every key does"),
+    Action("quit", "q", "quit", "leave; the run goes on"),
+)
+"""What can be done where all metrics of a run are drawn."""
+
 RUNS_ACTIONS = (
     Action("open", "enter", "open", "the page of the chosen run; esc comes back"),
     Action("mark", "space", "mark", "mark for comparison, or no more; a marked run gets a colour"),
@@ -133,7 +150,8 @@ RUNS_ACTIONS = (
 
 KEY_NAMES = {
     "question_mark": "?", "slash": "/", "escape": "esc", "left": "←", "right": "→", "up": "↑", "down": "↓",
-    "plus": "+", "minus": "-", "comma": ",", "full_stop": ".", "left_square_bracket": "[", "right_square_bracket": "]",
+    "plus": "+", "minus": "-", "comma": ",", "pagedown": "PgDn",
+    "pageup": "PgUp", "full_stop": ".", "left_square_bracket": "[", "right_square_bracket": "]",
 }  # fmt: skip
 
 PANES = {1: "charts", 2: "evals", 3: "events", 4: "orders", 5: "console"}

@@ -68,6 +68,12 @@ class TrainwatchApp(App[None]):
         if self.marks is not None:
             self.push_screen(CompareScreen(entries, self.marks))
 
+    def open_gallery(self, run: RunDir) -> None:
+        """All metrics of a run, above its page."""
+        from trainwatch.screens.gallery import GalleryScreen
+
+        self.push_screen(GalleryScreen(run))
+
     def next_theme(self) -> None:
         """The next palette: everything is painted anew."""
         self._dress(theme.following(theme.current().name))

@@ -66,6 +66,8 @@ class Chart:
     x_format: Callable[[float], str] = fmt.short_count
     x_start: float = 0.0
     x_total: float | None = None
+    x_reach: float = 0.0
+    """How far the axis reaches at least: as far as that of other charts beside this one."""
     ended: bool = False
     smoothed: bool = False
     from_zero: bool = False
@@ -73,6 +75,7 @@ class Chart:
     """Single measurements drawn as marks on the curve (evaluations)."""
     points_y: Floats = field(default_factory=lambda: _EMPTY)
     points_name: str = "eval"
+    """Before the newest of them in the title; empty where the value itself is that."""
     overlay: Sequence[Curve] = ()
     """More curves, other runs'."""
     seams: Sequence[float] = ()
@@ -158,7 +161,7 @@ def paint_chart(
 def _x_span(chart: Chart, scales: Scales) -> tuple[float, float]:
     """How far the data reach, and how far the axis does, both from its start."""
     ends = [float(x[-1]) for curve in chart.curves for x in (curve.x, curve.points_x) if len(x)]
-    span = max(ends, default=0.0) - (chart.x_start if ends else 0.0)
+    span = max(max(ends, default=0.0) - (chart.x_start if ends else 0.0), chart.x_reach)
     return span, growing_end(span, chart.x_total, ended=chart.ended, previous=scales.x_end)
 
 
@@ -181,7 +184,7 @@ def _title(chart: Chart, lens: Lens, level: float) -> Row:
         title += [(" " + shown, style if not missing else "dim")]
     if not math.isnan(level):
         title += [("  smoothed ", "dim"), (chart.value_format(level), "smooth")]
-    if len(chart.points_y):
+    if len(chart.points_y) and chart.points_name:
         title += [(f"  ● {chart.points_name} ", "dim"), (chart.value_format(float(chart.points_y[-1])), "point")]
     return title
 

@@ -39,7 +39,7 @@ def paint_status(
 
 _NOT_ON_LINE = frozenset({"T"})
 """Keys that the help names, and the line does not."""
-_FIRST_TO_GO = ("n", "l", "e", "tab", "z", "c", "k", "p", "s")
+_FIRST_TO_GO = ("n", "l", "g", "e", "tab", "z", "c", "k", "p", "s")
 """Keys in the order in which a narrow line loses them. Help and quit never go."""
 
 

@@ -10,10 +10,10 @@ from rundir.remarks import MAX_NOTE_LENGTH, Remarks, parse_tags, read_remarks, w
 from trainwatch.listing.entry import Entry
 from trainwatch.listing.removal import StillAliveError, remove
 from trainwatch.screens.ask import Confirm, Prompt
-from trainwatch.screens.panes import PaneScreen
+from trainwatch.screens.filter import FilterScreen
 
 
-class DeedScreen(PaneScreen):
+class DeedScreen(FilterScreen):
     """A screen from which runs are remarked on and removed."""
 
     def written(self, entry: Entry) -> None:

@@ -182,6 +182,8 @@ class RunScreen(PaneScreen):
             case "back":
                 if self.view.has_table:
                     self.app.pop_screen()
+            case "grid":
+                cast("TrainwatchApp", self.app).open_gallery(self.store.run)
             case "theme":
                 cast("TrainwatchApp", self.app).next_theme()
             case "quit":

@@ -10,8 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual.binding import Binding, BindingType
-from textual.events import Key
-from textual.widgets import Input
 
 from trainwatch.actions import RUNS_ACTIONS, Action, table_refusal
 from trainwatch.layout import Layout, Rect
@@ -267,44 +265,16 @@ class RunsScreen(DeedScreen):
     # --- the filter -------------------------------------------------------------------------------------------------
 
     def _filter(self) -> None:
-        place = self.places.get("status", Rect(0, self.size.height - 1, self.size.width, 1))
-        line = Input(
-            self.roster.query.text, compact=True, id="filter", select_on_focus=False,
-            placeholder="state:running  task:ner  cfg.lr>=1e-4  best.f1>0.8  -note:debug  tag:x",
-        )  # fmt: skip
-        line.styles.offset = (place.x, place.y)
-        line.styles.width = place.width
-        self.mount(line)
-        line.focus()
+        self.open_filter(
+            self.roster.query.text, "state:running  task:ner  cfg.lr>=1e-4  best.f1>0.8  -note:debug  tag:x"
+        )
 
-    def on_input_changed(self, event: Input.Changed) -> None:
-        """The table follows what is typed; what cannot be understood leaves it as it is, and is said."""
+    def filtered(self, text: str) -> str:
         try:
-            self.roster.ask(parse(event.value))
+            self.roster.ask(parse(text))
         except QueryError as fault:
-            self.notice = str(fault)
-        else:
-            self.notice = ""
-        event.input.set_class(bool(self.notice), "fault")
-        self.repaint()
-
-    def on_input_submitted(self, event: Input.Submitted) -> None:
-        event.input.remove()
-        self.repaint()
-
-    def on_key(self, event: Key) -> None:
-        """The filter's line is opened here, not by the binding: what is typed right behind `/` belongs into it."""
-        line = next(iter(self.query("#filter").results(Input)), None)
-        if line is None:
-            if event.key == "slash":
-                self.do("filter")
-                event.stop()
-        elif event.key == "escape":
-            line.remove()
-            event.stop()
-        elif event.character is not None and event.is_printable:  # the line itself lets none through
-            line.insert_text_at_cursor(event.character)
-            event.stop()
+            return str(fault)
+        return ""
 
     # --- remarks and removal ----------------------------------------------------------------------------------------
 

@@ -1,0 +1,194 @@
+"""All metrics of one run: follows it, turns keys into looks. Decides nothing by itself and writes nothing."""
+
+import asyncio
+import time
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import TYPE_CHECKING, ClassVar, cast
+
+from textual.binding import Binding, BindingType
+
+from rundir.layout import RunDir
+from rundir.series import STEP_FIELDS
+from trainwatch.actions import CHART_ACTIONS, GRID_ACTIONS
+from trainwatch.feed import Batch, Feed, read_opened
+from trainwatch.gallery import MOST_CHARTS, Gallery, arrange_gallery
+from trainwatch.layout import Layout
+from trainwatch.lens import ZOOM, after, zoomed
+from trainwatch.metric import Lines
+from trainwatch.paint import Row
+from trainwatch.panes.footer import key_line
+from trainwatch.panes.gallery import paint_gallery_chart, paint_gallery_header, paint_gallery_status
+from trainwatch.screens.ask import Help
+from trainwatch.screens.filter import FilterScreen
+from trainwatch.screens.panes import Command
+from trainwatch.store import Store
+from trainwatch.widgets.pane import Pane
+
+if TYPE_CHECKING:
+    from trainwatch.app import TrainwatchApp
+
+FRAME_S = 0.5
+POLL_S = 1.0
+STILL_POLL_S = 15.0
+_LENS_NAMES = {action.name for action in CHART_ACTIONS}
+_KEYS_FIRST_TO_GO = ("T", "v", "pagedown", "full_stop", "o", "f", "right", "tab", "y", "m", "x", "0", "plus", "slash")
+
+
+class GalleryScreen(FilterScreen):
+    """Owns a store of its own, with every column: the run's own page does with a few."""
+
+    PANE_NAMES = ("header", *(f"chart-{number}" for number in range(MOST_CHARTS)), "status", "keys")
+    QUIT_HINT = "press q to quit; the run goes on"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *(
+            Binding(action.key, f"press('{action.name}')", show=False, priority=action.key == "tab")
+            for action in GRID_ACTIONS
+        ),
+        Binding("equals_sign", "press('zoom-in')", show=False),
+    ]
+
+    def __init__(self, run: RunDir) -> None:
+        super().__init__()
+        self.gallery = Gallery(Lines(Store(run, read_opened(run))))
+        self.notice = ""
+        self.pointed = ""
+        self._feed = Feed(run, STEP_FIELDS)
+
+    # --- painting ---------------------------------------------------------------------------------------------------
+
+    def arranged(self, width: int, height: int) -> Layout:
+        return arrange_gallery(width, height, alone=self.gallery.alone)
+
+    @property
+    def page_size(self) -> int:
+        return max(1, sum(name.startswith("chart-") for name in self.places))
+
+    def paint(self, name: str, width: int, height: int) -> list[Row]:
+        match name:
+            case "header":
+                return paint_gallery_header(self.gallery, self.page_size, width)
+            case "status":
+                return paint_gallery_status(self.gallery, width, self.notice, self.pointed or self.gallery.chosen)
+            case "keys":
+                return key_line({a.key: (a.label, True) for a in GRID_ACTIONS if a.label}, width, _KEYS_FIRST_TO_GO)
+            case _:
+                return paint_gallery_chart(self.gallery, _number_of(name), self.page_size, width, height)
+
+    # --- following --------------------------------------------------------------------------------------------------
+
+    def on_mount(self) -> None:
+        self.place_panes()
+        self.run_worker(self._follow(), name="follow", exit_on_error=True)
+
+    async def _follow(self) -> None:
+        """Ask for a batch, apply it, paint, wait. The next is asked for only when the last was applied."""
+        store = self.gallery.lines.store
+        while True:
+            batch = await asyncio.to_thread(self._poll)
+            if isinstance(batch, OSError):
+                self.notice = f"cannot read the run: {batch}"
+            else:
+                store.apply(batch)
+            is_at_end = isinstance(batch, OSError) or batch.at_end
+            if is_at_end or time.monotonic() - self.painted_at > FRAME_S:
+                self.repaint()
+            if is_at_end:
+                await asyncio.sleep(STILL_POLL_S if store.is_still else POLL_S)
+
+    def _poll(self) -> Batch | OSError:
+        try:
+            return self._feed.poll()
+        except OSError as error:
+            return error
+
+    # --- keys and pointer -------------------------------------------------------------------------------------------
+
+    def commands(self) -> Iterable[Command]:
+        return [Command(a.name.replace("-", " "), a.help, a.name) for a in GRID_ACTIONS]
+
+    def action_press(self, name: str) -> None:
+        self.do(name)
+
+    def do(self, action: str) -> None:
+        gallery = self.gallery
+        self.notice = self.pointed = ""
+        if action in _LENS_NAMES:
+            if gallery.whole is not None:
+                gallery.lens = after(action, gallery.lens, gallery.whole)
+        else:
+            self._do_other(action)
+        self.repaint()
+
+    def _do_other(self, action: str) -> None:
+        gallery = self.gallery
+        match action:
+            case "open":
+                gallery.alone = not gallery.alone
+            case "next" | "previous":
+                gallery.move(1 if action == "next" else -1)
+            case "page-down" | "page-up":
+                gallery.move(self.page_size if action == "page-down" else -self.page_size)
+            case "filter":
+                self.open_filter(gallery.text, "loss  eval/  -system")
+            case "events":
+                gallery.shows_events = not gallery.shows_events
+            case "theme":
+                cast("TrainwatchApp", self.app).next_theme()
+            case "back":
+                if not gallery.back():
+                    self.app.pop_screen()
+            case "help":
+                self.app.push_screen(Help(GRID_ACTIONS, (("ctrl+p", "palette", "every action by name"),)))
+            case _:
+                self.app.exit()
+        self.place_panes()
+
+    def filtered(self, text: str) -> str:
+        self.gallery.text = text
+        return "" if self.gallery.names else "no metric passes"
+
+    def on_pane_chosen(self, message: Pane.Chosen) -> None:
+        if (name := self._name_of(message.pane)) is not None:
+            self.gallery.chosen = name
+            if message.count == 2:
+                self.gallery.alone = not self.gallery.alone
+                self.place_panes()
+            self.repaint()
+
+    def on_pane_scrolled(self, message: Pane.Scrolled) -> None:
+        name = self._name_of(message.pane)
+        whole = self.gallery.whole
+        if name is not None and whole is not None:
+            at = self._place_of(message.pane, name, message.x)
+            factor = 1 / ZOOM if message.lines > 0 else ZOOM
+            self.gallery.lens = zoomed(self.gallery.lens, whole, factor, at)
+            self.repaint()
+
+    def on_pane_pointed(self, message: Pane.Pointed) -> None:
+        """The crosshair stands in all charts where the pointer is in one."""
+        name = self._name_of(message.pane)
+        at = self._place_of(message.pane, name, message.x) if name is not None else None
+        if at != self.gallery.lens.cursor or (name or "") != self.pointed:
+            self.gallery.lens, self.pointed = replace(self.gallery.lens, cursor=at), name or ""
+            self.repaint()
+
+    def _place_of(self, pane: str, name: str, x: int) -> float | None:
+        scales = self.gallery.scales.get(name)
+        return scales.at(x, self.places[pane].width) if scales is not None and pane in self.places else None
+
+    def _name_of(self, pane: str) -> str | None:
+        """The metric in a pane."""
+        if not pane.startswith("chart-"):
+            return None
+        page = [self.gallery.chosen] if self.gallery.alone else self.gallery.page(self.page_size)
+        number = _number_of(pane)
+        return page[number] if number < len(page) and page[number] else None
+
+    def say(self, notice: str) -> None:
+        self.notice = notice
+        self.repaint()
+
+
+def _number_of(pane: str) -> int:
+    return int(pane.removeprefix("chart-"))
