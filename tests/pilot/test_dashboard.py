@@ -213,7 +213,7 @@ async def test_read_only_never_writes(run: RunDir) -> None:
     before = sorted((p.name, p.stat().st_mtime_ns) for p in run.path.iterdir())
     async with app.run_test(size=(160, 48)) as pilot:
         await until(pilot, caught_up(app, 100))
-        await pilot.press("p", "k", "c", "e", "l", "n", "s", "s", "y")
+        await pilot.press("p", "k", "c", "e", "l", "n", "s", "y", "s")
         assert "read-only: nothing is written" in shown(app, "status")
     assert sorted((p.name, p.stat().st_mtime_ns) for p in run.path.iterdir()) == before
 

@@ -13,6 +13,7 @@ from tests.trainwatch.runs import append, evaluation, make_run, memory, set_stat
 from trainwatch.app import TrainwatchApp
 from trainwatch.lens import Lens, XAxis
 from trainwatch.screens.gallery import GalleryScreen
+from trainwatch.screens.run import RunScreen
 from trainwatch.widgets.pane import Pane
 
 
@@ -80,6 +81,47 @@ async def test_keys_and_the_wheel_move_all_charts(run: RunDir) -> None:
         await until(pilot, lambda: gallery.lens.seen is not None)
         await pilot.click("#chart-2", offset=(5, 5), times=2)
         await until(pilot, lambda: gallery.alone and gallery.chosen == "lr")
+
+
+async def test_two_clicks_show_a_chart_alone(run: RunDir) -> None:
+    app = TrainwatchApp(run)
+    async with app.run_test(size=(160, 48)) as pilot:
+        await until(pilot, lambda: app.run_screen.store.caught_up)
+        await pilot.click("#memory", offset=(20, 4), times=2)
+        await until(
+            pilot, lambda: isinstance(app.screen, GalleryScreen) and "system/rss" in shown(app.screen, "chart-0")
+        )
+        await pilot.press("escape", "escape", "enter")
+        await until(pilot, lambda: isinstance(app.screen, GalleryScreen) and app.screen.gallery.chosen == "loss")
+        assert app.screen.gallery.alone  # type: ignore[attr-defined]
+
+
+async def test_the_charts_of_the_first_page_are_looked_at_together(run: RunDir) -> None:
+    app = TrainwatchApp(run)
+    async with app.run_test(size=(160, 48)) as pilot:
+        await until(pilot, lambda: app.run_screen.store.caught_up)
+        page, view = app.run_screen, app.run_screen.view
+        await pilot.press("plus", "y")
+        assert view.lens.seen is not None
+        assert "charts: zoomed · log" in page_text(page, "status")
+        await pilot.hover("#lr", offset=(20, 4))
+        await until(pilot, lambda: view.lens.cursor is not None)
+        for chart in ("loss", "grad_norm", "lr", "memory"):
+            assert " @ " in page_text(page, chart).split("\n")[0]
+        assert "learning rate; the wheel zooms" in page_text(page, "status")
+        before = view.lens.seen
+        loss = page.query_one("#loss", Pane)
+        loss.post_message(MouseScrollUp(loss, 30, 4, 0, -1, 0, False, False, False))
+        await until(pilot, lambda: view.lens.seen != before)
+        await pilot.press("escape")
+        assert view.lens == Lens()
+        await pilot.hover("#events", offset=(5, 3))
+        await until(pilot, lambda: "what happened" in page_text(page, "status"))
+
+
+def page_text(page: RunScreen, name: str) -> str:
+    pane = page.query_one(f"#{name}", Pane)
+    return "\n".join(pane.render_line(y).text for y in range(pane.size.height))
 
 
 async def test_the_filter_chooses_charts(run: RunDir) -> None:

@@ -27,6 +27,7 @@ from rundir.status import RunInfo, State, Status, write_status
 from tests.trainwatch.runs import START_AT, append, evaluation, make_run, memory, outcome, step
 from trainwatch.app import TrainwatchApp
 from trainwatch.screens.compare import CompareScreen
+from trainwatch.screens.gallery import GalleryScreen
 from trainwatch.screens.runs import RunsScreen
 
 TOTAL = 600
@@ -227,6 +228,19 @@ def test_the_table(runs_dir: Path, snap_compare: Callable[..., bool], size: tupl
 
 def test_the_table_in_the_light(runs_dir: Path, snap_compare: Callable[..., bool]) -> None:
     assert snap_compare(TrainwatchApp(runs_dir, palette="light-safe"), terminal_size=(110, 20), run_before=all_read)
+
+
+def test_all_metrics(run: RunDir, snap_compare: Callable[..., bool]) -> None:
+    async def opened(pilot: Pilot[None]) -> None:
+        await settled(pilot)
+        await pilot.press("g", "full_stop")
+        while not (isinstance(pilot.app.screen, GalleryScreen) and pilot.app.screen.gallery.lines.store.caught_up):
+            await pilot.pause(0.02)
+        await pilot.pause()
+        await pilot.press("full_stop", "m", "m", "m", "m", "m")
+        await pilot.pause()
+
+    assert snap_compare(TrainwatchApp(run), terminal_size=(160, 48), run_before=opened)
 
 
 def test_a_comparison(runs_dir: Path, snap_compare: Callable[..., bool]) -> None:

@@ -8,11 +8,12 @@ from rundir.records import AlertEvent, CheckpointEvent, NoteEvent, ResumeEvent, 
 from rundir.series import STEP_FIELDS
 from tests.trainwatch.runs import START_AT, append, evaluation, make_run, memory, outcome, steps
 from trainwatch.feed import Feed, read_opened
-from trainwatch.gallery import Gallery, arrange_gallery, event_marks, grid_of, grouped, passes
+from trainwatch.gallery import Gallery, arrange_gallery, grid_of, grouped, passes
 from trainwatch.lens import Lens, XAxis
 from trainwatch.metric import Lines
 from trainwatch.paint import row_width, text_of
-from trainwatch.panes.gallery import paint_gallery_chart, paint_gallery_header, paint_gallery_status
+from trainwatch.panes.charts import event_marks
+from trainwatch.panes.gallery import metric_chart, paint_gallery_chart, paint_gallery_header, paint_gallery_status
 from trainwatch.store import Store
 
 
@@ -76,9 +77,12 @@ def test_escape_undoes_one_thing_after_another(gallery: Gallery) -> None:
 
 
 def test_marks_of_what_holds(gallery: Gallery) -> None:
-    marks = [(mark.x, mark.character, mark.style) for mark in event_marks(gallery.lines, XAxis.STEP)]
-    assert marks == [(20, "◆", "dim"), (25, "✎", "value"), (35, "▲", "alert"), (60, "▸", "smooth")]
-    assert [mark.x for mark in event_marks(gallery.lines, XAxis.EPOCH)] == pytest.approx([0.2, 0.25, 0.35, 0.6])
+    marks = event_marks(gallery.lines.store)
+    assert [(mark.x, mark.character, mark.style) for mark in marks] == [
+        (20, "◆", "dim"), (25, "✎", "value"), (35, "▲", "alert"), (60, "▸", "smooth"),
+    ]  # fmt: skip
+    chart = metric_chart("loss", gallery.lines, Lens(axis=XAxis.EPOCH), marks)
+    assert [mark.x for mark in chart.marks] == pytest.approx([0.2, 0.25, 0.35, 0.6])
 
 
 def test_a_chart_has_its_marks_seam_and_points(gallery: Gallery) -> None:

@@ -70,10 +70,11 @@ ACTIONS = (
         _ACTIVE | {State.STOPPING}, Ask.CONFIRM,
     ),
     Action("grid", "g", "metrics", "every metric that was recorded, each in a chart"),
+    Action("alone", "enter", "", "the loss alone, as among all metrics; two clicks on a chart do the same"),
     Action("zoom", "z", "zoom", "show the chosen pane alone, or all again"),
     Action("next", "tab", "pane", "choose the next pane; 1 to 5 choose one"),
     Action("theme", "T", "theme", "dark, light, and both for any kind of colour vision"),
-    Action("back", "escape", "back", "to the table of runs, if that is where one came from"),
+    Action("back", "escape", "back", "end crosshair and zoom; then to the table of runs, if one came from there"),
     Action("help", "question_mark", "help", "what every key does"),
     Action("quit", "q", "quit", "leave the dashboard; the run goes on"),
 )  # fmt: skip
@@ -94,6 +95,9 @@ CHART_ACTIONS = (
     Action("cursor-left", "comma", "", "the crosshair back"),
 )
 """What can be done to charts: `lens.after` does it."""
+
+FRONT_CHART_ACTIONS = tuple(action for action in CHART_ACTIONS if action.name != "x-axis")
+"""The same on a run's page, which reads the columns of one axis alone."""
 
 COMPARE_ACTIONS = (
     Action("metric-down", "down", "metric", "draw the next metric; a click on one draws it"),

@@ -68,11 +68,11 @@ class TrainwatchApp(App[None]):
         if self.marks is not None:
             self.push_screen(CompareScreen(entries, self.marks))
 
-    def open_gallery(self, run: RunDir) -> None:
-        """All metrics of a run, above its page."""
+    def open_gallery(self, run: RunDir, metric: str = "") -> None:
+        """All metrics of a run, above its page; or one of them alone, which Esc widens to all."""
         from trainwatch.screens.gallery import GalleryScreen
 
-        self.push_screen(GalleryScreen(run))
+        self.push_screen(GalleryScreen(run, metric))
 
     def next_theme(self) -> None:
         """The next palette: everything is painted anew."""

@@ -8,8 +8,10 @@ from typing import Protocol
 
 from trainwatch.actions import Situation
 from trainwatch.layout import Layout, arrange
+from trainwatch.lens import Lens
+from trainwatch.metric import Lines
 from trainwatch.paint import Row, text_of
-from trainwatch.panes.chart import Scales, paint_chart
+from trainwatch.panes.chart import WHOLE, Scales, paint_chart
 from trainwatch.panes.charts import CHARTS, chart_of
 from trainwatch.panes.console import paint_console
 from trainwatch.panes.evals import num_eval_lines, paint_evals
@@ -35,6 +37,10 @@ class View:
     """Style of a run that is marked for comparison."""
     has_table: bool = False
     """Whether there is a table of runs to go back to."""
+    lens: Lens = WHOLE
+    """How the charts are looked at."""
+    pointed: str = ""
+    """What the pointer is on, in words."""
     names_quit: bool = False
     """Whether the status line says how to leave, as there is no line of keys."""
     scroll: dict[str, int] = field(default_factory=dict)
@@ -81,7 +87,9 @@ def paint_pane(name: str, store: Store, view: View, width: int, height: int) -> 
     style = "border-chosen" if name == view.chosen else "border"
     scroll = view.scroll.get(name, 0)
     if name in CHARTS:
-        rows, view.scales[name] = paint_chart(chart_of(name, store), width, height, view.scales.get(name, Scales()))
+        lines = None if view.lens.seen is None and view.lens.cursor is None else Lines(store)
+        scales = view.scales.get(name, Scales())
+        rows, view.scales[name] = paint_chart(chart_of(name, store, lines), width, height, scales, view.lens)
         return rows
     if name in _SCROLLING:
         return _SCROLLING[name](store, width, height, scroll=scroll, style=style)
@@ -91,7 +99,9 @@ def paint_pane(name: str, store: Store, view: View, width: int, height: int) -> 
         case "orders":
             return paint_orders(store, width, height, view.now, scroll, style)
         case "status":
-            return paint_status(store, width, view.notice, read_only=view.read_only, names_quit=view.names_quit)
+            return paint_status(
+                store, width, view.notice, view.pointed, read_only=view.read_only, names_quit=view.names_quit
+            )
         case "keys":
             return paint_keys(situation(store, view), width, has_table=view.has_table)
         case _:

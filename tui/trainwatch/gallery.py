@@ -5,12 +5,10 @@ Owned by the event loop, which alone changes it.
 
 from dataclasses import dataclass, field, replace
 
-from rundir.records import AlertEvent, CheckpointEvent, NoteEvent, OutcomeEvent
 from trainwatch.layout import Layout, Rect
-from trainwatch.lens import Extent, Lens, XAxis
+from trainwatch.lens import Extent, Lens
 from trainwatch.metric import Lines, group_of
-from trainwatch.panes.chart import Mark, Scales
-from trainwatch.panes.words import SEVERITY_STYLES
+from trainwatch.panes.chart import Scales
 
 CHART_WIDTH, CHART_HEIGHT = 48, 11
 """A chart is at least so large, where the screen is."""
@@ -48,8 +46,8 @@ class Gallery:
     def settle(self) -> None:
         """Choose a metric that is there."""
         names = self.names
-        if self.chosen not in names:
-            self.chosen = names[0] if names else ""
+        if names and self.chosen not in names:
+            self.chosen = names[0]
 
     def move(self, by: int) -> None:
         """Choose the metric so many places further."""
@@ -120,27 +118,3 @@ def grid_of(width: int, height: int, *, alone: bool) -> tuple[int, int]:
         return 1, 1
     columns, rows = max(1, min(4, width // CHART_WIDTH)), max(1, height // CHART_HEIGHT)
     return columns, max(1, min(rows, MOST_CHARTS // columns))
-
-
-def event_marks(lines: Lines, axis: XAxis) -> list[Mark]:
-    """What happened to the run and still holds, where it did on an axis."""
-    found: list[tuple[float, str, str]] = []
-    for view in lines.store.events:
-        event, step = view.event, view.event.step
-        if step is None or view.superseded:
-            continue
-        match event:
-            case CheckpointEvent():
-                found.append((step, "◆", "dim"))
-            case AlertEvent() if event.change != "cleared":
-                found.append(
-                    (event.onset_step if event.onset_step is not None else step, "▲", SEVERITY_STYLES[event.severity])
-                )
-            case NoteEvent():
-                found.append((step, "✎", "value"))
-            case OutcomeEvent() if event.result == "applied":
-                found.append((step, "▸", "smooth"))
-            case _:
-                pass
-    at = lines.at_steps([step for step, _, _ in found], axis).tolist()
-    return [Mark(x, character, style) for x, (_, character, style) in zip(at, found, strict=True)]

@@ -10,11 +10,11 @@ from trainwatch.store import Store
 
 
 def paint_status(
-    store: Store, width: int, notice: str = "", *, read_only: bool = False, names_quit: bool = False
+    store: Store, width: int, notice: str = "", pointed: str = "", *, read_only: bool = False, names_quit: bool = False
 ) -> list[Row]:
     """One line. "N steps" is written only once the last record is painted: scripts wait for it.
 
-    `names_quit` is for a screen without a line of keys.
+    `pointed` says what the pointer is on; `names_quit` is for a screen without a line of keys.
     """
     left: Row
     if store.caught_up:
@@ -28,6 +28,8 @@ def paint_status(
     if notice:
         left += [("   ", ""), (plain(notice), "notice")]
     right: Row = [("watching " + plain(store.run.id) + " ", "dim")] if width >= 100 else []
+    if pointed:
+        right = [(plain(pointed) + " ", "dim")]
     if store.newer:
         right = [("newer run: " + plain(store.newer) + " ", "notice")]
     if names_quit:
@@ -53,7 +55,7 @@ def paint_keys(now: Situation, width: int, *, has_table: bool = False) -> list[R
         if key in _NOT_ON_LINE or (key == "escape" and not has_table):
             continue
         action = for_key(key, now)
-        if action.verb is None or is_heard(now):
+        if action.label and (action.verb is None or is_heard(now)):
             shown[key] = (action.label, not refusal(action, now))
     return key_line(shown, width, _FIRST_TO_GO)
 

@@ -1,25 +1,31 @@
 """The page of all metrics: one chart each, all looked at through one lens. Pure."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from rundir.text import plain
 from trainwatch import format as fmt
-from trainwatch.gallery import Gallery, event_marks
+from trainwatch.gallery import Gallery
 from trainwatch.lens import Lens, XAxis, words
 from trainwatch.metric import Lines, elapsed, group_of, unit_of, written
 from trainwatch.paint import Row, box, spread
 from trainwatch.panes.chart import Chart, Mark, Scales, paint_chart
+from trainwatch.panes.charts import event_marks
 
 _EMPTY = np.empty(0)
 
 
 def metric_chart(name: str, lines: Lines, lens: Lens, marks: list[Mark]) -> Chart:
-    """The chart of one metric over the lens' axis; an empty one where the run has none of the name."""
+    """The chart of one metric over the lens' axis; an empty one where the run has none of the name.
+
+    `marks` are at steps, wherever on the axis those lie.
+    """
     store, line, axis = lines.store, lines.line(name, lens.axis), lens.axis
     unit, unit_name = unit_of(name)
     x, column = (line.x, line.column) if line is not None else (_EMPTY, None)
-    points = (x, line.column.values) if line is not None and line.is_sparse else (_EMPTY, _EMPTY)
-    value = _last(name, lines)
+    points = (line.x, line.column.values) if line is not None and line.is_sparse else (_EMPTY, _EMPTY)
+    value, at = _last(name, lines), lines.at_steps([mark.x for mark in marks], axis)
     return Chart(
         title=plain(name),
         x=x,
@@ -39,7 +45,7 @@ def metric_chart(name: str, lines: Lines, lens: Lens, marks: list[Mark]) -> Char
         points_y=points[1],
         points_name="",
         seams=lines.at_steps([float(seam.step) for seam in store.seams], axis).tolist(),
-        marks=marks,
+        marks=[replace(mark, x=x) for mark, x in zip(marks, at.tolist(), strict=True)],
         empty="no values yet" if store.caught_up else "reading …",
     )
 
@@ -60,7 +66,7 @@ def paint_gallery_chart(gallery: Gallery, number: int, size: int, width: int, he
         rows: list[Row] = [[(" " * width, "")]] * height
         return box([], [], width, height) if number == 0 and not page else rows
     name = page[number]
-    marks = event_marks(gallery.lines, gallery.lens.axis) if gallery.shows_events else []
+    marks = event_marks(gallery.lines.store) if gallery.shows_events else []
     chart = metric_chart(name, gallery.lines, gallery.lens, marks)
     style = "border-chosen" if name == gallery.chosen and not gallery.alone else "border"
     rows, gallery.scales[name] = paint_chart(

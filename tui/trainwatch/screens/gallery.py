@@ -48,9 +48,10 @@ class GalleryScreen(FilterScreen):
         Binding("equals_sign", "press('zoom-in')", show=False),
     ]
 
-    def __init__(self, run: RunDir) -> None:
+    def __init__(self, run: RunDir, metric: str = "") -> None:
+        """`metric` stands alone at first."""
         super().__init__()
-        self.gallery = Gallery(Lines(Store(run, read_opened(run))))
+        self.gallery = Gallery(Lines(Store(run, read_opened(run))), chosen=metric, alone=bool(metric))
         self.notice = ""
         self.pointed = ""
         self._feed = Feed(run, STEP_FIELDS)

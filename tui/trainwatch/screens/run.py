@@ -5,6 +5,7 @@ import contextlib
 import gc
 import time
 from collections.abc import Iterable
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar, cast
 
@@ -14,15 +15,18 @@ from rundir import process
 from rundir.control import Order, Verb, new_order_id, send, send_by_rename
 from rundir.layout import RunDir
 from trainwatch import format as fmt
-from trainwatch.actions import ACTIONS, PANES, Action, Ask, for_key, parse_lr, refusal
+from trainwatch.actions import ACTIONS, FRONT_CHART_ACTIONS, PANES, Action, Ask, for_key, parse_lr, refusal
 from trainwatch.dashboard import PANE_NAMES, SCROLLING, View, paint_pane, scroll_limit, situation
 from trainwatch.feed import Batch, Feed, read_opened
 from trainwatch.layout import Layout
+from trainwatch.lens import ZOOM, Extent, after, words, zoomed
 from trainwatch.paint import Row, fit_row
+from trainwatch.panes.chart import WHOLE
+from trainwatch.panes.charts import CHARTS
 from trainwatch.panes.orders import describe, reason_of
 from trainwatch.screens.ask import Confirm, Help, Prompt
 from trainwatch.screens.panes import Command, PaneScreen
-from trainwatch.store import Answer, Store
+from trainwatch.store import ALLOCATED, Answer, Store
 from trainwatch.widgets.pane import Pane
 
 if TYPE_CHECKING:
@@ -48,6 +52,8 @@ class RunScreen(PaneScreen):
     QUIT_HINT = "press q to quit; the run goes on"
     BINDINGS: ClassVar[list[BindingType]] = [
         *(Binding(key, f"press('{key}')", show=False) for key in sorted({a.key for a in ACTIONS if a.key})),
+        *(Binding(action.key, f"look('{action.name}')", show=False) for action in FRONT_CHART_ACTIONS),
+        Binding("equals_sign", "look('zoom-in')", show=False),
         *(Binding(str(number), f"choose('{name}')", show=False) for number, name in PANES.items()),
         *(
             Binding(key, f"scroll_pane({lines})", show=False)
@@ -178,12 +184,13 @@ class RunScreen(PaneScreen):
                 names = list(PANES.values())
                 self.action_choose(names[(names.index(self.view.chosen) + 1) % len(names)])
             case "help":
-                self.app.push_screen(Help(ACTIONS, _MORE_KEYS))
+                self.app.push_screen(Help((*ACTIONS, *FRONT_CHART_ACTIONS), _MORE_KEYS))
             case "back":
-                if self.view.has_table:
-                    self.app.pop_screen()
+                self._back()
             case "grid":
-                cast("TrainwatchApp", self.app).open_gallery(self.store.run)
+                self._open_gallery()
+            case "alone":
+                self._open_gallery("loss")
             case "theme":
                 cast("TrainwatchApp", self.app).next_theme()
             case "quit":
@@ -251,9 +258,56 @@ class RunScreen(PaneScreen):
     def on_pane_chosen(self, message: Pane.Chosen) -> None:
         if message.pane in PANES.values():
             self.action_choose(message.pane)
+        elif message.pane in CHARTS and message.count == 2:
+            self._open_gallery(_series_of(message.pane, self.store))
 
     def on_pane_scrolled(self, message: Pane.Scrolled) -> None:
-        self._scroll(message.pane, message.lines)
+        scales = self.view.scales.get(message.pane)
+        whole = self._whole
+        if scales is None or whole is None:
+            self._scroll(message.pane, message.lines)
+            return
+        around = scales.at(message.x, self.places[message.pane].width) if self._is_by_step(message.pane) else None
+        self.view.lens = zoomed(self.view.lens, whole, 1 / ZOOM if message.lines > 0 else ZOOM, around)
+        self.repaint()
+
+    def on_pane_pointed(self, message: Pane.Pointed) -> None:
+        """The crosshair stands in all charts where the pointer is in one; the footer says what it is on."""
+        scales, cursor = self.view.scales.get(message.pane), None
+        if scales is not None and self._is_by_step(message.pane):
+            cursor = scales.at(message.x, self.places[message.pane].width)
+        pointed = POINTED.get(message.pane, "")
+        if cursor != self.view.lens.cursor or pointed != self.view.pointed:
+            self.view.lens, self.view.pointed = replace(self.view.lens, cursor=cursor), pointed
+            self.repaint()
+
+    def _is_by_step(self, pane: str) -> bool:
+        """Memory by itself has an axis of time."""
+        return pane != "memory" or self.view.lens.seen is not None or self.view.lens.cursor is not None
+
+    @property
+    def _whole(self) -> Extent | None:
+        scales = self.view.scales.get("loss")
+        return scales.whole if scales is not None else None
+
+    def action_look(self, name: str) -> None:
+        """Look at the charts another way."""
+        self.view.notice = ""
+        if self._whole is not None:
+            self.view.lens = after(name, self.view.lens, self._whole)
+            if look := words(self.view.lens):
+                self.view.notice = f"charts: {look}"
+        self.repaint()
+
+    def _open_gallery(self, metric: str = "") -> None:
+        cast("TrainwatchApp", self.app).open_gallery(self.store.run, metric)
+
+    def _back(self) -> None:
+        if self.view.lens != WHOLE:
+            self.view.lens = WHOLE
+            self.repaint()
+        elif self.view.has_table:
+            self.app.pop_screen()
 
     def action_scroll_pane(self, lines: int) -> None:
         self._scroll(self.view.chosen, lines)
@@ -270,6 +324,27 @@ class RunScreen(PaneScreen):
         self.view.notice = notice
         self.repaint()
 
+
+def _series_of(chart: str, store: Store) -> str:
+    """The name among all metrics of what a chart shows."""
+    if chart != "memory":
+        return chart
+    name = store.memory()[1]
+    return name if name == ALLOCATED else f"system/{name}"
+
+
+POINTED = {
+    "header": "state, progress and figures; below them what needs attention",
+    "loss": "training loss and evaluations; the wheel zooms, two clicks: alone",
+    "grad_norm": "gradient norm before clipping; the wheel zooms, two clicks: alone",
+    "lr": "learning rate; the wheel zooms, two clicks: alone",
+    "memory": "memory that matters on this device; the wheel zooms, two clicks: alone",
+    "evals": "evaluations, the best marked; the wheel scrolls",
+    "events": "what happened, newest last; the wheel scrolls",
+    "orders": "orders and their outcomes; the wheel scrolls",
+    "console": "what the libraries print; the wheel scrolls",
+}
+"""What a pane is, for the footer."""
 
 _MORE_KEYS = (
     ("1 – 5", "panes", "charts, evals, events, orders, console"),
