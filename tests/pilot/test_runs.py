@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from textual.events import Key
 from textual.pilot import Pilot
+from textual.strip import Strip
 from textual.widgets import Input
 
 from rundir.layout import RunDir
@@ -17,6 +18,7 @@ from tests.trainwatch.runs import append, evaluation, make_run, set_status, step
 from trainwatch import theme
 from trainwatch.app import TrainwatchApp
 from trainwatch.screens.ask import Confirm, Help, Prompt
+from trainwatch.screens.gallery import GalleryScreen
 from trainwatch.screens.run import RunScreen
 from trainwatch.screens.runs import RunsScreen
 from trainwatch.widgets.pane import Pane
@@ -227,6 +229,46 @@ async def test_delete_is_asked_twice_and_never_of_a_live_run(runs_dir: Path) -> 
         await pilot.press("enter")
         await until(pilot, lambda: not (runs_dir / "2-wide").exists() and order(app) == ["3-live", "1-old"])
         assert "2-wide was deleted" in shown(app, "status")
+
+
+async def test_names_and_remarks_cannot_steer_the_terminal(runs_dir: Path) -> None:
+    name = "9-\x1b[2J[red]"
+    run = make(runs_dir, name)
+    write_remarks(run.remarks_json, Remarks(tags=["\x1b[5m"], note="\x07[blink]\x9b31m"))
+    app = TrainwatchApp(runs_dir)
+    async with app.run_test(size=(160, 48)) as pilot:
+        await until(pilot, listed(app, 4))
+        text = "".join(shown(app, pane.id or "") for pane in app.root.query(Pane))
+        assert "9-␛[2J[red]" in text
+        assert all(character.isprintable() or character == "\n" for character in text)
+        for key in ("D", "n", "t"):
+            await pilot.press(key)
+            await until(pilot, lambda: app.screen is not app.root and bool(app.screen.query("Static")))
+            await pilot.pause()
+            pieces = [segment.text for strip in screen_strips(app) for segment in strip]
+            assert all(piece.isprintable() for piece in pieces), key
+            await pilot.press("escape")
+            await until(pilot, lambda: app.screen is app.root)
+
+
+def screen_strips(app: TrainwatchApp) -> list[Strip]:
+    return [widget.render_line(y) for widget in app.screen.query("Static, Input") for y in range(widget.size.height)]
+
+
+async def test_a_covered_screen_is_not_painted(runs_dir: Path) -> None:
+    run = RunDir(runs_dir / "3-live")
+    app = TrainwatchApp(run)
+    async with app.run_test(size=(160, 48)) as pilot:
+        await until(pilot, lambda: app.run_screen.store.caught_up)
+        await pilot.press("g")
+        await until(pilot, lambda: isinstance(app.screen, GalleryScreen))
+        painted_at = app.run_screen.painted_at
+        append(run.metrics, steps(5, first=11))
+        await until(pilot, lambda: app.run_screen.store.last_step == 15)
+        await pilot.pause()
+        assert app.run_screen.painted_at == painted_at
+        await pilot.press("escape")
+        await until(pilot, lambda: "15 steps" in shown(app, "status"))
 
 
 async def test_a_run_that_came_to_life_meanwhile_is_not_deleted(runs_dir: Path) -> None:

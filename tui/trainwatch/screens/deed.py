@@ -7,6 +7,7 @@ from functools import partial
 import msgspec
 
 from rundir.remarks import MAX_NOTE_LENGTH, Remarks, parse_tags, read_remarks, write_remarks
+from rundir.text import plain
 from trainwatch.listing.entry import Entry
 from trainwatch.listing.removal import StillAliveError, remove
 from trainwatch.screens.ask import Confirm, Prompt
@@ -21,7 +22,7 @@ class DeedScreen(FilterScreen):
         raise NotImplementedError
 
     def ask_tags(self, entry: Entry) -> None:
-        ask = Prompt("tags", "words apart by blanks; none: no tags", parse_tags, " ".join(entry.remarks.tags))
+        ask = Prompt("tags", "words apart by blanks; none: no tags", parse_tags, plain(" ".join(entry.remarks.tags)))
         self.app.push_screen(ask, partial(self._tags_typed, entry))
 
     def _tags_typed(self, entry: Entry, text: str | None) -> None:
@@ -30,7 +31,9 @@ class DeedScreen(FilterScreen):
             self._remark(entry, lambda before: msgspec.structs.replace(before, tags=tags))
 
     def ask_note(self, entry: Entry) -> None:
-        ask = Prompt("note", "a note on this run, for those who look at it; none: no note", _note, entry.remarks.note)
+        ask = Prompt(
+            "note", "a note on this run, for those who look at it; none: no note", _note, plain(entry.remarks.note)
+        )
         self.app.push_screen(ask, partial(self._note_typed, entry))
 
     def _note_typed(self, entry: Entry, text: str | None) -> None:
@@ -56,18 +59,16 @@ class DeedScreen(FilterScreen):
         self.written(entry)
 
     def ask_delete(self, entry: Entry) -> None:
-        question = f"delete {entry.id}?  Its records and all its checkpoints go for good."
+        question = f"delete {plain(entry.id)}?  Its records and all its checkpoints go for good."
         self.app.push_screen(Confirm(question, "D"), partial(self._ask_again, entry))
 
     def _ask_again(self, entry: Entry, answer: bool | None) -> None:
         if not answer:
             self.say("not deleted")
             return
-        ask = Prompt(
-            f"delete {entry.id} for good?",
-            f"type {entry.name} to delete it; esc: keep it",
-            partial(_is_name, entry.name),
-        )
+        name = plain(entry.name)
+        hint = f"type {name} to delete it; esc: keep it"
+        ask = Prompt(f"delete {plain(entry.id)} for good?", hint, partial(_is_name, name))
         self.app.push_screen(ask, partial(self._delete, entry))
 
     def _delete(self, entry: Entry, typed: str | None) -> None:

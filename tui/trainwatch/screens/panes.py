@@ -80,8 +80,20 @@ class PaneScreen(Screen[None]):
             _place(pane, places.get(pane.id or ""))
         self.call_after_refresh(self.repaint)
 
+    @property
+    def is_covered(self) -> bool:
+        """Whether another such screen lies above it; a question does not cover it. (To `is_current` it is the same.)"""
+        stack = self.app.screen_stack
+        return self in stack and any(isinstance(above, PaneScreen) for above in stack[stack.index(self) + 1 :])
+
+    def on_screen_resume(self) -> None:
+        self.repaint()
+
     def repaint(self) -> None:
-        """Paint what is visible. All panes change in the same frame."""
+        """Paint what is visible, all panes in the same frame. A screen that another one covers is painted when it
+        comes back."""
+        if self.is_covered:
+            return
         for pane in self.query(Pane):
             pane.repaint()
         self.painted_at = time.monotonic()

@@ -111,6 +111,7 @@ class RunsScreen(DeedScreen):
         self.run_worker(self._follow(), name="follow", exit_on_error=True)
 
     def on_screen_resume(self) -> None:
+        super().on_screen_resume()
         self._wake.set()
 
     async def _follow(self) -> None:
@@ -143,7 +144,7 @@ class RunsScreen(DeedScreen):
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._wake.wait(), LIVE_S if moves else STILL_S)
         self._wake.clear()
-        while not self.is_current:  # covered: nobody looks
+        while self.is_covered:  # covered: nobody looks
             await self._wake.wait()
             self._wake.clear()
 
