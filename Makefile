@@ -48,6 +48,7 @@ bench: $(DEV)  ## what speed costs and gains; prints tables, never fails on a ti
 	$(BIN)/python -m bench.checkpoint
 	$(BIN)/python -m bench.ddp
 	$(BIN)/python -m bench.viewer
+	$(BIN)/python -m bench.runs
 	$(BIN)/python -m bench.status
 	$(BIN)/python -m bench.vs_trainer
 	$(BIN)/python -m bench.recipes

@@ -73,7 +73,13 @@ def test_last_best_and_winner_go_by_the_direction(board: Board) -> None:
     assert math.isnan(a.best("lr"))
     assert (board.winner("eval/f1"), board.winner("eval/loss"), board.winner("lr")) == (1, 2, None)
     assert board.winner("eval/precision") is None  # all alike
-    assert "▲" in text_of(paint_metrics(board, 100, 20))
+    wide, narrow = (text_of(paint_metrics(board, width, 20)) for width in (100, 60))
+    assert "best" in wide
+    assert "best" not in narrow
+    for shown in (wide, narrow):
+        assert "▲" in shown
+        assert all(f"{letter} " in shown.split("\n")[1] for letter in "abc")
+    assert "no room for 2 more" in text_of(paint_metrics(board, 40, 20))
 
 
 def test_each_run_is_drawn_in_its_colour_to_its_own_end(board: Board) -> None:

@@ -133,7 +133,7 @@ def test_columns_lie_side_by_side(width: int) -> None:
     assert {"state", "run"} <= {column.name for column, _, _ in places}
     for (_, x, cells), (_, after, _) in pairwise(places):
         assert x + cells < after
-    if width >= 190:
+    if width >= 210:
         assert [column for column, _, _ in places] == list(COLUMNS)
     if width >= 40:
         assert places[-1][1] + places[-1][2] <= width

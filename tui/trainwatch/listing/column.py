@@ -77,7 +77,7 @@ def _progress(entry: Entry, _now: float, width: int) -> Row:
     if width < 16:
         return counts
     done = int(share * _BAR)
-    return [("━" * done, "ok"), ("━" * (_BAR - done), "border"), (f"{math.floor(share * 100):4d}% ", "dim"), *counts]
+    return [("━" * done, "ok"), ("─" * (_BAR - done), "faint"), (f"{math.floor(share * 100):4d}% ", "dim"), *counts]
 
 
 def _loss(entry: Entry, _now: float, _width: int) -> Row:
@@ -85,9 +85,12 @@ def _loss(entry: Entry, _now: float, _width: int) -> Row:
     return [(fmt.number(value), "dim" if value is None else ("value" if math.isfinite(value) else "alert"))]
 
 
-def _best(entry: Entry, _now: float, _width: int) -> Row:
+def _best(entry: Entry, _now: float, width: int) -> Row:
     best = entry.best
-    return [(fmt.MISSING, "faint")] if best is None else [(plain(best[0]) + " ", "dim"), (fmt.number(best[1]), "point")]
+    if best is None:
+        return [(fmt.MISSING, "faint")]
+    value = fmt.number(best[1])  # never cut: a shorter number is another one
+    return [(fmt.clip(plain(best[0]), width - len(value) - 1) + " ", "dim"), (value, "point")]
 
 
 def _best_key(entry: Entry, _now: float) -> float | None:
@@ -133,13 +136,13 @@ COLUMNS = (
            lambda e, _, __: [state_of(e)]),
     Column("run", 0, "the run's directory: when it was made, and its name", lambda e, _: e.id, _name, descending=True),
     Column("task", 14, "kind of task", lambda e, _: e.task, lambda e, _, __: [(plain(e.task), "dim")], rank=7),
-    Column("progress", 21, "optimizer steps done, of those planned", lambda e, _: e.share, _progress,
+    Column("progress", 24, "optimizer steps done, of those planned", lambda e, _: e.share, _progress,
            descending=True, rank=3),
     Column("ETA", 7, "time left at the pace of the last 20 s", lambda e, _: e.eta_s,
-           lambda e, _, __: [(fmt.duration(e.eta_s), "value" if e.eta_s is not None else "faint")], right=True, rank=5),
+           lambda e, _, __: [(fmt.duration(e.eta_s), "value" if e.eta_s is not None else "faint")], right=True, rank=6),
     Column("loss", 8, "loss of the newest step", lambda e, _: _finite(e.figures.loss), _loss, right=True, rank=1),
     Column("curve", 12, "training loss over the run, each between its own lowest and highest",
-           lambda e, _: _finite(e.figures.loss), lambda e, _, w: sparkline(e.losses, w), rank=6),
+           lambda e, _: _finite(e.figures.loss), lambda e, _, w: sparkline(e.losses, w), rank=5),
     Column("best", 15, "best value of the metric by which the best checkpoint is chosen", _best_key, _best,
            descending=True, rank=2),
     Column("alerts", 14, "alerts that are active, the gravest named", lambda e, _: len(e.alerts), _alerts,
@@ -153,7 +156,7 @@ COLUMNS = (
 BY_NAME = {column.name: column for column in COLUMNS}
 
 GAP = 2
-LEAST_NAME = 20
+LEAST_NAME = 30
 
 
 def placed(width: int) -> list[tuple[Column, int, int]]:

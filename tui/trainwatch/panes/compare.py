@@ -17,8 +17,13 @@ from trainwatch.panes.chart import Chart, Curve, paint_chart, value_near
 
 _EMPTY = np.empty(0)
 NAME_WIDTH = 20
+KEY_WIDTH = 28
 VALUE_WIDTH = 8
+CELL_WIDTH = 2 * VALUE_WIDTH + 3
+"""Last and best of a run; where that has no room for all of them, the last alone."""
 LEAST_VALUE = 8
+LEGEND_WIDTH = 52
+"""Name, state and value of a run with a usual name."""
 WIDE, TALL = 110, 24
 
 
@@ -46,7 +51,7 @@ def arrange_comparison(width: int, height: int, pane: str, num_runs: int, *, alo
 
 def legend_lines(width: int, num_runs: int) -> int:
     """How many lines the names of the runs take, at most three."""
-    per_line = max(1, width // 34)
+    per_line = max(1, width // LEGEND_WIDTH)
     return min(3, -(-num_runs // per_line))
 
 
@@ -123,45 +128,48 @@ def paint_metrics(board: Board, width: int, height: int) -> list[Row]:
     names, room = board.metrics, max(1, height - 3)
     at = names.index(board.metric) if board.metric in names else 0
     board.top = max(0, min(board.top, at, len(names) - room), at - room + 1)
-    cell = 2 * VALUE_WIDTH + 3
-    shown = board.runs[: max(1, (width - 2 - NAME_WIDTH) // cell)]
+    room_for = (width - 2 - NAME_WIDTH) // CELL_WIDTH
+    has_best = room_for >= len(board.runs)
+    shown = board.runs if has_best else board.runs[: max(1, (width - 2 - NAME_WIDTH) // (VALUE_WIDTH + 2))]
     more = len(board.runs) - len(shown)
     heading: Row = [(" " * NAME_WIDTH, "")]
     for run in shown:
-        heading += [
-            (f"{run.letter} ".rjust(4), run.style),
-            ("last".rjust(VALUE_WIDTH - 4) + "best".rjust(VALUE_WIDTH) + "  ", "dim"),
-        ]
-    lines = [heading, *(_metric_line(name, board, shown) for name in names[board.top : board.top + room])]
-    note: Row = [(f"{more} more runs have no room", "dim")] if more else []
+        heading.append((f"{run.letter} ".rjust(4), run.style))
+        heading.append(
+            ("last".rjust(VALUE_WIDTH - 4) + ("best".rjust(VALUE_WIDTH + 1) if has_best else "") + "  ", "dim")
+        )
+    lines = [heading]
+    lines += [_metric_line(name, board, shown, has_best=has_best) for name in names[board.top : board.top + room]]
+    note: Row = [(f"no room for {more} more", "dim")] if more else []
     style = "border-chosen" if board.pane == "metrics" else "border"
     return box([("metrics", "title")], lines, width, height, note=note, style=style)
 
 
-def _metric_line(name: str, board: Board, shown: list[Compared]) -> Row:
+def _metric_line(name: str, board: Board, shown: list[Compared], *, has_best: bool) -> Row:
     is_drawn = name == board.metric
     row: Row = [("❯" if is_drawn else " ", "key"), (fmt.fit(plain(name), NAME_WIDTH - 1), "chosen" if is_drawn else "")]
     winner = board.winner(name)
     for run in shown:
         last, best = run.last(name), run.best(name)
         has_line = run.line(name, XAxis.STEP) is not None
-        row.append(
-            ((written(name, last) if has_line else fmt.MISSING).rjust(VALUE_WIDTH), "value" if has_line else "faint")
-        )
+        newest = written(name, last) if has_line else fmt.MISSING
+        row.append((newest.rjust(VALUE_WIDTH), "value" if has_line else "faint"))
         is_best = winner is not None and board.runs[winner] is run
-        text = written(name, best) if not math.isnan(best) else ""
-        row.append((text.rjust(VALUE_WIDTH + 1) + ("▲ " if is_best else "  "), "ok" if is_best else "dim"))
+        text = written(name, best) if has_best and not math.isnan(best) else ""
+        text = text.rjust(VALUE_WIDTH + 1) if has_best else ""
+        row.append((text + ("▲ " if is_best else "  "), "ok" if is_best else "dim"))
     return row
 
 
 def difference_lines(board: Board, width: int) -> list[Row]:
     """Headings and keys with the value of each run, clipped to a share of the width."""
-    cell = max(LEAST_VALUE, (width - NAME_WIDTH) // max(1, len(board.runs)))
-    lines: list[Row] = [[(" " * NAME_WIDTH, ""), *((fmt.fit(run.letter, cell), run.style) for run in board.runs)]]
+    key_width = min(KEY_WIDTH, max(1, width // 3))
+    cell = max(LEAST_VALUE, (width - key_width) // max(1, len(board.runs)))
+    lines: list[Row] = [[(" " * key_width, ""), *((fmt.fit(run.letter, cell), run.style) for run in board.runs)]]
     for heading, differences in board.differences():
         lines.append([(heading, "title"), ("" if differences else "  no difference", "dim")])
         for key, values in differences:
-            row: Row = [(" " + fmt.fit(plain(key), NAME_WIDTH - 1), "dim")]
+            row: Row = [(" " + fmt.fit(plain(key), key_width - 2) + " ", "dim")]
             for value in values:
                 text = fmt.fit(plain(value), cell - 1) if value is not None else fmt.fit(fmt.MISSING, cell - 1)
                 row.append((text + " ", "value" if value is not None else "faint"))
