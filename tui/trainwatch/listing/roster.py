@@ -5,7 +5,7 @@ Owned by the event loop, which alone changes it. Pure: no file, no clock, no scr
 
 from dataclasses import dataclass, field
 
-from trainwatch.listing.column import BY_NAME, placed
+from trainwatch.listing.column import BY_NAME, COLUMNS
 from trainwatch.listing.entry import Entry
 from trainwatch.listing.query import Query
 from trainwatch.listing.scan import Batch
@@ -131,13 +131,9 @@ class Roster:
         self.revision += 1
         return True
 
-    def sort_beside(self, steps: int, width: int) -> None:
-        """Sort by the column so many places beside the present one, among those that a width shows."""
-        names = [column.name for column, _, _ in placed(width)]
-        at = names.index(self.sort.name) if self.sort.name in names else 0
-        name = names[(at + steps) % len(names)]
-        if name != self.sort.name:
-            self.sort_by(name)
+    def sort_beside(self, steps: int) -> None:
+        """Sort by the column so many places beside the present one, whether it has room on screen or not."""
+        self.sort_by(COLUMNS[(COLUMNS.index(self.sort) + steps) % len(COLUMNS)].name)
 
     def on_screen(self, rows: int) -> list[Entry]:
         """The entries of so many rows; scrolled so far that the chosen one is among them."""

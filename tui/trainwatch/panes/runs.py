@@ -28,6 +28,8 @@ def paint_runs_header(roster: Roster, where: str, width: int) -> list[Row]:
     if marked := len(roster.marks.chosen):
         left.append((f"  {marked:,} marked", "smooth"))
     right: Row = [("filter ", "dim"), (plain(roster.query.text), "notice"), (" ", "")] if roster.query.text else []
+    if roster.sort not in [column for column, _, _ in placed(width - MARGIN)]:
+        left.append((f"  by {roster.sort.name} {'▼' if roster.descending else '▲'}", "key"))
     return [spread(left, right, width)]
 
 

@@ -251,7 +251,7 @@ class RunsScreen(DeedScreen):
         self._trainwatch.open_comparison(self.roster.entries_of_marked())
 
     def _sort_beside(self, steps: int) -> None:
-        self.roster.sort_beside(steps, self.size.width)
+        self.roster.sort_beside(steps)
 
     def _clear(self) -> None:
         if self.roster.query.text:
