@@ -41,7 +41,7 @@ FRAME_S = 0.5
 POLL_S = 1.0
 STILL_POLL_S = 15.0
 _LENS_NAMES = {action.name for action in CHART_ACTIONS}
-_KEYS_FIRST_TO_GO = ("T", "z", "full_stop", "o", "f", "right", "tab", "y", "m", "x", "0", "plus", "down")
+_KEYS_FIRST_TO_GO = ("T", "z", "full_stop", "o", "f", "right", "0", "y", "m", "x", "plus", "tab", "down")
 
 
 class CompareScreen(PaneScreen):
@@ -77,7 +77,7 @@ class CompareScreen(PaneScreen):
             case "differences":
                 return paint_differences(self.board, width, height)
             case "status":
-                return paint_comparison_status(self.board, width, self.notice, self.pointed)
+                return paint_comparison_status(self.board, width, self.notice, self.pointed or POINTED[self.board.pane])
             case _:
                 return key_line({a.key: (a.label, True) for a in COMPARE_ACTIONS if a.label}, width, _KEYS_FIRST_TO_GO)
 
@@ -179,7 +179,7 @@ class CompareScreen(PaneScreen):
         """The crosshair follows the pointer over the chart; elsewhere there is none."""
         board = self.board
         at = board.scales.at(message.x, self.places["chart"].width) if message.pane == "chart" else None
-        pointed = _POINTED.get(message.pane, "")
+        pointed = POINTED.get(message.pane, "")
         if at != board.lens.cursor or pointed != self.pointed:
             board.lens, self.pointed = replace(board.lens, cursor=at), pointed
             self.repaint()
@@ -189,7 +189,7 @@ class CompareScreen(PaneScreen):
         self.repaint()
 
 
-_POINTED = {
+POINTED = {
     "chart": "the metric of all runs; the wheel zooms",
     "metrics": "last and best of each run, ▲ the best of all; a click draws the metric",
     "differences": "keys that are not the same in all runs",
