@@ -87,6 +87,15 @@ def test_a_long_run_shows_its_whole_course_and_its_best(tmp_path: Path) -> None:
     assert len(entry.losses) > 12
 
 
+def test_an_alert_of_long_ago_is_still_seen(tmp_path: Path) -> None:
+    run = make_run(tmp_path)
+    append(run.metrics, steps(3))
+    append(run.events, [raised("overfitting"), *(raised("nan", "cleared") for _ in range(400))])
+    assert run.events.stat().st_size > 2 * scan.TAIL_BYTES
+    (entry,) = read_all(Scanner(tmp_path)).values()
+    assert [alert.rule for alert in entry.alerts] == ["overfitting"]
+
+
 def test_still_runs_are_not_read_again_and_news_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("1-a", "2-b", "3-c"):
         set_status(make_run(tmp_path, name), State.DONE, step=5, total=5)

@@ -23,6 +23,8 @@ from trainwatch.listing.glance import CURVE_POINTS, Figures, alerts_of, better, 
 
 TAIL_BYTES = 16 * 1024
 """How much of the end of a log is read: eighty records and more."""
+EVENT_TAIL_BYTES = 128 * 1024
+"""The same of events: an alert that was raised long ago may hold on."""
 EVAL_TAIL_BYTES = 1024 * 1024
 """The same for what is read once, in search of the best evaluation."""
 SAMPLE_BYTES = 2048
@@ -165,7 +167,7 @@ class Scanner:
         if self._is_new(seen, "metrics.jsonl"):
             changes["figures"] = self._figures(seen, entry, is_timed=changes["verdict"] is not Liveness.ENDED)
         if self._is_new(seen, "events.jsonl"):
-            changes["alerts"] = alerts_of(_end_of(f"{seen.base}/events.jsonl", TAIL_BYTES))
+            changes["alerts"] = alerts_of(_end_of(f"{seen.base}/events.jsonl", EVENT_TAIL_BYTES))
         return replace(entry, **changes)
 
     def _figures(self, seen: _Seen, entry: Entry, *, is_timed: bool) -> Figures:
