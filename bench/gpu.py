@@ -25,6 +25,7 @@ from rundir.records import METRICS_DECODER, SYSTEM_DECODER, StepRecord, decode_l
 from traind import config
 from traind.config import Config
 from traind.device import place
+from traind.direct_causes import is_due
 from traind.eventlog import EventLog
 from traind.launch import create_run
 from traind.recorder import Recorder
@@ -69,10 +70,12 @@ class Setting:
 
         def train() -> None:
             for step, batch in enumerate(islice(cycle(self.batches), num_steps)):
-                result = stepper.train([batch], step=step, lr=lambda: 1e-4, clip=lambda: 1.0)
+                looks = is_due(step + 1, self.settings.log.causes_every, 1)
+                result = stepper.train([batch], step=step, lr=lambda: 1e-4, clip=lambda: 1.0, looks=looks)
                 record = StepRecord(at=time.time(), attempt=1, step=step + 1, loss=0.0)
                 found = stepper.guard.take()
-                recorder.log_step(record, result.loss, result.grad_norm, found, result.loss_scale)
+                named = {"loss_scale": result.loss_scale, "accuracy": self.task.accuracy(result.counts)}
+                recorder.log_step(record, result.loss, result.grad_norm, found, named, result.causes)
             recorder.drain()
 
         return train

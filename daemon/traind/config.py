@@ -231,6 +231,14 @@ class Log(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """[log]: what is written down."""
 
     every: Annotated[int, Meta(ge=1, description="optimizer steps between step records")] = 1
+    causes_every: Annotated[
+        int,
+        Meta(
+            ge=0,
+            description="optimizer steps between looks at what alert rules need besides loss and gradient norm: size "
+            "of the update, unchanged tensors, gradients of the first and the last layer, dead ReLU units; 0: never",
+        ),
+    ] = 20
     system_every_s: Annotated[float, Meta(gt=0, description="seconds between samples of GPU and host")] = 2.0
     csv: Annotated[bool, Meta(description="also steps, evals, epochs and labels as CSV, in the run's csv/")] = False
     tensorboard: Annotated[bool, Meta(description="also TensorBoard event files, in the run's tensorboard/")] = False

@@ -28,6 +28,7 @@ from traind.checkpoint import Snapshot
 from traind.closing import report_best
 from traind.config import Config
 from traind.device import float_of, is_out_of_memory
+from traind.direct_causes import is_due
 from traind.eventlog import EventLog
 from traind.guard import Trouble
 from traind.intervention import Action, action_for, describe
@@ -176,7 +177,12 @@ class Loop:
 
     def _step(self, batches: list[Batch]) -> None:
         result = self.stepper.train(
-            batches, step=self.state.step, lr=lambda: self.lr, clip=lambda: self.dials.clip_norm
+            batches,
+            step=self.state.step,
+            lr=lambda: self.lr,
+            clip=lambda: self.dials.clip_norm,
+            looks=self.ranks.is_leader
+            and is_due(self.state.step + 1, self.config.log.causes_every, self.dials.log_every),
         )
         is_finite = torch.isfinite(result.loss_sum)  # an epoch's mean is that of the losses there were
         self._loss_sum = self._loss_sum + torch.where(is_finite, result.loss_sum, 0.0)
@@ -263,7 +269,9 @@ class Loop:
         if self.device.type == "cuda":
             record.gpu_mem_allocated_bytes = torch.cuda.max_memory_allocated(self.device)
             torch.cuda.reset_peak_memory_stats(self.device)
-        self.recorder.log_step(record, result.loss, result.grad_norm, self.stepper.guard.take(), result.loss_scale)
+        named = {"loss_scale": result.loss_scale, "accuracy": self.task.accuracy(result.counts)}
+        found = self.stepper.guard.take()
+        self.recorder.log_step(record, result.loss, result.grad_norm, found, named, result.causes)
         self._logged_at, self._logged_step, self._num_tokens, self._data_wait_s = now, self.state.step, 0, 0.0
 
     def _take_aside_s(self) -> float:
@@ -352,7 +360,7 @@ class Loop:
                 loss=result.loss,
                 epoch=self.state.step / self.order.steps_per_epoch,
                 trigger=trigger,
-                metrics=dict(result.metrics),
+                metrics={**result.metrics, **result.shares},
                 labels={name: dict(values) for name, values in result.labels.items()},
                 confusion=None if result.confusion is None else [list(row) for row in result.confusion],
                 samples=samples or None,

@@ -6,7 +6,9 @@ an evaluation, a save and the end.
 """
 
 import errno
+import math
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from torch import Tensor
 
 from rundir.append import Appender
 from rundir.records import MetricsRecord, Number, StepRecord, encode
+from traind.direct_causes import Causes
 from traind.eventlog import EventLog
 from traind.guard import Trouble, told
 from traind.storage_alert import Cause, StorageAlert
@@ -23,6 +26,10 @@ HOLD_LINES = 500
 """Records that may wait for room on the disk before the loop holds: they are in memory alone, and computing on would
 only add to what a crash costs. Far fewer than the appender would ever drop."""
 HOLD_BYTES = 8 * 1024 * 1024
+MOST_NAMES = 8
+"""Unchanged tensors that a record names."""
+_NUM_FOUND = 6
+"""Numbers that the guard tells."""
 
 
 @dataclass(slots=True)
@@ -31,8 +38,10 @@ class _OnItsWay:
 
     record: StepRecord
     values: Tensor
-    """Loss, gradient norm, what the guard found (6) and the loss scale, if there is one; float64, in pinned host memory
-    once `arrived` is past."""
+    """Loss, gradient norm, what the guard found, those of `names`, and whether each of `tensors` is unchanged; wide, in
+    pinned host memory once `arrived` is past."""
+    names: Sequence[str]
+    tensors: Sequence[str]
     arrived: torch.cuda.Event
 
 
@@ -58,26 +67,33 @@ class Recorder:
         loss: Tensor,
         grad_norm: Tensor,
         found: Tensor | None,
-        loss_scale: Tensor | None = None,
+        named: Mapping[str, Tensor | None] | None = None,
+        causes: Causes | None = None,
     ) -> None:
         """Write a step whose numbers are in host memory; else send them there, and write the one sent before.
 
-        `found` is what the guard has found since the last record.
+        `found` is what the guard has found since the last record; `named` goes into the record's metrics, nan and None
+        left out, as does what `causes` tells.
         """
+        values = {name: value for name, value in (named or {}).items() if value is not None}
+        tensors: Sequence[str] = ()
+        if causes is not None:
+            values |= causes.values
+            tensors = causes.names
         if not self._is_async or found is None:
-            scale = None if loss_scale is None else loss_scale.item()
-            self._finish(record, loss.item(), grad_norm.item(), None if found is None else found.tolist(), scale)
+            metrics = {name: value.item() for name, value in values.items()}
+            flags = [] if causes is None else causes.is_unchanged.tolist()
+            _take_in(record, metrics, tensors, flags)
+            self._finish(record, loss.item(), grad_norm.item(), None if found is None else found.tolist())
             return
-        numbers = [loss.detach().to(found.dtype).reshape(1), grad_norm.detach().to(found.dtype).reshape(1), found]
-        if loss_scale is not None:
-            numbers.append(loss_scale.to(found.dtype).reshape(1))
-        values = torch.cat(numbers)
-        pinned = torch.empty(values.shape, dtype=values.dtype, pin_memory=True)
-        pinned.copy_(values, non_blocking=True)
+        parts = [loss, grad_norm, found, *values.values(), *([] if causes is None else [causes.is_unchanged])]
+        numbers = torch.cat([part.detach().to(found.dtype).reshape(-1) for part in parts])
+        pinned = torch.empty(numbers.shape, dtype=numbers.dtype, pin_memory=True)
+        pinned.copy_(numbers, non_blocking=True)
         arrived = torch.cuda.Event()  # type: ignore[no-untyped-call]
         arrived.record()
         self.drain()
-        self._on_its_way = _OnItsWay(record, pinned, arrived)
+        self._on_its_way = _OnItsWay(record, pinned, list(values), tensors, arrived)
 
     def drain(self) -> None:
         """Write the step that is on its way, waiting for the device if need be."""
@@ -85,13 +101,14 @@ class Recorder:
         if way is not None:
             way.arrived.synchronize()
             loss, grad_norm, *rest = way.values.tolist()
-            self._finish(way.record, loss, grad_norm, rest[:6], rest[6] if len(rest) > 6 else None)
+            found, rest = rest[:_NUM_FOUND], rest[_NUM_FOUND:]
+            num_named = len(way.names)
+            _take_in(way.record, dict(zip(way.names, rest, strict=False)), way.tensors, rest[num_named:])
+            self._finish(way.record, loss, grad_norm, found)
 
-    def _finish(
-        self, record: StepRecord, loss: float, grad_norm: float, found: list[float] | None, loss_scale: float | None
-    ) -> None:
+    def _finish(self, record: StepRecord, loss: float, grad_norm: float, found: list[float] | None) -> None:
         record.loss, record.grad_norm = loss, grad_norm
-        metrics: dict[str, Number] = {} if loss_scale is None else {"loss_scale": loss_scale}
+        metrics: dict[str, Number] = record.metrics or {}
         if found is not None:
             trouble, first_bad_step = told(found)
             if first_bad_step is not None:
@@ -151,3 +168,15 @@ class Recorder:
         self.drain()
         self._appender.flush()
         self._appender.close()
+
+
+def _take_in(
+    record: StepRecord, named: Mapping[str, float], tensors: Sequence[str], is_unchanged: Sequence[float]
+) -> None:
+    """Put what else is known of a step into its record."""
+    metrics: dict[str, Number] = {name: value for name, value in named.items() if not math.isnan(value)}
+    if tensors and not math.isnan(is_unchanged[0]):
+        unchanged = [name for name, is_same in zip(tensors, is_unchanged, strict=True) if is_same]
+        metrics["unchanged_count"] = float(len(unchanged))
+        record.unchanged = unchanged[:MOST_NAMES]
+    record.metrics = metrics or None

@@ -18,6 +18,7 @@ from traind import optimizer
 from traind.batch_order import dropout_seed
 from traind.config import Config
 from traind.device import Placement, float_of, is_out_of_memory
+from traind.direct_causes import Causes, DirectCauses
 from traind.guard import Guard
 from traind.host_copy import HostCopy, HostMemory
 from traind.ranks import Ranks, Seat
@@ -40,6 +41,8 @@ class StepResult:
     num_tokens: int
     loss_scale: Tensor | None
     """Of the fp16 loss scaler, on the device; None without one."""
+    causes: Causes | None = None
+    """Of a step that was to be looked at."""
 
     @property
     def loss(self) -> Tensor:
@@ -93,14 +96,22 @@ class Stepper:
         self._buffers = {name: buffer for name, buffer in model.named_buffers() if name in kept}
         self._memory = [HostMemory(placement.device) for _ in ("model", "optimizer")]
         self._is_ready_to_copy = not self._ranks.is_leader
+        self._causes = DirectCauses(model)
         self._at_boundary: dict[str, Tensor] = {}
         """What a forward pass changes (running means), as it was before the step that is under way."""
 
     def train(
-        self, batches: list[Batch], *, step: int, lr: Callable[[], float], clip: Callable[[], float]
+        self,
+        batches: list[Batch],
+        *,
+        step: int,
+        lr: Callable[[], float],
+        clip: Callable[[], float],
+        looks: bool = False,
     ) -> StepResult:
         """One step on this rank's micro-batches, in host memory. `step` counts the steps done before; `lr` and `clip`
-        are asked when the update is made, so that an order during the step still acts on it.
+        are asked when the update is made, so that an order during the step still acts on it. `looks`: also see the
+        direct causes, which changes nothing of the step.
 
         Several ranks have one safe point a step, before it: there they are all at the same place.
         Where there is no memory for it, the very same step is made again of micro-batches half as large, as often as
@@ -112,11 +123,12 @@ class Stepper:
         own_weight = sum(self._task.target_weight(batch) for batch in batches)
         weight, all_tokens = self._ranks.totals(own_weight, num_tokens)
         self._at_boundary = {name: buffer.clone() for name, buffer in self._buffers.items()}
-        while (added := self._add_up(batches, step, weight)) is None:
-            self._start_over()
+        with self._causes.watch_units() if looks else nullcontext():
+            while (added := self._add_up(batches, step, weight)) is None:
+                self._start_over()
         loss_sum, counts = self._ranks.sum_step(self._parameters, *added)
         self._ranks.take_leaders(self._buffers.values())
-        grad_norm = self._update(loss_sum / (weight or 1.0), step + 1, lr(), clip())
+        grad_norm, causes = self._update(loss_sum / (weight or 1.0), step + 1, lr(), clip(), looks=looks)
         self._at_boundary = {}
         if not self._is_ready_to_copy:
             self._is_ready_to_copy = True
@@ -124,7 +136,7 @@ class Stepper:
                 memory.prepare(tensors)
         # get_scale() would wait for the device; the tensor itself does not.
         loss_scale = self.scaler._get_scale_async() if self.scaler.is_enabled() else None  # noqa: SLF001
-        return StepResult(loss_sum, weight, counts, grad_norm, int(all_tokens), loss_scale)
+        return StepResult(loss_sum, weight, counts, grad_norm, int(all_tokens), loss_scale, causes)
 
     def shrink_to(self, size: int) -> None:
         """Let no micro-batch have more examples from here on; says so where it makes a difference."""
@@ -235,23 +247,28 @@ class Stepper:
     def _moved(self, batch: Batch) -> Batch:
         return {name: tensor.to(self._placement.device, non_blocking=True) for name, tensor in batch.items()}
 
-    def _update(self, loss: Tensor, step: int, lr: float, clip_norm: float) -> Tensor:
+    def _update(
+        self, loss: Tensor, step: int, lr: float, clip_norm: float, *, looks: bool
+    ) -> tuple[Tensor, Causes | None]:
         """Clip, and update unless the guard finds the step bad: weights, optimizer and buffers stay as they were."""
         for memory in self._memory:
             memory.hold_update()
         self.scaler.unscale_(self.optimizer)
+        if looks:
+            self._causes.before_update()
         grad_norm = torch.nn.utils.clip_grad_norm_(self._parameters, clip_norm or float("inf"))
         is_bad = self.guard.judge(loss, grad_norm, step)
         for group in self.optimizer.param_groups:
             group["lr"] = lr
         optimizer.step_unless(self.optimizer, is_bad)
+        causes = self._causes.after_update(is_bad) if looks else None
         with torch.no_grad():
             for name, kept in self._at_boundary.items():
                 buffer = self._buffers[name]
                 buffer.copy_(torch.where(is_bad > 0, kept, buffer))
         self.scaler.update()
         self.optimizer.zero_grad(set_to_none=True)
-        return grad_norm
+        return grad_norm, causes
 
     def _seed_dropout(self, step: int, micro_step: int) -> None:
         seed = dropout_seed(self._config.seed, step, micro_step, self._ranks.seat.rank)

@@ -35,6 +35,11 @@ class EvalResult(Protocol):
         """Examples by true (row) and predicted label (column); None where it means nothing."""
         ...
 
+    @property
+    def shares(self) -> Mapping[str, float]:
+        """How the predictions are spread, by the names of `traind.tasks.shares`; empty where `confusion` says it."""
+        ...
+
 
 class EvalTally(Protocol):
     """Adds up an evaluation."""
@@ -121,6 +126,13 @@ class Task(Protocol):
 
     def count(self, outputs: Tensor, batch: Batch) -> Tensor:
         """int64 counts behind the train metrics; they add up over micro-batches. Without a host sync."""
+        ...
+
+    def accuracy(self, counts: Tensor) -> Tensor | None:
+        """Share of right predictions among those counted, on their device, without a host sync; nan of none.
+
+        None of a task that counts no such thing.
+        """
         ...
 
     def train_metrics(self, counts: list[int]) -> Mapping[str, float]: ...

@@ -92,7 +92,7 @@ def test_every_line_of_the_metrics(run: RunDir) -> None:
     found, skipped = read(run.metrics, records.METRICS_DECODER)
     assert skipped == 2  # a fragment in the middle, a kind that format 1 does not know; the torn end is no line yet
     kinds = [type(record).__name__.removesuffix("Record") for record in found]
-    first = [*["Step"] * 4, "Epoch", "Eval", "Step"]
+    first = [*["Step"] * 4, "Epoch", "Eval", "Step", "Step"]
     assert kinds == [*first, "Resume", "Resume", "Step", "Step", "Eval", "Step", "Step", "Eval"]
 
 
@@ -120,6 +120,15 @@ def test_the_curve(run: RunDir) -> None:
     superseded = found[6]
     assert (superseded.step, superseded.loss, superseded.grad_norm) == (5, "nan", "inf")
     assert superseded.metrics == {"first_bad_step": 5.0}
+    assert found[7].metrics == {
+        "accuracy": 0.5,
+        "update_ratio": 2**-10,
+        "grad_norm_first": 0.25,
+        "grad_norm_last": "inf",
+        "dead_relu_share": 0.75,
+        "unchanged_count": 9.0,
+    }
+    assert found[7].unchanged == ["encoder.weight", "head.bias"]
 
 
 def test_evals_epochs_and_the_seam(run: RunDir) -> None:

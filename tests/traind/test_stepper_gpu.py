@@ -49,6 +49,7 @@ def test_no_step_waits_for_the_device(run_dir: RunDir, tmp_path: Path, no_waitin
     for step in range(20):
         if step == 5:  # handles, workspaces and the optimizer's state are made by then
             torch.cuda.set_sync_debug_mode("error")
-        result = stepper.train(batches, step=step, lr=lambda: 1e-3, clip=lambda: 1.0)
+        result = stepper.train(batches, step=step, lr=lambda: 1e-3, clip=lambda: 1.0, looks=step % 3 == 0)
         record = StepRecord(at=1.0, attempt=1, step=step + 1, loss=0.0)
-        recorder.log_step(record, result.loss, result.grad_norm, stepper.guard.take(), result.loss_scale)
+        named = {"loss_scale": result.loss_scale, "accuracy": task.accuracy(result.counts)}
+        recorder.log_step(record, result.loss, result.grad_norm, stepper.guard.take(), named, result.causes)

@@ -127,6 +127,10 @@ class CausalLm:
         """Right tokens and targets: int64 [2], on the device, without a host sync."""
         return count(outputs, batch["labels"])
 
+    def accuracy(self, counts: Tensor) -> Tensor:
+        """The share of tokens that were the likeliest, on the device."""
+        return counts[0] / counts[1]
+
     def train_metrics(self, counts: list[int]) -> dict[str, float]:
         """The share of tokens that were the likeliest."""
         num_right, num_targets = counts

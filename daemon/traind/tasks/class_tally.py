@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from traind.tasks.confusion import as_counts, flat_counts, has_matrix, scores, table
+from traind.tasks.shares import spread
 from traind.tasks.weighted_loss import WeightedLoss
 
 
@@ -24,6 +25,8 @@ class ClassResult:
     """Per class: precision, recall, f1, support."""
     confusion: list[list[int]] | None
     """Texts by true (row) and predicted class (column), in the order of `labels`; None of very many classes."""
+    shares: dict[str, float] = field(default_factory=dict)
+    """Without the matrix: how the predictions are spread."""
 
 
 class ClassTally:
@@ -52,5 +55,8 @@ class ClassTally:
             raise ValueError(f"{self._seen} of {self._num_texts} texts were evaluated")
         loss = self._loss_sum / self._weight if self._weight else math.nan
         counts = as_counts(self._counts, len(self._names))
-        confusion = counts.tolist() if has_matrix(len(self._names)) else None
-        return ClassResult(loss, scores(counts, self._positive_from), table(counts, self._names), confusion)
+        metrics, by_class = scores(counts, self._positive_from), table(counts, self._names)
+        if has_matrix(len(self._names)):
+            return ClassResult(loss, metrics, by_class, counts.tolist())
+        _, predicted, true = counts
+        return ClassResult(loss, metrics, by_class, None, spread(predicted, true))

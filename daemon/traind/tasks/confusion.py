@@ -51,6 +51,14 @@ def _occurrences(values: Tensor, num_values: int) -> Tensor:
     return (values.unsqueeze(0) == torch.arange(num_values, device=values.device).unsqueeze(1)).sum(dim=1)
 
 
+def share_of_right(flat: Tensor, num_classes: int) -> Tensor:
+    """Of flat counts, without dimension, on their device; nan of none. Without a host sync."""
+    rows = flat.view(-1, num_classes)
+    if has_matrix(num_classes):
+        return rows.diagonal().sum() / rows.sum()
+    return rows[0].sum() / rows[2].sum()
+
+
 def as_counts(flat: Sequence[int] | NDArray[np.int64], num_classes: int) -> Counts:
     """Flat counts, added up over batches, in their shape."""
     return np.asarray(flat, dtype=np.int64).reshape(-1, num_classes)

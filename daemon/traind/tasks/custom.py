@@ -28,6 +28,7 @@ from traind.task import Batch
 from traind.tasks.factory import make, source_file
 from traind.tasks.rehearsal import rehearse
 from traind.tasks.seed import seeded
+from traind.tasks.shares import spread
 
 _log = logging.getLogger(__name__)
 
@@ -112,6 +113,10 @@ class CustomTask:
         """None: what the user measures is measured at evaluations."""
         return torch.zeros(0, dtype=torch.int64, device=outputs.device)
 
+    def accuracy(self, counts: Tensor) -> Tensor | None:  # noqa: ARG002
+        """None: nothing is counted."""
+        return None
+
     def train_metrics(self, counts: list[int]) -> Mapping[str, float]:  # noqa: ARG002
         return {}
 
@@ -142,6 +147,8 @@ class CustomResult:
     metrics: Mapping[str, float]
     labels: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     confusion: None = None
+    shares: Mapping[str, float] = field(default_factory=dict)
+    """How the predictions are spread, where outputs and targets are those of classes."""
 
 
 class CustomTally:
@@ -170,7 +177,19 @@ class CustomTally:
                 f"task.factory: metrics gave {', '.join(found) or 'nothing'}, and {', '.join(self._names)} before "
                 "training; always give the same names (nan where one means nothing)"
             )
-        return CustomResult(self._loss / len(targets) if len(targets) else math.nan, found)
+        loss = self._loss / len(targets) if len(targets) else math.nan
+        return CustomResult(loss, found, shares=_shares(outputs, targets))
+
+
+def _shares(outputs: Tensor, targets: Tensor) -> dict[str, float]:
+    """Of [examples, classes] with a class an example; nothing of anything else."""
+    if outputs.ndim != 2 or targets.ndim != 1 or targets.dtype != torch.int64 or not len(targets):
+        return {}
+    num_classes = outputs.shape[1]
+    if int(targets.min()) < 0 or int(targets.max()) >= num_classes:
+        return {}
+    predicted, true = (torch.bincount(each, minlength=num_classes) for each in (outputs.argmax(dim=1), targets))
+    return spread(predicted.numpy(), true.numpy())
 
 
 def _hashes(config: Config, run: RunDir) -> dict[str, str]:

@@ -23,6 +23,8 @@ class LmResult:
     metrics: dict[str, float]
     labels: dict[str, dict[str, float]] = field(default_factory=dict)
     confusion: None = None
+    shares: dict[str, float] = field(default_factory=dict)
+    """None: a healthy language model, too, begins with the few commonest tokens."""
 
 
 class LmTally:

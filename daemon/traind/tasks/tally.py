@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -11,6 +11,7 @@ from torch import Tensor
 from traind.data import LabelSet
 from traind.data.labels import IGNORED
 from traind.tasks.entity import compare, scores
+from traind.tasks.shares import spread
 from traind.tasks.window import EncodedSet, Ints, Windows
 
 LossSum = Callable[[Tensor, Tensor], Tensor]
@@ -28,6 +29,8 @@ class EvalResult:
     """Per entity type: precision, recall, f1, support."""
     confusion: None = None
     """Spans have none: what is missed and what is invented meets no other label."""
+    shares: dict[str, float] = field(default_factory=dict)
+    """How the labels given to the scored tokens are spread."""
 
 
 class EvalTally:
@@ -80,8 +83,11 @@ class EvalTally:
             raise ValueError(f"{self._next} of {len(self._windows)} windows were evaluated")
         loss = self._loss / self._total_weight if self._total_weight else math.nan
         scored = self._encoded.labels >= 0
-        metrics, per_type = document_scores(self._predicted[scored], self._encoded, self._labels)
-        return EvalResult(loss, metrics, per_type)
+        given, true = self._predicted[scored], self._encoded.labels[scored]
+        metrics, per_type = document_scores(given, self._encoded, self._labels)
+        num_labels = len(self._labels)
+        shares = spread(np.bincount(given, minlength=num_labels), np.bincount(true, minlength=num_labels))
+        return EvalResult(loss, metrics, per_type, shares=shares)
 
 
 def document_scores(

@@ -16,7 +16,15 @@ from traind.data.text_corpus import TextCorpus
 from traind.tasks.cache import Prepared
 from traind.tasks.class_tally import ClassTally
 from traind.tasks.classifier import Classifier
-from traind.tasks.confusion import POSITIVE, as_counts, counts_of_one_answer, flat_counts, metric_names, scores
+from traind.tasks.confusion import (
+    POSITIVE,
+    as_counts,
+    counts_of_one_answer,
+    flat_counts,
+    metric_names,
+    scores,
+    share_of_right,
+)
 from traind.tasks.model import SEQUENCE
 from traind.tasks.prepare import prepare
 from traind.tasks.text_features import Batch, TextCollator, TextDataset, encode_texts, ordered_batches
@@ -69,6 +77,10 @@ class TextClassification(Classifier):
     def count(self, outputs: Tensor, batch: Batch) -> Tensor:
         """Which class was taken for which, flat: int64, on the logits' device, without a host sync."""
         return flat_counts(outputs.argmax(dim=-1), batch["labels"], self.num_classes)
+
+    def accuracy(self, counts: Tensor) -> Tensor:
+        """Of the texts, on the device."""
+        return share_of_right(counts, self.num_classes)
 
     def train_metrics(self, counts: list[int]) -> dict[str, float]:
         """The same scores as those of an evaluation, of summed counts."""

@@ -67,6 +67,10 @@ class TokenClassification(Classifier):
         """The counts behind `train_metrics`, int64, on the logits' device, without a host sync."""
         return batch_counts(outputs.argmax(dim=-1), batch["labels"])
 
+    def accuracy(self, counts: Tensor) -> Tensor:
+        """Of the scored tokens, on the device."""
+        return counts[0] / counts[1]
+
     def train_metrics(self, counts: list[int]) -> dict[str, float]:
         """Token accuracy and entity scores of summed counts; entities are counted within windows here."""
         correct, tokens, right, predicted, true = counts

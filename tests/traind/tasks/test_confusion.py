@@ -10,12 +10,14 @@ from hypothesis import strategies as st
 from sklearn import metrics as oracle
 
 from traind.tasks.confusion import (
+    MATRIX_MAX,
     as_counts,
     counts_of_one_answer,
     flat_counts,
     has_matrix,
     metric_names,
     scores,
+    share_of_right,
     table,
 )
 
@@ -40,6 +42,14 @@ def test_the_matrix_is_scikit_learns(labelling: Labelling) -> None:
     num_classes, true, predicted = labelling
     expected = oracle.confusion_matrix(true, predicted, labels=range(num_classes))
     assert matrix_of(labelling).tolist() == expected.tolist()
+
+
+@pytest.mark.parametrize("num_classes", [3, MATRIX_MAX + 1])
+def test_the_share_of_right_ones_is_on_the_device(num_classes: int) -> None:
+    true, predicted = torch.tensor([0, 1, 2, 2]), torch.tensor([0, 2, 2, 2])
+    assert share_of_right(flat_counts(predicted, true, num_classes), num_classes).item() == 0.75
+    nothing = torch.zeros(0, dtype=torch.int64)
+    assert share_of_right(flat_counts(nothing, nothing, num_classes), num_classes).isnan()
 
 
 @given(labellings(min_classes=3))

@@ -21,7 +21,7 @@ from tests.traind.tasks.custom_task import load_module
 from traind import config
 from traind.config import Config, ConfigError
 from traind.custom import load_weights
-from traind.tasks.custom import CustomTask
+from traind.tasks.custom import CustomTask, _shares
 
 
 @pytest.fixture(autouse=True)
@@ -214,10 +214,26 @@ def test_an_evaluation_scores_the_whole_set_at_once(settings: Config, run_dir: R
         tally.add(batch, torch.nn.functional.one_hot(batch["targets"], 2).float() * 4)
     result = tally.result()
     assert result.metrics == {"accuracy": 1.0}
+    assert result.shares["prediction_top_share"] == result.shares["label_top_share"]
+    assert 0.5 < result.shares["prediction_entropy"] <= 1.0
     assert result.loss == pytest.approx(math.log1p(math.exp(-4)), rel=1e-5)
     assert [len(batch["targets"]) for batch in task.eval_batches(16)] == [16, 16, 8]
     assert task.describe() == "60 examples to train, 40 to evaluate"
     assert task.baseline()[1] == {}
+
+
+@pytest.mark.parametrize(
+    ("outputs", "targets"),
+    [
+        (torch.zeros(4, 1, 2), torch.zeros(4, dtype=torch.int64)),
+        (torch.zeros(4, 3), torch.zeros(4)),
+        (torch.zeros(4, 3), torch.tensor([0, 1, 2, 3])),
+        (torch.zeros(4, 3), torch.tensor([0, 1, 2, -100])),
+        (torch.zeros(4, 1), torch.zeros(4, dtype=torch.int64)),
+    ],
+)
+def test_what_gives_no_classes_has_no_spread(outputs: torch.Tensor, targets: torch.Tensor) -> None:
+    assert _shares(outputs, targets) == {}
 
 
 class NoDoubles(TorchDispatchMode):

@@ -323,6 +323,9 @@ def test_very_many_classes_are_scored_without_a_matrix() -> None:
     result = tally.result()
     assert result.confusion is None
     assert result.metrics["accuracy"] == 0.75
+    assert result.shares == pytest.approx(
+        {"prediction_top_share": 0.25, "prediction_entropy": math.log(4) / math.log(600), "label_top_share": 0.5}
+    )
     assert result.labels["c7"] == {"precision": 1.0, "recall": 0.5, "f1": 2 / 3, "support": 2.0}
     assert list(result.labels) == names
 

@@ -96,6 +96,19 @@ def test_a_batch_is_padded_with_the_pad_token_no_attention_and_no_label(texts: P
     assert batch["labels"][0, 0] == -100  # [CLS]
 
 
+def test_the_labels_that_are_given_have_a_spread(texts: Path, make: Make) -> None:
+    """A model that marks everything as the same label has collapsed, whatever else it scores."""
+    task = make(settings(texts))
+    tally = task.start_eval()
+    for batch in task.eval_batches(4):
+        tally.add(batch, torch.eye(5)[torch.ones_like(batch["labels"])])
+    shares = tally.result().shares
+    assert (shares["prediction_top_share"], shares["prediction_entropy"]) == (1.0, 0.0)
+    assert 0.5 < shares["label_top_share"] < 1.0
+    counts = task.count(torch.eye(5)[batch["labels"].clamp(min=0)], batch)
+    assert task.accuracy(counts).item() == 1.0
+
+
 def test_the_loss_is_a_sum_that_any_split_of_the_batch_adds_up_to(texts: Path, make: Make) -> None:
     task = make(settings(texts, weights="inverse"))
     batch = task.collate([task.train_data[index] for index in range(6)])
