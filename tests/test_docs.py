@@ -12,7 +12,14 @@ REPOSITORY = Path(__file__).parents[1]
     "name",
     [
         *("docs/architecture.md", "README.md", "docs/protocol.md", "docs/decisions.md", "docs/check.md"),
-        *("SECURITY.md", "docs/reboot.md", "docs/reliability.md", "docs/gpu.md", "docs/distributed.md"),
+        *(
+            "SECURITY.md",
+            "docs/reboot.md",
+            "docs/reliability.md",
+            "docs/gpu.md",
+            "docs/distributed.md",
+            "docs/notify.md",
+        ),
         "docs/alerts.md",
         "docs/dashboard.md",
     ],

@@ -106,6 +106,12 @@ def _parser() -> argparse.ArgumentParser:
     diagnose.add_argument("--json", action="store_true", help="one object an alert")
     diagnose.add_argument("--at", type=int, metavar="STEP", help="as it was when that step had been recorded")
     diagnose.set_defaults(act=_diagnose)
+    notify_test = verbs.add_parser(
+        "notify-test", parents=[runs_dir], help="send a test message to all that [notify] names"
+    )
+    notify_test.add_argument("config", help="a TOML file, or a run (a path or id)")
+    notify_test.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="of a TOML file")
+    notify_test.set_defaults(act=_notify_test)
     join = _run_verb(verbs, "join", "take part in a run of several hosts, from one that has not started it", runs_dir)
     join.add_argument("--node-rank", type=int, required=True, metavar="N", help="which host this is, from 1")
     join.set_defaults(act=_join)
@@ -233,6 +239,12 @@ def _diagnose(args: argparse.Namespace, argv: list[str]) -> int:  # noqa: ARG001
     from traind.command_diagnose import diagnose
 
     return diagnose(args.run, args.runs_dir, as_json=args.json, at_step=args.at)
+
+
+def _notify_test(args: argparse.Namespace, argv: list[str]) -> int:  # noqa: ARG001
+    from traind.command_notify import notify_test
+
+    return notify_test(args.config, args.set, args.runs_dir)
 
 
 def _join(args: argparse.Namespace, argv: list[str]) -> int:  # noqa: ARG001

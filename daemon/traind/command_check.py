@@ -23,6 +23,7 @@ from traind.config import Config, ConfigError
 from traind.config_secret import refuse_secrets
 from traind.data import load_corpus
 from traind.doctor.room import existing
+from traind.notify import address
 from traind.sinks import catalog as sinks
 
 _LAST_WORDS = 3
@@ -37,7 +38,7 @@ def check(path: Path, overrides: list[str], runs_dir: Path, *, as_json: bool) ->
         settings = config.load(path, overrides)
         refuse_secrets(settings, str(path))
         launch.require_trainer()
-        if missing := sinks.faults(settings.log):
+        if missing := [*sinks.faults(settings.log), *address.faults(settings.notify)]:
             raise ConfigError(*missing)
     except ConfigError as error:
         for mistake in error.faults:

@@ -20,6 +20,7 @@ from traind.data import load_corpus
 from traind.data.survey import Survey
 from traind.follow import follow
 from traind.last_word import last_word
+from traind.notify import address
 from traind.sinks import catalog as sinks
 from traind.supervise import take_up
 
@@ -46,7 +47,7 @@ def start(
         settings = config.check(msgspec.to_builtins(settings) | {"name": name}, "--name")
     refuse_secrets(settings, str(path))
     launch.require_trainer()
-    if missing := sinks.faults(settings.log):
+    if missing := [*sinks.faults(settings.log), *address.faults(settings.notify)]:
         raise ConfigError(*missing)
     earlier = unfinished_twin(settings, runs_dir) if resume_auto else None
     if earlier is None:

@@ -16,6 +16,7 @@ from msgspec import Meta
 from traind import config_near
 from traind.config_alerts import Alerts
 from traind.config_fault import cross_faults
+from traind.config_notify import Notify
 
 COMPUTED_WEIGHTS = ("none", "inverse", "sqrt-inverse")
 """Class weights that are no file."""
@@ -325,6 +326,7 @@ class Config(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     distributed: Distributed = msgspec.field(default_factory=Distributed)
     policy: Policy = msgspec.field(default_factory=Policy)
     alerts: Alerts = msgspec.field(default_factory=Alerts)
+    notify: Notify = msgspec.field(default_factory=Notify)
 
 
 SECTIONS: dict[str, type[msgspec.Struct]] = {
@@ -447,6 +449,8 @@ def anchor(config: Config, base: Path) -> Config:
     if config.task.class_weights not in COMPUTED_WEIGHTS:
         config.task.class_weights = absolute(config.task.class_weights) or "none"
     config.model.pretrained = absolute(config.model.pretrained)
+    if config.notify.urls_file is not None:
+        config.notify.urls_file = absolute(str(Path(config.notify.urls_file).expanduser()))
     if config.task.kind == "custom":
         config.task.path = absolute(config.task.path) or _import_folder(config.task, base)
     return config

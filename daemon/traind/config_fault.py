@@ -20,6 +20,7 @@ def cross_faults(config: "Config", source: str) -> list[str]:
     faults += _idle_faults(config, source)
     faults += _distributed_faults(config, source)
     faults += _alert_faults(config, source)
+    faults += _notify_faults(config, source)
     if config.train.min_lr and (config.train.schedule != "cosine" or config.train.min_lr > config.train.lr):
         faults.append(
             f'{source}: train.min_lr = {config.train.min_lr}: needs schedule = "cosine" and a higher train.lr'
@@ -41,6 +42,17 @@ def _alert_faults(config: "Config", source: str) -> list[str]:
         strange = sorted(values.keys() - rule.limits.keys())
         faults += [f"{key}.{each}: no threshold of that rule; there are {known}" for each in strange]
     return faults
+
+
+def _notify_faults(config: "Config", source: str) -> list[str]:
+    notify = config.notify
+    if notify.urls_env is not None and notify.urls_file is not None:
+        return [f"{source}: notify.urls_file: there is notify.urls_env as well; give one of the two"]
+    if notify != type(notify)() and not notify.is_on:
+        return [f"{source}: notify: names nobody to tell; give notify.urls_env, urls_file or command"]
+    if any(not word for word in notify.command[:1]):
+        return [f'{source}: notify.command: begins with an empty text; give a program, e.g. ["notify-send", "traind"]']
+    return []
 
 
 def _idle_faults(config: "Config", source: str) -> list[str]:

@@ -1,5 +1,5 @@
-"""What the supervisor does every so often, whatever the trainer does: read the records, look after the sinks, sample
-the machine, keep the memory of the alert rules.
+"""What the supervisor does every so often, whatever the trainer does: read the records, have people told, look after
+the sinks, sample the machine, keep the memory of the alert rules.
 """
 
 import os
@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 
 from rundir.alerts import MARKS, Engine
+from rundir.alerts.mark import NewBestRule
 from rundir.append import Appender
 from rundir.layout import RunDir
 from rundir.records import EventRecord, encode
@@ -14,6 +15,7 @@ from rundir.status import Status
 from traind.config import Config
 from traind.eventlog import EventLog
 from traind.machine import Machine
+from traind.notify.notifier import Notifier
 from traind.sink_process import Failure, Sinks
 from traind.sinks.catalog import wanted
 from traind.status_file import write_or_log
@@ -24,7 +26,9 @@ KEEP_S = 5.0
 
 
 class Rounds:
-    """Owns the tails on the records with their alert rules, the sinks, system.jsonl, and when each is due."""
+    """Owns the tails on the records with their alert rules, the messages, the sinks, system.jsonl; and when each is
+    due.
+    """
 
     def __init__(self, run: RunDir, config: Config, status: Status) -> None:
         self._status = status
@@ -35,12 +39,16 @@ class Rounds:
         switches = {**config.alerts.switches(), "stall": False}
         self._watch = RecordWatch(run, Engine(switches, thresholds=config.alerts.limits))
         self._sinks = Sinks(run, wanted(config.log))
+        self._notifier = Notifier(run, config.notify)
+        self._has_read = False
         self._due = {"watch": 0.0, "keep": 0.0, "system": 0.0}
 
     def read_events(self) -> list[EventRecord]:
         """What was written to events.jsonl since the last call; at the first call, everything."""
         events = self._watch.events()
         self._status.checkpoint = newest_checkpoint(events) or self._status.checkpoint
+        (self._notifier.hear if self._has_read else self._notifier.learn)(events)
+        self._has_read = True
         return events
 
     def read_metrics(self, events: EventLog) -> None:
@@ -52,8 +60,19 @@ class Rounds:
         for change in changes:
             if change.rule not in MARKS:
                 events.write(change.as_event(at=0, attempt=0))
+            elif change.rule == NewBestRule.name:
+                self._notifier.hear_best(change)
         if changes:
             self.keep_alerts()
+
+    def tell(self, events: EventLog) -> None:
+        """Let messages go out; never waits for one."""
+        self._notifier.look(events, self._status.step)
+
+    def tell_the_last(self, events: EventLog, beat: Callable[[], None], is_hurried: Callable[[], bool]) -> None:
+        """What has been said since, its messages included; waits for them for a bounded time, with `beat` meanwhile."""
+        self.read_events()
+        self._notifier.finish(events, self._status.step, beat, is_hurried)
 
     def start_sinks(self) -> None:
         self._sinks.start()

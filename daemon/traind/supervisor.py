@@ -103,6 +103,7 @@ class Supervisor:
         if self._rounds.is_watch_due(now):
             self._read_records()
             self._rounds.look_at_sinks(self.events)
+            self._rounds.tell(self.events)
         self._orders.take_arrivals()
         if self.trainer is not None and (ending := self.trainer.ended()) is not None:
             self._on_ending(self.trainer, ending)
@@ -150,6 +151,7 @@ class Supervisor:
         self._read_records()
         self._rounds.keep_alerts()
         self.status.write(durable=True)
+        self._rounds.tell_the_last(self.events, self._beat, lambda: self.is_told_to_leave)
         write_or_log("events.jsonl", self.events.sync)
         self.events.close()
 

@@ -167,6 +167,8 @@ LIFECYCLE = {
     "control_distrusted": "no orders are taken from a control file that others may write: why, and the cure",
     "control_ok": "orders are taken from it again; what others may have written is passed over",
     "sink_failed": "a sink of [log] has ended by a fault; training and the other sinks go on",
+    "notify_failed": "a message of [notify] could not be sent: why, and whether it is tried again",
+    "notify_sent": "one that could not be sent at first has been sent",
     "report": "the best checkpoint, evaluated again at the end, and the verdict",
     "crashed": "the trainer ended without leave: its cause",
     "restarting": "the supervisor starts the trainer again",

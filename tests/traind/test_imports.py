@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-HEAVY = {"torch", "transformers", "tokenizers", "textual", "plotext", "trainwatch"}
+HEAVY = {"torch", "transformers", "tokenizers", "textual", "plotext", "trainwatch", "apprise"}
 
 
 @pytest.mark.parametrize(
@@ -20,6 +20,7 @@ HEAVY = {"torch", "transformers", "tokenizers", "textual", "plotext", "trainwatc
         "traind.predict.source",
         "traind.command_doctor",
         "traind.command_export",
+        "traind.command_notify",
         "traind.supervise",
         "traind.lineage",
         "rundir.tail",
