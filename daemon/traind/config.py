@@ -300,6 +300,14 @@ class Policy(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     rollback_lr_factor: Annotated[
         float, Meta(gt=0, le=1, description="what such a rollback multiplies the peak learning rate by")
     ] = 0.5
+    on_alert: Annotated[
+        dict[str, Literal["checkpoint", "pause", "park", "stop", "rollback"]],
+        Meta(
+            description='orders bound to alert rules, e.g. [policy.on_alert] overfitting = "stop"; given once an alert '
+            "is a warning or worse; rollback goes back to before its onset, as often as max_rollbacks, with "
+            "rollback_lr_factor"
+        ),
+    ] = {}
     stall_s: Annotated[
         Annotated[float, Meta(gt=0)] | None,
         Meta(description="a step, evaluation or save without progress for so long is a stall; absent: learnt"),

@@ -4,6 +4,7 @@ import re
 from typing import TYPE_CHECKING
 
 from rundir.alerts import RULES
+from rundir.records import Severity
 from traind import config_near
 from traind.idle_key import idle_keys
 
@@ -20,6 +21,7 @@ def cross_faults(config: "Config", source: str) -> list[str]:
     faults += _idle_faults(config, source)
     faults += _distributed_faults(config, source)
     faults += _alert_faults(config, source)
+    faults += _binding_faults(config, source)
     faults += _notify_faults(config, source)
     if config.train.min_lr and (config.train.schedule != "cosine" or config.train.min_lr > config.train.lr):
         faults.append(
@@ -41,6 +43,25 @@ def _alert_faults(config: "Config", source: str) -> list[str]:
         known = ", ".join(rule.limits) or "none"
         strange = sorted(values.keys() - rule.limits.keys())
         faults += [f"{key}.{each}: no threshold of that rule; there are {known}" for each in strange]
+    return faults
+
+
+def _binding_faults(config: "Config", source: str) -> list[str]:
+    faults: list[str] = []
+    names: set[str] = set()
+    for name in config.policy.on_alert:
+        rule, key = RULES.get(name.replace("_", "-")), f"{source}: policy.on_alert.{name}"
+        if rule is None:
+            faults.append(f"{key}: no alert rule of that name; {config_near.value_cure(name, list(RULES))}")
+        elif rule.name == "stall":
+            faults.append(f"{key}: what follows a stall is policy.on_stall; set that instead")
+        elif rule.gravest is Severity.INFO:
+            faults.append(f"{key}: is never more than a mark, which nothing acts on; leave it out")
+        elif rule.name in names:
+            faults.append(f"{key}: stands there twice, with - and with _; leave one out")
+        elif not getattr(config.alerts, rule.name.replace("-", "_")):
+            faults.append(f"{key}: that rule is switched off; leave alerts.{rule.name.replace('-', '_')} on")
+        names.add(name.replace("_", "-"))
     return faults
 
 

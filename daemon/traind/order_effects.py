@@ -1,6 +1,6 @@
 """What an order does to a run: judged, answered ahead of its effect, and handed to the trainer or carried out here."""
 
-from typing import Protocol, assert_never
+from typing import Any, Protocol, assert_never
 
 import msgspec
 
@@ -12,6 +12,7 @@ from traind import lineage, rollback
 from traind.config import Policy
 from traind.eventlog import EventLog
 from traind.journal import peak_lr, read_journal
+from traind.on_alert import Wish
 from traind.order_desk import POLICY, OrderDesk, argument_fault, refusal
 from traind.room import refusal_to_park
 from traind.status_file import StatusFile
@@ -244,6 +245,23 @@ class OrderEffects:
             )
         self._go_back(Order(verb=Verb.ROLLBACK, id=new_order_id(), args=args, by=POLICY))
         return None
+
+    def act(self, wish: Wish, policy: Policy) -> None:
+        """Give an order that an alert calls for, as if a person had given it; an event says which rule it was.
+
+        Where there is nothing to go back to, the run is paused.
+        """
+        verb, why, args = wish.verb, wish.why, dict[str, Any]()
+        if verb is Verb.ROLLBACK:
+            before = rollback.newest_before(self._run, wish.onset_step)
+            args = {"step": before, "lr_factor": policy.rollback_lr_factor}
+            if before is None:
+                verb, args = Verb.PAUSE, {}
+                why += f"; held for a person to look at: there is no checkpoint from before step {wish.onset_step:,}"
+        order = Order(verb=verb, id=new_order_id(), args=args, by=wish.by)
+        detail = {"rule": wish.rule, "verb": str(verb), "order": order.id, "onset_step": wish.onset_step}
+        self._on.events.lifecycle("acted", f"{verb}, for {why}", step=self._on.status.now.step, detail=detail)
+        self._take(order)
 
     def _note(self, order: Order) -> None:
         text = str(order.args["text"])

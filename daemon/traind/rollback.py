@@ -54,6 +54,12 @@ def resolve(run: RunDir, args: dict[str, Any], *, from_step: int, lr: float) -> 
     return resolved
 
 
+def newest_before(run: RunDir, step: int) -> int | None:
+    """The step of the newest whole checkpoint before a step; None where there is none."""
+    state, _ = lineage.newest(run, lineage.read_state, at_most=step - 1)
+    return None if state is None else state.step
+
+
 def resolve_retreat(run: RunDir, retreat: Retreat, *, factor: float, last: dict[str, Any] | None) -> dict[str, Any]:
     """The same for a rollback by the run's own policy: before the first bad step, to the very start if need be.
 

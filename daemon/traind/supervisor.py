@@ -11,12 +11,15 @@ from functools import partial
 
 from rundir import process
 from rundir.layout import RunDir
+from rundir.records import EventRecord
 from rundir.size import size_of
 from rundir.status import HEARTBEAT_S, Intent, State
 from traind import identity
 from traind.aftermath import Aftermath
 from traind.config import Config
 from traind.eventlog import EventLog
+from traind.on_alert import Bindings, Wish
+from traind.order_desk import WITH_TRAINER
 from traind.order_effects import OrderEffects
 from traind.ranked_trainer import start_trainer
 from traind.rounds import Rounds
@@ -43,6 +46,8 @@ class Supervisor:
         self._orders = OrderEffects(run, self, config.train.lr)
         history = self._rounds.read_events()
         self._orders.note_outcomes(history)
+        self._bindings = Bindings(config.policy)
+        self._heed_alerts(history)
         last_seq = max((event.seq for event in history if event.writer == "supervisor"), default=0)
         self.events = EventLog(run.events, "supervisor", self.status.now.attempt, run.reserve, last_seq=last_seq)
         clear_left_open(history, self.events, self.status.now.step)
@@ -101,7 +106,7 @@ class Supervisor:
         now = time.monotonic()
         self._hear_trainer()
         if self._rounds.is_watch_due(now):
-            self._read_records()
+            self._act_on_alerts(self._read_records())
             self._rounds.look_at_sinks(self.events)
             self._rounds.tell(self.events)
         self._orders.take_arrivals()
@@ -143,9 +148,22 @@ class Supervisor:
         else:
             self.trainer.kill()
 
-    def _read_records(self) -> None:
-        self._orders.note_outcomes(self._rounds.read_events())
+    def _read_records(self) -> list[Wish]:
+        """What the new records come to; the orders that alerts among them call for."""
+        events = self._rounds.read_events()
+        self._orders.note_outcomes(events)
+        wishes = self._heed_alerts(events)
         self._rounds.read_metrics(self.events)
+        return wishes
+
+    def _heed_alerts(self, events: list[EventRecord]) -> list[Wish]:
+        return [wish for event in events if (wish := self._bindings.hear(event)) is not None]
+
+    def _act_on_alerts(self, wishes: list[Wish]) -> None:
+        """While it trains: what a run that has ended would have called for, nobody is to undo its end for."""
+        for wish in wishes:
+            if self.trainer is not None and self.status.now.state in WITH_TRAINER:
+                self._orders.act(wish, self.config.policy)
 
     def _close(self) -> None:
         self._read_records()

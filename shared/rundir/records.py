@@ -155,6 +155,7 @@ LIFECYCLE = {
     "resumed": "the loop goes on after a pause",
     "parked": "the trainer has left, its memory is free",
     "updates_skipped": "loss or gradient norm was not finite, or a spike: those updates were not made; what follows",
+    "acted": "an order that [policy] on_alert binds to an alert rule was given: which rule, which order, and why",
     "held": "rollbacks by the run's own policy have not helped: it is paused for a person to look at",
     "batches_left_out": "the steps whose batches a rollback has left out are past",
     "out_of_memory": "batches were made smaller: of training with the same effective batch, or of evaluations",

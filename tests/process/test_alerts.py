@@ -2,9 +2,13 @@
 
 from pathlib import Path
 
-from rundir.records import AlertEvent, Severity, StepRecord, number
+import pytest
+
+from rundir.records import AlertEvent, LifecycleEvent, OutcomeEvent, Severity, StepRecord, number
+from rundir.status import State
+from tests.conftest import eventually
 from tests.process.test_orders import FLAT
-from tests.process.tiny_run import Traind, events_of, metrics_of
+from tests.process.tiny_run import Traind, events_of, metrics_of, status_of
 
 NO_WAY_BACK = "policy.max_skips=100"
 """Else many bad steps in a row would lead back to before them, and clear the alert."""
@@ -25,3 +29,23 @@ def test_a_loss_that_is_not_finite_is_an_alert_with_its_first_step(traind: Train
     assert alerts[0].onset_step == first_bad_step
     assert alerts[0].step == bad.step
     assert bad.step - 3 < first_bad_step <= bad.step
+
+
+@pytest.mark.slow
+def test_an_alert_that_is_bound_to_an_order_gives_it(traind: Traind, config: Path) -> None:
+    """A ruinous rate: back to before the first bad step with a lower one, and, ruinous still, held for a person."""
+    ruinous = ("train.lr=1e38", "train.clip_norm=0", "policy.max_skips=100000", "checkpoint.every=1", "eval.every=1000")
+    kept = ("checkpoint.keep_last=50",)
+    bound = ("policy.on_alert.non_finite=rollback", "policy.max_rollbacks=1", "train.max_steps=100000")
+    run = traind.start(config, *FLAT, *ruinous, *kept, *bound)
+    eventually(lambda: status_of(run).state is State.PAUSED, 40.0)
+    acted = [event for event in events_of(run) if isinstance(event, LifecycleEvent) and event.what == "acted"]
+    assert [(event.detail or {})["verb"] for event in acted] == ["rollback", "pause"]
+    assert all((event.detail or {})["rule"] == "non-finite" for event in acted)
+    orders = [(event.detail or {})["order"] for event in acted]
+    back, held = [event for event in events_of(run) if isinstance(event, OutcomeEvent)]
+    assert [back.order, held.order] == orders
+    assert {back.by, held.by} == {"policy: non-finite"}
+    assert (back.args or {})["lr"] == pytest.approx(5e37)
+    assert (back.args or {})["step"] < ((acted[0].detail or {})["onset_step"])
+    traind.ok("stop")
