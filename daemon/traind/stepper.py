@@ -117,6 +117,7 @@ class Stepper:
         Where there is no memory for it, the very same step is made again of micro-batches half as large, as often as
         need be. Raises what the model raises, out of memory included once a micro-batch is a single example.
         """
+        looks = looks and self._placement.device.type != "mps"  # not tried there, and some of its kernels are missing
         if not self._ranks.is_alone:
             self._safe_point()
         num_tokens = sum(int(batch["attention_mask"].sum()) for batch in batches if "attention_mask" in batch)

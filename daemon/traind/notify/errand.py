@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
+from rundir.records import encode
 from traind.config_notify import Notify
 from traind.notify.notice import Notice
 
@@ -53,7 +54,7 @@ Started = Callable[["subprocess.Popen[bytes]"], None]
 def send(errand: Errand, *, limit_s: float = SEND_S, on_start: Started = lambda _: None) -> Results:
     """One try at every target of an errand; never raises for what goes wrong in it."""
     argv = [sys.executable, "-m", "traind.notify"]
-    code, said = _run(argv, msgspec.json.encode(errand), limit_s, on_start, hears=True)
+    code, said = _run(argv, encode(errand), limit_s, on_start, hears=True)
     try:
         return msgspec.json.decode(said, type=Results)
     except msgspec.DecodeError:
@@ -62,7 +63,7 @@ def send(errand: Errand, *, limit_s: float = SEND_S, on_start: Started = lambda 
 
 def run_command(argv: Sequence[str], notice: Notice, limit_s: float, on_start: Started = lambda _: None) -> str:
     """Run a program of the user's with the message as JSON on its standard input. Why it failed; empty if not."""
-    code, _ = _run(argv, msgspec.json.encode(notice), limit_s, on_start)
+    code, _ = _run(argv, encode(notice), limit_s, on_start)
     return "" if code == 0 else _ending(code, limit_s)
 
 
@@ -80,8 +81,8 @@ def _run(
             stderr=subprocess.DEVNULL,  # may quote what it was given
             start_new_session=True,
         )
-    except OSError as error:
-        return error.strerror or str(error), b""
+    except (OSError, ValueError) as error:  # a null byte in an argument is the latter
+        return getattr(error, "strerror", None) or str(error), b""
     on_start(process)
     try:
         said, _ = process.communicate(given, timeout=limit_s)
@@ -97,9 +98,10 @@ def _run(
 
 
 def end(process: "subprocess.Popen[bytes]") -> None:
-    """At once, with all that it has started."""
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
+    """At once, with all that it has started; nothing where it has ended, as its number may be another's by now."""
+    if process.poll() is None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
     process.wait()
 
 

@@ -140,6 +140,18 @@ def test_a_command_gets_the_message_as_json(tmp_path: Path) -> None:
     one.quit()
 
 
+def test_no_text_of_a_run_stops_the_courier(tmp_path: Path) -> None:
+    """A directory whose name is no UTF-8, a figure that JSON has no word for, a null byte in the command."""
+    argv = script(tmp_path, "import sys; open(sys.argv[1], 'wb').write(sys.stdin.buffer.read())")
+    one = Courier(Notify(command=argv))
+    one.take(notice(directory="/runs/\udcff", alert={"evidence": {"loss": float("nan")}}), is_command=True)
+    assert arrived(one) == []
+    got = json.loads((tmp_path / "got").read_text(encoding="utf-8"))
+    assert (got["directory"], got["alert"]) == ("/runs/?", {"evidence": {"loss": "nan"}})
+    one.quit()
+    assert "could not be started" in run_command(["a\0b"], notice(), 0.5)
+
+
 def test_a_command_that_fails_is_said_and_not_tried_again(tmp_path: Path) -> None:
     one = Courier(Notify(command=script(tmp_path, "import sys; print('x' * 10**6); sys.exit(3)")))
     one.take(notice(), is_command=True)
