@@ -1,0 +1,220 @@
+"""Which runs the corpus has: a pure function of the seed. Split into parts by seed and by family.
+
+`dev` is for tuning. `report` has seeds of its own and families (`ONLY_REPORTED`) that no run of dev has.
+"""
+
+import random
+from collections.abc import Callable, Iterator
+from itertools import count
+
+from bench.alerts.families import FAMILIES, ONLY_REPORTED
+from bench.alerts.spec import HARD, Part, Spec
+
+SCHEDULES = ("constant", "linear", "cosine", "step", "sgdr")
+BATCHES = (8, 16, 32, 64, 128, 256, 512)
+ADAM_LR = {"lm": 4e-3, "lora": 4e-3, "recsys": 2e-2, "gru": 5e-3, "rl": 3e-3, "vae": 2e-3}
+"""The usual rate of each family; 3e-3 where there is none."""
+SGD_LR = {"mlp": 0.03, "cnn": 0.02, "regression": 0.01, "recsys": 2.0}
+"""Families that are also trained by SGD with momentum."""
+DEAREST = {"lm": 128, "tokens": 256, "seqcls": 256, "gru": 256, "cnn": 256}
+"""The largest batch of families whose step takes its time."""
+SEQUENCES = ("lm", "tokens", "seqcls", "gru")
+CLASSES = ("mlp", "cnn", "lm", "tokens", "gru", "seqcls", "lora", "recsys")
+FLOATS = ("mlp", "cnn", "regression", "autoencoder", "gru", "lora")
+SUPERVISED = tuple(name for name in FAMILIES if name not in ("rl", "vae"))
+RELU = ("mlp", "cnn", "autoencoder")
+
+NUM_PLAIN = {"dev": 84, "report": 180}
+NUM_OF_EACH_HARD = {"dev": 4, "report": 9}
+REPEATS = {"dev": 1, "report": 2}
+"""Runs of each fault at each size, times its weight."""
+
+HARD_FAMILIES: dict[str, tuple[str, ...]] = {
+    "noise20": tuple(name for name in CLASSES if name not in ("lm", "recsys")),
+    "flat": ("mlp", "cnn", "tokens", "gru", "seqcls", "regression"),
+    "converged": ("mlp", "cnn", "tokens", "gru", "regression"),
+    "kl": ("vae",),
+    "curriculum": SEQUENCES,
+    "rl": ("rl",),
+    "dropout": ("mlp", "cnn", "lm", "tokens", "seqcls", "regression"),
+    "fp16": ("mlp", "cnn", "lm", "regression", "autoencoder", "gru", "seqcls"),
+    "sorted": tuple(name for name in SUPERVISED if name in ("mlp", "cnn", "regression", "gru", "autoencoder")),
+}
+
+SIZES: dict[str, tuple[tuple[float, ...], tuple[str, ...], int]] = {
+    # fault: sizes from weak to strong, families, runs of each size
+    "lr-jump": ((10, 30, 100, 300, 1000), SUPERVISED, 2),
+    "lr-ramp": ((30, 100, 300, 1000, 3000), SUPERVISED, 1),
+    "labels": ((0.3, 0.45, 0.6, 0.8, 1.0), SUPERVISED, 2),
+    "labels-ramp": ((0.45, 0.6, 0.7, 0.85, 1.0), SUPERVISED, 1),
+    "data": ((1.0, 2.0, 3.0, 5.0, 8.0), (*FLOATS, "lm", "tokens", "seqcls"), 1),
+    "loss-weight": ((2, 4, 10, 30, 100), SUPERVISED, 1),
+    "detach": ((1, 1, 1), tuple(name for name in FAMILIES if name != "rl"), 2),
+    "lr-zero": ((1, 1, 1), tuple(FAMILIES), 2),
+    "freeze": ((0.01, 0.25, 0.5, 0.75, 1.0), SUPERVISED, 1),
+    "spike": ((5, 10, 20, 50, 200), SUPERVISED, 2),
+    "grad-scale": ((10, 30, 100, 300, 1000), SUPERVISED, 1),
+    "nan-input": ((1, 1), SUPERVISED, 2),
+    "nan-loss": ((1, 3, 10, 50), SUPERVISED, 1),
+    "tiny-data": ((16, 32, 64, 128, 200), ("mlp", "cnn", "tokens", "seqcls", "gru", "regression", "lm"), 2),
+    "shuffled": ((1, 1), ("mlp", "cnn", "tokens", "gru", "seqcls"), 2),
+    "tiny-lr": ((1e-4, 1e-5, 1e-6, 1e-7, 1e-8), SUPERVISED, 1),
+    "high-lr": ((30, 100, 300, 1000, 10_000), SUPERVISED, 1),
+    "dead-relu": ((0.6, 0.7, 0.8, 0.9, 1.0), RELU, 1),
+    "collapse": ((0.9, 0.95, 0.98, 0.99, 1.0), tuple(name for name in CLASSES if name != "recsys"), 1),
+    "no-zero-grad": ((1, 1, 1), SUPERVISED, 1),
+    "saturated": ((6, 8, 10, 12, 16), ("mlp",), 1),
+    "bad-init": ((4, 10, 30, 100, 300), ("mlp", "cnn", "lm", "tokens", "gru", "seqcls"), 1),
+    "scale-collapse": ((0.4, 0.55, 0.7, 0.85, 1.0), SUPERVISED, 1),
+    "off-schedule": ((1.5, 2, 3, 5, 10), SUPERVISED, 1),
+    "clip-tiny": ((10, 30, 100, 300, 1000), SUPERVISED, 1),
+}
+FROM_START = ("tiny-data", "shuffled", "tiny-lr", "high-lr", "saturated", "bad-init", "off-schedule", "clip-tiny")
+
+
+class _Draw:
+    """Draws the ordinary settings of one part's runs."""
+
+    def __init__(self, part: Part, seed: int) -> None:
+        self.part: Part = part
+        self.random = random.Random(f"{part} {seed}")
+        first = 10_000_000 * (1 + (part == "report")) + 1000 * seed
+        self._numbers = count(first)
+        self._turn: dict[str, int] = {}
+
+    def family(self, among: tuple[str, ...], key: str) -> str:
+        """In turns, so that each has its share; where it may, every other run of `report` is of a family of its own."""
+        own = [name for name in among if name in ONLY_REPORTED]
+        shared = [name for name in among if name not in ONLY_REPORTED]
+        turn = self._turn[key] = self._turn.get(key, self.random.randrange(100)) + 1
+        names = own if self.part == "report" and own and (turn % 2 or not shared) else shared
+        return names[turn // 2 % len(names)] if self.part == "report" else names[turn % len(names)]
+
+    def spec(self, kind: str, family: str, **given: object) -> Spec:
+        """A run of a family: what is not given is drawn."""
+        r, number = self.random, next(self._numbers)
+        steps = int(given.pop("steps", 0) or r.choice((300, 400, 500, 600, 800, 1000, 1500, 3000)))  # type: ignore[call-overload]
+        batches = [b for b in BATCHES if b <= DEAREST.get(family, 512) and (steps < 1500 or b <= 64)]
+        optimizer = "sgd" if family in SGD_LR and r.random() < 0.3 else "adam"
+        lr = SGD_LR[family] if optimizer == "sgd" else ADAM_LR.get(family, 3e-3)
+        schedule = r.choice(SCHEDULES)
+        drawn: dict[str, object] = {
+            "batch": r.choice(batches),
+            "optimizer": optimizer,
+            "lr": float(f"{lr * r.uniform(0.4, 1.0):.2g}"),
+            "schedule": schedule,
+            "warmup": steps // 20 if schedule in ("cosine", "linear") and r.random() < 0.7 else 0,
+            "clip": r.choice((None, None, 5.0)) if family != "vae" else None,
+            "log_every": r.choice((1, 1, 5, 10)),
+            "eval_every": max(20, steps // r.choice((8, 10, 15, 20))),
+        }
+        return Spec(
+            name=f"{self.part}-{number}-{family}-{kind}",
+            part=self.part,
+            family=family,
+            seed=number,
+            steps=steps,
+            **{**drawn, **given},  # type: ignore[arg-type]
+        )
+
+
+def _healthy(draw: _Draw) -> Iterator[Spec]:
+    for _ in range(NUM_PLAIN[draw.part]):
+        family = draw.family(SUPERVISED + (("vae",) if draw.random.random() < 0.3 else ()), "plain")
+        yield draw.spec("plain", family)
+    for hard in HARD:
+        for i in range(NUM_OF_EACH_HARD[draw.part]):
+            family = draw.family(HARD_FAMILIES.get(hard, SUPERVISED), hard)
+            yield draw.spec(hard, family, hard=hard, **_of_hard(draw.random, hard, i))
+
+
+def _of_hard(r: random.Random, hard: str, i: int) -> dict[str, object]:
+    """What a hard negative needs."""
+    match hard:
+        case "sgdr":
+            return {"schedule": "sgdr", "warmup": 0}
+        case "batch4":
+            return {"batch": 4, "lr": 1e-3, "optimizer": "adam"}
+        case "decay0":
+            return {"schedule": "linear"}
+        case "flat":
+            return {"schedule": "constant", "lr": 1e-5, "optimizer": "adam", "steps": r.choice((400, 600, 1000))}
+        case "converged":
+            steps = r.choice((1500, 2000, 3000))
+            return {"steps": steps, "batch": r.choice((16, 32, 64)), "eval_every": steps // 10, "optimizer": "adam"}
+        case "kl" | "rl":
+            return {"steps": (500, 1000, 2000)[i % 3], "clip": None, "optimizer": "adam"}
+        case "fp16" | "curriculum" | "resume":
+            return {"steps": r.choice((600, 1000, 1500)), "log_every": r.choice((1, 1, 5))}
+        case "sorted":
+            return {"steps": r.choice((600, 1000)), "batch": r.choice((16, 32))}
+    return {}
+
+
+def _faulty(draw: _Draw) -> Iterator[Spec]:
+    for fault, (sizes, among, weight) in SIZES.items():
+        for level, size in enumerate(sizes, 1):
+            for i in range(REPEATS[draw.part] * weight):
+                family = draw.family(among, fault)
+                yield _of_fault(draw, fault, family, level, size, i)
+
+
+_Given = dict[str, object]
+
+
+def _ramp(r: random.Random) -> _Given:
+    return {"steps": 1500, "at": 10 * r.randint(40, 60), "over": 400, "schedule": "constant"}
+
+
+def _with_rate(r: random.Random, family: str, size: float) -> _Given:
+    lr = float(f"{ADAM_LR.get(family, 3e-3) * size:.2g}")
+    return {"lr": lr, "optimizer": "adam", "schedule": r.choice(("constant", "cosine")), "warmup": 0}
+
+
+_EXTRAS: dict[str, Callable[[random.Random, str, float], _Given]] = {
+    "lr-jump": lambda _r, _family, _size: {"schedule": "constant"},
+    "lr-ramp": lambda r, _family, _size: _ramp(r),
+    "labels-ramp": lambda r, _family, _size: _ramp(r),
+    "spike": lambda _r, _family, _size: {"lasts": 1, "log_every": 1},
+    "nan-input": lambda _r, _family, _size: {"lasts": 1, "log_every": 1},
+    "nan-loss": lambda _r, _family, size: {"lasts": int(size)},
+    "tiny-data": lambda r, _family, _size: {
+        "batch": 16,
+        "eval_every": 25,
+        "steps": r.choice((600, 1000)),
+        "schedule": "constant",
+    },
+    "tiny-lr": _with_rate,
+    "high-lr": _with_rate,
+    "shuffled": lambda r, _family, _size: {"batch": r.choice((32, 64)), "steps": 600},
+    "off-schedule": lambda r, _family, _size: {"schedule": r.choice(("linear", "cosine")), "warmup": 40},
+    "saturated": lambda _r, _family, _size: {"optimizer": "adam", "lr": 3e-3, "clip": None},
+    "clip-tiny": lambda _r, _family, _size: {"optimizer": "adam", "lr": 3e-3, "clip": None},
+    "grad-scale": lambda r, _family, _size: {"optimizer": "adam", "clip": r.choice((None, 1.0))},
+    "scale-collapse": lambda r, _family, _size: {"log_every": r.choice((1, 1, 5))},
+}
+"""What a fault asks of the rest of its run."""
+
+
+def _of_fault(draw: _Draw, fault: str, family: str, level: int, size: float, turn: int) -> Spec:
+    """One run with a fault. It acts after a third to a half, once there is progress to lose, or from the start."""
+    r = draw.random
+    steps = r.choice((600, 800, 1000, 1500))
+    given: _Given = {"steps": steps, "fault": fault, "size": float(size), "level": level}
+    is_early = fault in FROM_START or (fault == "freeze" and turn % 2 == 1)
+    is_early = is_early or (fault in ("dead-relu", "no-zero-grad") and level % 2 == 1)
+    if not is_early:
+        # on a multiple of 10, so that every log interval has the step
+        at = 10 * (r.randint(steps // 3, steps // 2) // 10)
+        given |= {"at": at, "schedule": r.choice(("constant", "cosine", "step"))}
+    if fault in _EXTRAS:
+        given |= _EXTRAS[fault](r, family, size)
+    return draw.spec(fault, family, **given)
+
+
+def plan(part: Part, seed: int) -> list[Spec]:
+    """Every trained run of one part, in the order in which they are made: healthy and faulty ones mixed."""
+    draw = _Draw(part, seed)
+    specs = [*_healthy(draw), *_faulty(draw)]
+    draw.random.shuffle(specs)
+    return specs
