@@ -56,7 +56,7 @@ SIZES: dict[str, tuple[tuple[float, ...], tuple[str, ...], int]] = {
     "grad-scale": ((10, 30, 100, 300, 1000), SUPERVISED, 1),
     "nan-input": ((1, 1), SUPERVISED, 2),
     "nan-loss": ((1, 3, 10, 50), SUPERVISED, 1),
-    "tiny-data": ((16, 32, 64, 128, 200), ("mlp", "cnn", "tokens", "seqcls", "gru", "regression", "lm"), 2),
+    "tiny-data": ((200, 128, 64, 32, 16), ("mlp", "cnn", "tokens", "seqcls", "gru", "regression", "lm"), 2),
     "shuffled": ((1, 1), ("mlp", "cnn", "tokens", "gru", "seqcls"), 2),
     "tiny-lr": ((1e-4, 1e-5, 1e-6, 1e-7, 1e-8), SUPERVISED, 1),
     "high-lr": ((30, 100, 300, 1000, 10_000), SUPERVISED, 1),
