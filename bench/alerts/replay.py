@@ -86,8 +86,9 @@ def _ticks(before: float, now: float) -> list[float]:
 
 def replay(case: Case) -> Replayed:
     """All rules at their defaults over one run."""
-    from rundir.alerts import Engine
     from rundir.alerts.facts import Facts
+
+    from rundir.alerts import Engine
 
     engine = Engine(None, facts=msgspec.convert(case.facts, Facts))
     log = _Log()

@@ -1,8 +1,8 @@
 """From labels and alerts to figures. Pure: it knows no engine and no file.
 
-A hit is an alert of the rule that a problem is the business of, a warning or worse, at or after the onset. A miss counts
-as an infinite delay. An alert that states a measured fact of a healthy run (see `Label.rules`) is no false alarm, and is
-counted apart.
+A hit is an alert of the rule that a problem is the business of, a warning or worse, at or after the onset. A miss
+counts as an infinite delay. An alert that states a measured fact of a healthy run (see `Label.rules`) is no false
+alarm, and is counted apart.
 """
 
 import math
