@@ -113,7 +113,7 @@ def spikes(runs: list[Scored]) -> list[Bar]:
 
 
 def explosions(runs: list[Scored]) -> list[Bar]:
-    """Within five steps of the first at which the norms stand 30 times over their level; five records of a sparse log."""
+    """Within five steps of the first whose norms stand 30 times over their level; five records of a sparse log."""
     found = having(runs, "grad-explode")
     hits = 0
     for s in found:

@@ -67,9 +67,7 @@ def side_by_side(part: Part, runs: list[Scored], folder: Path = FOLDER) -> str:
         if case.spec is not None:
             for kind in PEERS:
                 heard[kind.name][case.name] = listen(kind, case).steps
-    ours = {
-        s.name: [a.warned_step or 0 for a in warnings(s) if a.rule not in s.label.rules or s.is_faulty] for s in trained
-    }
+    ours = {s.name: [a.warned_step or 0 for a in warnings(s)] for s in trained}
     rows = [_row("ours, warnings", trained, ours, _is_named)]
     for kind in PEERS:
         spoken = heard[kind.name]

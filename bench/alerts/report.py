@@ -139,7 +139,7 @@ def _spoken(runs: list[Scored]) -> set[str]:
     return {a.rule for s in runs for a in warnings(s)}
 
 
-def doses(runs: list[Scored]) -> str:
+def response(runs: list[Scored]) -> str:
     """For each fault the share told, by size, damage or none; the sizes at half and at 95%."""
     rows = []
     for fault, (sizes, _, _) in SIZES.items():
@@ -199,6 +199,13 @@ def cost(runs: list[Scored]) -> str:
     return f"{1e6 * sum(s.said.feed_s for s in runs) / max(1, num):.0f} µs a record over {num} records (processor time)"
 
 
+def verdicts(runs: list[Scored]) -> str:
+    """Each bar, and whether it is met."""
+    told = {None: "–", True: "met", False: "MISSED"}
+    rows = [[bar.name, bar.asked, bar.measured, told[bar.met]] for bar in bars.every_bar(runs)]
+    return table(("bar", "asked", "measured", ""), rows)
+
+
 def main() -> None:
     """The command."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
@@ -220,17 +227,11 @@ def main() -> None:
         f"The {part} part": contents(runs),
         "Healthy runs": quiet(runs),
         "By rule (* a mark counts as told)": by_rule(runs),
-        "Dose and response": doses(runs),
+        "Dose and response": response(runs),
         "Naming the cause": attribution(runs),
         "Peers": side_by_side(part, runs, given.folder),
         "Cost": cost(runs),
-        "The bars": table(
-            ("bar", "asked", "measured", ""),
-            (
-                [b.name, b.asked, b.measured, "–" if b.met is None else "met" if b.met else "MISSED"]
-                for b in bars.every_bar(runs)
-            ),
-        ),
+        "The bars": verdicts(runs),
     }
     for title, text in sections.items():
         print(f"\n## {title}\n\n{text}")
