@@ -124,8 +124,9 @@ def organic_divergence(run: Run) -> Problem | None:
     at = int(lost.argmax())
     if lost[at] < LOST_WEAK or lasting[at] < 1.2 * best[at]:
         return None
-    first = int(np.flatnonzero(lost >= LOST_WEAK)[0]) + 1
-    return Problem(size=float(lost[at]), seen_at=max(first, 1), detail={"sudden": 0.0})
+    first = int(np.flatnonzero(lost >= LOST_WEAK)[0])
+    seen = np.flatnonzero(level[first:] - best[first] >= LOST_WEAK * progress[first])
+    return Problem(size=float(lost[at]), seen_at=first + int(seen[0]) + 1, detail={"sudden": 0.0})
 
 
 def spike(run: Run, onset: int, lasts: int) -> Problem | None:

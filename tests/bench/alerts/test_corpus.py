@@ -1,0 +1,75 @@
+"""The corpus: planned and trained the same each time, and read back as it was written."""
+
+from pathlib import Path
+
+import pytest
+
+from bench.alerts import streams
+from bench.alerts.families import ONLY_REPORTED
+from bench.alerts.make import make_run
+from bench.alerts.plan import plan
+from bench.alerts.spec import FAULTS, HARD
+from bench.alerts.store import Header, read, read_case, write
+from rundir.records import EvalRecord, StepRecord, SystemRecord
+from tests.bench.alerts.curves import spec
+
+
+def test_the_plan_is_a_function_of_the_seed() -> None:
+    assert plan("dev", 1) == plan("dev", 1)
+    assert plan("dev", 1) != plan("dev", 2)
+
+
+def test_the_plan_holds_what_was_asked_for() -> None:
+    dev, report = plan("dev", 1), plan("report", 1)
+    everything = [*dev, *report]
+    assert sum(not s.fault for s in everything) >= 300
+    assert sum(bool(s.fault) for s in everything) >= 300
+    assert {s.hard for s in everything} - {""} == set(HARD)
+    assert {s.fault for s in everything} - {""} == set(FAULTS)
+    assert {4, 512} <= {s.batch for s in everything}
+    assert {s.log_every for s in everything} == {1, 5, 10}
+
+
+def test_the_parts_share_neither_seed_nor_the_families_of_the_report() -> None:
+    dev, report = plan("dev", 1), plan("report", 1)
+    assert not {s.seed for s in dev} & {s.seed for s in report}
+    assert not {s.family for s in dev} & set(ONLY_REPORTED)
+    assert {s.family for s in report} > set(ONLY_REPORTED)
+
+
+def test_a_run_is_trained_labelled_and_read_back(tmp_path: Path) -> None:
+    given = spec(steps=120, log_every=5, eval_every=40, fault="lr-zero", at=60, size=1.0)
+    header = make_run(given, tmp_path)
+    case = read_case(tmp_path / "dev" / f"{given.name}.jsonl.gz")
+    assert case.spec == given
+    assert case.label == header.label
+    assert case.label.verdict == "faulty"
+    assert case.label.rules == ["lr-zero", "lr-off-schedule"]
+    logged = [r for r in case.records if isinstance(r, StepRecord)]
+    assert [r.step for r in logged] == list(range(5, 121, 5))
+    assert [r.lr == 0.0 for r in logged] == [r.step >= 60 for r in logged]
+    assert [r.step for r in case.records if isinstance(r, EvalRecord)] == [40, 80, 120]
+    assert case.facts["planned_steps"] == 120
+
+
+def test_the_same_spec_trains_to_the_same_bytes(tmp_path: Path) -> None:
+    given = spec(steps=60, eval_every=30)
+    make_run(given, tmp_path / "a")
+    make_run(given, tmp_path / "b")
+    name = f"dev/{given.name}.jsonl.gz"
+    assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+
+
+def test_a_drawn_stream_is_read_back(tmp_path: Path) -> None:
+    header, records = next(d for d in streams.draw("dev", 1) if d[0].name.endswith("leak"))
+    write(tmp_path, header, records)
+    (case,) = read("dev", tmp_path)
+    assert isinstance(header, Header)
+    assert case.label == header.label
+    assert len(case.records) == len(records)
+    assert any(isinstance(r, SystemRecord) for r in case.records)
+
+
+def test_a_part_that_was_not_made_names_its_cure(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"bench\.alerts\.make --part report"):
+        next(read("report", tmp_path))
