@@ -52,7 +52,7 @@ class _Log:
         """The changes of one record or tick."""
         for change in changes:
             alert = self._open.get(change.rule)
-            if alert is None:
+            if alert is None or change.change == "raised":
                 alert = Alert(
                     rule=change.rule,
                     raised_step=change.step,
@@ -69,8 +69,6 @@ class _Log:
         if alert.warned_step is None and change.change != "cleared" and RANK[change.severity] > 0:
             alert.warned_step = change.step
         alert.incident = change.incident or alert.incident
-        if change.primary:
-            self.said.primary[change.incident] = change.rule
         if change.news:
             self.said.messages.append(change.step)
         if change.change == "cleared":
@@ -97,10 +95,13 @@ def replay(case: Case) -> Replayed:
     for record in case.records:
         for now_at in _ticks(last, record.at):
             log.take(engine.tick(now_at))
-        log.take(engine.feed(record))
+        if changes := engine.feed(record):
+            log.take(changes)
+            log.said.primary.update(engine.primaries())
         last = record.at
     for now_at in _ticks(last, case.ends_at or last):
         log.take(engine.tick(now_at))
+    log.said.primary.update(engine.primaries())
     log.said.feed_s = time.process_time() - began
     log.said.num_records = len(case.records)
     return log.said
