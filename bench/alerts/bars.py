@@ -72,7 +72,8 @@ def _log_every(scored: Scored) -> int:
 def direct(runs: list[Scored]) -> list[Bar]:
     """What is seen without statistics: said in every run in which it came true."""
     wanted = ("non-finite", "grad-zero", "lr-zero", "frozen")
-    return [_recall(f"direct cause: {p}", 1.0, having(runs, p), p, _always) for p in wanted]
+    found = {problem: [s for s in having(runs, problem) if RULE_OF[problem] in s.label.asked] for problem in wanted}
+    return [_recall(f"direct cause: {p}", 1.0, found[p], p, _always) for p in wanted]
 
 
 def divergences(runs: list[Scored]) -> list[Bar]:

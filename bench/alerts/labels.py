@@ -26,6 +26,7 @@ RULE_OF = {
     "dead-relu": "dead-relu",
     "class-collapse": "class-collapse",
     "overfitting": "overfitting",
+    "slight-overfitting": "overfitting",
     "never-learnt": "not-learning",
     "bad-start": "starting-loss",
     "always-clipping": "always-clipping",
@@ -91,10 +92,8 @@ NAMED_BY: dict[str, tuple[str, ...]] = {
     "off-schedule": ("lr-off-schedule",),
     "clip-tiny": ("always-clipping",),
 }
-"""The rules that name a fault's cause: what counts as right in first place. Measured problems of these kinds are added
-where they act directly (`DIRECT`)."""
+"""The rules that name a fault's cause: what counts as right in first place."""
 
-DIRECT = ("dead-relu", "grad-zero", "frozen")
 FROM_START = (
     "not-learning",
     "chance-level",
@@ -122,7 +121,9 @@ class Label(msgspec.Struct, frozen=True, kw_only=True):
     problems: dict[str, Problem] = {}
     """All that came true, by name."""
     rules: list[str] = []
-    """The rules that ought to fire."""
+    """The rules whose business came true: from them an alert is no false alarm."""
+    asked: list[str] = []
+    """Those of `rules` that ought to fire: the business of the fault itself, not of what followed from it."""
     named_by: list[str] = []
     """The rules that are right in first place."""
 
@@ -142,6 +143,7 @@ def measure(spec: Spec, run: Run) -> dict[str, Problem]:
         "dead-relu": outcomes.dead_relu(run, at),
         "class-collapse": outcomes.class_collapse(run, at),
         "overfitting": outcomes.overfitting(run),
+        "slight-overfitting": outcomes.overfitting(run, outcomes.OVERFIT_SEEN),
         "never-learnt": outcomes.never_learnt(run) if at <= 60 else None,
         "bad-start": outcomes.bad_start(run),
         "always-clipping": outcomes.always_clipping(run),
@@ -151,6 +153,8 @@ def measure(spec: Spec, run: Run) -> dict[str, Problem]:
     }
     if spec.hard in RISES_BY_DESIGN:
         found["divergence"] = None
+    if found["overfitting"] is not None:
+        found["slight-overfitting"] = None
     if spec.hard in KEEPS_ITS_LOSS:
         found["never-learnt"] = None
     return {name: problem for name, problem in found.items() if problem is not None}
@@ -158,21 +162,24 @@ def measure(spec: Spec, run: Run) -> dict[str, Problem]:
 
 def label(spec: Spec, run: Run) -> Label:
     """The label of one run."""
-    problems = measure(spec, run)
-    if spec.fault:
-        verdict: Verdict = "faulty" if any(name in problems for name in OWN[spec.fault]) else "ambiguous"
-        onset = spec.at
-    else:
-        harmful = [name for name in AUDITED if name in problems]
-        slight = outcomes.overfitting(run, outcomes.OVERFIT_SEEN) is not None
-        verdict = "faulty" if harmful else "ambiguous" if slight else "healthy"
-        onset = min((_shows(problems[name]) for name in harmful), default=1)
-    rules = [RULE_OF[name] for name in problems]
-    named = list(NAMED_BY.get(spec.fault, ())) or [RULE_OF[name] for name in AUDITED if name in problems]
-    if "never-learnt" in problems:
-        named += [rule for rule in ("not-learning", "chance-level") if rule not in named]
-    named += [rule for rule in DIRECT if rule in rules and rule not in named]
-    return Label(verdict=verdict, onset=onset, problems=problems, rules=rules, named_by=named)
+    return conclude(spec, measure(spec, run))
+
+
+def conclude(spec: Spec, problems: dict[str, Problem]) -> Label:
+    """The label that the problems of a run make."""
+    own = [name for name in OWN.get(spec.fault, AUDITED) if name in problems]
+    verdict: Verdict = "faulty" if own else "ambiguous" if spec.fault or "slight-overfitting" in problems else "healthy"
+    named = list(NAMED_BY.get(spec.fault, ())) or [RULE_OF[name] for name in own]
+    more = ["not-learning", "chance-level"] if "never-learnt" in problems else []
+    more += ["dead-relu"] if "dead-relu" in problems else []
+    return Label(
+        verdict=verdict,
+        onset=spec.at if spec.fault else min((_shows(problems[name]) for name in own), default=1),
+        problems=problems,
+        rules=list(dict.fromkeys(RULE_OF[name] for name in problems)),
+        asked=[RULE_OF[name] for name in own],
+        named_by=list(dict.fromkeys([*named, *more])),
+    )
 
 
 def _shows(problem: Problem) -> int:

@@ -52,7 +52,7 @@ SIZES: dict[str, tuple[tuple[float, ...], tuple[str, ...], int]] = {
     "detach": ((1, 1, 1), tuple(name for name in FAMILIES if name != "rl"), 2),
     "lr-zero": ((1, 1, 1), tuple(FAMILIES), 2),
     "freeze": ((0.01, 0.25, 0.5, 0.75, 1.0), SUPERVISED, 1),
-    "spike": ((5, 10, 20, 50, 200), SUPERVISED, 2),
+    "spike": ((1.5, 2.5, 5, 20, 100), SUPERVISED, 2),
     "grad-scale": ((10, 30, 100, 300, 1000), SUPERVISED, 1),
     "nan-input": ((1, 1), SUPERVISED, 2),
     "nan-loss": ((1, 3, 10, 50), SUPERVISED, 1),

@@ -105,7 +105,7 @@ def by_rule(runs: list[Scored]) -> str:
     rules = sorted({*RULE_OF.values(), *(r for s in runs for r in s.label.rules), *_spoken(runs)})
     rows = []
     for rule in rules:
-        found = [s for s in runs if s.is_faulty and rule in s.label.rules]
+        found = [s for s in runs if s.is_faulty and rule in s.label.asked]
         delays = [delay(s, (rule,), s.label.onset) for s in found]
         marked = sum(any(a.rule == rule and a.raised_step >= s.label.onset for a in s.said.alerts) for s in found)
         wrong = [s for s in runs if any(a.rule == rule for a in false_alarms(s))]
@@ -187,7 +187,7 @@ def misses(runs: list[Scored]) -> str:
             continue
         for name, problem in s.label.problems.items():
             rule = RULE_OF.get(name) or s.label.named_by[0]
-            if first_hit(s, (rule,), s.label.onset) is None:
+            if rule in s.label.asked and first_hit(s, (rule,), s.label.onset) is None:
                 lines.append(f"MISS {about}: {name} of size {problem.size:.3g}, seen at {problem.seen_at}; said {said}")
         if named(s) and named(s)[0] not in s.label.named_by:
             lines.append(f"WRONG NAME {about}: {named(s)[:3]}, right would be {s.label.named_by}; said {said}")

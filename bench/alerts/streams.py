@@ -272,6 +272,7 @@ def trouble(part: Part, number: int, kind: str, size: float, r: np.random.Genera
         onset=onset,
         problems=problems,
         rules=list(named[:1]),
+        asked=list(named[:1]),
         named_by=list(named),
     )
     facts: dict[str, Any] = {
