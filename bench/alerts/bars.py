@@ -76,24 +76,34 @@ def direct(runs: list[Scored]) -> list[Bar]:
     return [_recall(f"direct cause: {p}", 1.0, found[p], p, _always) for p in wanted]
 
 
+def _in_steps(scored: Scored, num: float) -> float:
+    """So many steps, or so many records of a log that has fewer."""
+    return num * _log_every(scored)
+
+
 def divergences(runs: list[Scored]) -> list[Bar]:
-    """Delays count from the cause where the loss goes at once, from the first visible damage where it is slow."""
+    """Delays count from the cause where the loss goes at once, from the first visible damage where it is slow.
+
+    A log that has every 5th or 10th step is given as many records; the line without them is beside it.
+    """
     found = having(runs, "divergence")
 
     def is_told(s: Scored, num: float) -> bool:
         problem = s.label.problems["divergence"]
         is_sudden = bool(problem.detail.get("sudden"))
         hit = first_hit(s, ("divergence",), s.label.onset)
-        return hit is not None and hit <= (s.label.onset if is_sudden else problem.seen_at) + num
+        return hit is not None and hit <= (s.label.onset if is_sudden else problem.seen_at) + _in_steps(s, num)
 
     strong = [s for s in found if s.label.problems["divergence"].size >= LOST_STRONG]
     sudden = [s for s in strong if s.label.problems["divergence"].detail.get("sudden")]
     slow = [s for s in strong if not s.label.problems["divergence"].detail.get("sudden")]
+    each = [s for s in sudden if _log_every(s) == 1]
     weak = [s for s in found if s.label.problems["divergence"].size < 0.45]
     return [
         of_share("divergence, ≥ 60% lost", 0.98, sum(is_told(s, 1e12) for s in strong), len(strong)),
-        of_share("— sudden, within 60 steps", 0.98, sum(is_told(s, SUDDEN_STEPS) for s in sudden), len(sudden)),
-        of_share("— slow, within 350 steps of damage", 0.98, sum(is_told(s, SLOW_STEPS) for s in slow), len(slow)),
+        of_share("— sudden, within 60 records", 0.98, sum(is_told(s, SUDDEN_STEPS) for s in sudden), len(sudden)),
+        of_share("— — of these, each step logged", 0.98, sum(is_told(s, SUDDEN_STEPS) for s in each), len(each)),
+        of_share("— slow, within 350 records of damage", 0.98, sum(is_told(s, SLOW_STEPS) for s in slow), len(slow)),
         of_share("divergence, 25 to 45% lost", 0.70, sum(is_told(s, 1e12) for s in weak), len(weak)),
     ]
 
@@ -120,8 +130,8 @@ def explosions(runs: list[Scored]) -> list[Bar]:
     for s in found:
         seen = s.label.problems["grad-explode"].seen_at
         hit = first_hit(s, ("grad-explode",), s.label.onset)
-        hits += hit is not None and hit - seen <= EXPLODE_STEPS * _log_every(s)
-    return [of_share("exploding gradient within 5 steps", 0.98, hits, len(found))]
+        hits += hit is not None and hit - seen <= _in_steps(s, EXPLODE_STEPS)
+    return [of_share("exploding gradient within 5 records", 0.98, hits, len(found))]
 
 
 def overfits(runs: list[Scored]) -> list[Bar]:

@@ -33,6 +33,8 @@ RULE_OF = {
     "off-schedule": "lr-off-schedule",
     "vanishing": "grad-vanish",
     "scale-collapse": "loss-scale-collapse",
+    "worse": "worse-than-sibling",
+    "eval-better": "eval-better-than-train",
 }
 """The rule that each problem is the business of."""
 
@@ -62,6 +64,8 @@ OWN: dict[str, tuple[str, ...]] = {
     "scale-collapse": ("scale-collapse",),
     "off-schedule": ("off-schedule",),
     "clip-tiny": ("always-clipping",),
+    "worse": ("worse", "divergence", "never-learnt", "non-finite"),
+    "eval-scale": ("eval-better",),
 }
 """The problems that a fault may cause: any of them makes the run faulty. Others that came true are told beside."""
 
@@ -91,6 +95,8 @@ NAMED_BY: dict[str, tuple[str, ...]] = {
     "scale-collapse": ("loss-scale-collapse", "non-finite"),
     "off-schedule": ("lr-off-schedule",),
     "clip-tiny": ("always-clipping",),
+    "worse": ("worse-than-sibling", "not-learning", "chance-level", "divergence", "non-finite"),
+    "eval-scale": ("eval-better-than-train",),
 }
 """The rules that name a fault's cause: what counts as right in first place."""
 
@@ -150,6 +156,8 @@ def measure(spec: Spec, run: Run) -> dict[str, Problem]:
         "off-schedule": outcomes.off_schedule(run, at),
         "vanishing": outcomes.vanishing(run),
         "scale-collapse": outcomes.scale_collapse(run, at),
+        "worse": outcomes.worse(run) if spec.fault == "worse" else None,
+        "eval-better": outcomes.eval_better(run) if spec.fault == "eval-scale" else None,
     }
     if spec.hard in RISES_BY_DESIGN:
         found["divergence"] = None

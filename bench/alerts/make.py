@@ -52,6 +52,7 @@ def run_of(trace: Trace) -> Run:
         clip=facts.get("clip_norm"),
         vanishing=float(np.median(ratios)) if ratios else None,
         is_signed=facts["signed_loss"],
+        sibling=every(trace.sibling) if trace.sibling else None,
     )
 
 

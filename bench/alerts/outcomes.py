@@ -28,6 +28,8 @@ COLLAPSED, LABELS_BALANCED = 0.9, 0.6
 BAD_START = 2.0
 """The first loss over that of knowing nothing."""
 CLIPPED = 0.95
+WORSE = 0.1
+EVAL_BETTER = 2.0
 OFF_SCHEDULE = 0.2
 """Of the peak."""
 
@@ -55,6 +57,8 @@ class Run:
     vanishing: float | None = None
     """Median ratio of the first matrix's gradient norm to the last one's."""
     is_signed: bool = False
+    sibling: Array | None = None
+    """The loss of a run of the usual configuration, by step."""
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True):
@@ -295,6 +299,28 @@ def vanishing(run: Run) -> Problem | None:
     if run.vanishing is None or not 0.0 < run.vanishing < 1e-3:
         return None
     return Problem(size=1.0 / run.vanishing, seen_at=1)
+
+
+def worse(run: Run) -> Problem | None:
+    """Size: how far the last fifth stands over the sibling's, in fractions of what the sibling has gained."""
+    if run.sibling is None or not np.isfinite(run.loss).all():
+        return None
+    tail = len(run.loss) // 5
+    own, other = float(np.median(run.loss[-tail:])), float(np.median(run.sibling[-tail:]))
+    gained = max(float(np.median(run.sibling[:5])) - other, 1e-12)
+    if own - other < max(WORSE * gained, 3.0 * noise(run.loss[-tail:]) / math.sqrt(BLOCK)):
+        return None
+    return Problem(size=(own - other) / gained, seen_at=1)
+
+
+def eval_better(run: Run) -> Problem | None:
+    """Size: the train loss over the eval loss, median of the second half of the evals."""
+    late = [(step, loss) for step, loss, _ in run.evals[len(run.evals) // 2 :] if math.isfinite(loss)]
+    if run.is_signed or not late or not np.isfinite(run.loss).all():
+        return None
+    ratios = [float(np.median(run.loss[max(0, step - 50) : step])) / max(loss, 1e-12) for step, loss in late]
+    ratio = float(np.median(ratios))
+    return Problem(size=ratio, seen_at=1) if ratio >= EVAL_BETTER else None
 
 
 def scale_collapse(run: Run, onset: int) -> Problem | None:

@@ -68,8 +68,21 @@ SIZES: dict[str, tuple[tuple[float, ...], tuple[str, ...], int]] = {
     "scale-collapse": ((0.4, 0.55, 0.7, 0.85, 1.0), SUPERVISED, 1),
     "off-schedule": ((1.5, 2, 3, 5, 10), SUPERVISED, 1),
     "clip-tiny": ((10, 30, 100, 300, 1000), SUPERVISED, 1),
+    "worse": ((0.1, 0.03, 10.0, 30.0, 100.0), SUPERVISED, 1),
+    "eval-scale": ((1.5, 2.5, 5.0, 10.0, 30.0), SUPERVISED, 1),
 }
-FROM_START = ("tiny-data", "shuffled", "tiny-lr", "high-lr", "saturated", "bad-init", "off-schedule", "clip-tiny")
+FROM_START = (
+    "tiny-data",
+    "shuffled",
+    "tiny-lr",
+    "high-lr",
+    "saturated",
+    "bad-init",
+    "off-schedule",
+    "clip-tiny",
+    "worse",
+    "eval-scale",
+)
 
 
 class _Draw:
@@ -122,7 +135,7 @@ def _healthy(draw: _Draw) -> Iterator[Spec]:
     for _ in range(NUM_PLAIN[draw.part]):
         family = draw.family(SUPERVISED + (("vae",) if draw.random.random() < 0.3 else ()), "plain")
         yield draw.spec("plain", family)
-    for hard in HARD:
+    for hard in (name for name in HARD if name != "sibling"):
         for i in range(NUM_OF_EACH_HARD[draw.part]):
             family = draw.family(HARD_FAMILIES.get(hard, SUPERVISED), hard)
             yield draw.spec(hard, family, hard=hard, **_of_hard(draw.random, hard, i))
@@ -192,6 +205,7 @@ _EXTRAS: dict[str, Callable[[random.Random, str, float], _Given]] = {
     "clip-tiny": lambda _r, _family, _size: {"optimizer": "adam", "lr": 3e-3, "clip": None},
     "grad-scale": lambda r, _family, _size: {"optimizer": "adam", "clip": r.choice((None, 1.0))},
     "scale-collapse": lambda r, _family, _size: {"log_every": r.choice((1, 1, 5))},
+    "worse": _with_rate,
 }
 """What a fault asks of the rest of its run."""
 
@@ -216,5 +230,9 @@ def plan(part: Part, seed: int) -> list[Spec]:
     """Every trained run of one part, in the order in which they are made: healthy and faulty ones mixed."""
     draw = _Draw(part, seed)
     specs = [*_healthy(draw), *_faulty(draw)]
+    specs += [
+        draw.spec("sibling", draw.family(SUPERVISED, "sibling"), hard="sibling")
+        for _ in range(2 * NUM_OF_EACH_HARD[part])
+    ]
     draw.random.shuffle(specs)
     return specs

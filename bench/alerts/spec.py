@@ -35,6 +35,8 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True):
     """The first step on which the cause acts."""
     over: int = 0
     """Steps over which it grows to its full size; 0 is at once."""
+    order: int = 0
+    """Which order of the data."""
     lasts: int = 0
     """Steps that it lasts; 0 is to the end."""
 
@@ -59,6 +61,7 @@ HARD = {
     "decay0": "a linear schedule that ends at exactly 0",
     "resume": "a resume from an earlier checkpoint, in another data order",
     "fp16": "dynamic loss scaling: an infinite gradient norm each time the scale grew too far",
+    "sibling": "a run of the same configuration and another order of the data to compare with",
 }
 
 FAULTS = {
@@ -87,4 +90,6 @@ FAULTS = {
     "scale-collapse": "a share `size` of the scaled gradients overflows whatever the scale",
     "off-schedule": "the scheduler is stepped `size` times per step",
     "clip-tiny": "clip_norm is the usual norm over `size`",
+    "worse": "the learning rate times `size`, beside a sibling run at the usual one",
+    "eval-scale": "the eval loss is reported divided by `size` (a mean over padding, targets that leak)",
 }

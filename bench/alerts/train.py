@@ -9,6 +9,7 @@ import random
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
 import torch
 from torch import Tensor
 
@@ -56,6 +57,8 @@ class Trace:
     """By step; a resumed run keeps what holds."""
     evals: list[tuple[int, float, dict[str, float]]] = field(default_factory=list)
     prior_entropy: float | None = None
+    sibling: list[float] = field(default_factory=list)
+    """The loss of every step of the run that this one is compared with."""
 
 
 class Clock:
@@ -109,7 +112,7 @@ class Training:
         self.spec, self.task = spec, build(spec)
         self.flat = Flat(self.task.model)
         self.optimizer = Optimizer(spec.optimizer, len(self.flat.values))
-        self.batches = Batches(spec, self.task, spec.seed)
+        self.batches = Batches(spec, self.task, spec.seed + 2 * spec.order)
         self.clock = Clock(spec.seed)
         self.scaler = Scaler() if spec.hard == "fp16" or spec.fault == "scale-collapse" else None
         self.attempt = 1
@@ -267,6 +270,7 @@ class Training:
             torch.manual_seed(self.spec.seed)
             out = task.model(task.held_x)
             loss = float(task.criterion(out, task.held_y, step))
+            loss /= self.spec.size if self.spec.fault == "eval-scale" else 1.0
         metrics = _classes(out, task.held_y, task.num_classes) if task.num_classes else {}
         self.trace.evals.append((step, loss, metrics))
         eval_s = self.clock.evaluate()
@@ -322,4 +326,16 @@ def spelled(value: float) -> Number:
 def train(spec: Spec) -> Trace:
     """Train one run. Deterministic with one thread."""
     torch.set_num_threads(1)
-    return Training(spec).run()
+    trace = Training(spec).run()
+    if spec.fault == "worse" or spec.hard == "sibling":
+        usual = Training(_usual(spec)).run()
+        trace.sibling = [usual.points[step].loss for step in sorted(usual.points)]
+        every = spec.log_every
+        trace.facts["sibling"] = [[s, _short(usual.points[s].loss)] for s in range(every, spec.steps + 1, every)]
+    return trace
+
+
+def _usual(spec: Spec) -> Spec:
+    """The sibling's recipe: the usual rate, the same data in another order."""
+    lr = spec.lr / spec.size if spec.fault == "worse" else spec.lr
+    return msgspec.structs.replace(spec, lr=lr, order=1, fault="", hard="", size=0.0)
