@@ -114,7 +114,7 @@ def dead_share(model: nn.Module, x: Tensor) -> float | None:
     shares: list[float] = []
 
     def look(_module: nn.Module, _inputs: object, out: Tensor) -> None:
-        alive = (out > 0).transpose(0, 1).flatten(1).any(1)
+        alive = (~(out <= 0)).transpose(0, 1).flatten(1).any(1)  # NaN is not dead, it is something else
         shares.append(1.0 - float(alive.float().mean()))
 
     handles = [relu.register_forward_hook(look) for _, relu in layers]
