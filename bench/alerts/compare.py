@@ -1,10 +1,9 @@
 """Peers' rules and ours over the same trained runs, side by side."""
 
 import math
+import random
 from collections.abc import Callable
 from pathlib import Path
-
-import msgspec
 
 from bench.alerts.outcomes import LOST_STRONG
 from bench.alerts.peers import PEERS, Peer
@@ -25,22 +24,24 @@ GROUPS: dict[str, Callable[[Scored], bool]] = {
 """What is looked for in a faulty run, by column."""
 
 
-class Heard(msgspec.Struct, kw_only=True):
-    """When a detector spoke in one run."""
-
-    steps: list[int]
+AT_RANDOM = "at random, as often as ours"
 
 
-def listen(kind: type[Peer], case: Case) -> Heard:
-    """Run one peer over one run."""
+def _at_random(case: Case, rate: float) -> list[int]:
+    """Alerts at a rate per record that looks at nothing."""
+    draw = random.Random(case.name)
+    return [record.step for record in case.records if isinstance(record, StepRecord) and draw.random() < rate]
+
+
+def listen(kind: type[Peer], case: Case) -> list[int]:
+    """The steps at which one peer speaks in one run."""
     peer = kind()
     planned = int(case.facts.get("planned_steps", case.num_steps)) // int(case.facts.get("log_every", 1))
-    spoken = [
+    return [
         record.step
         for record in case.records
         if isinstance(record, StepRecord | EvalRecord) and peer.feed(record, planned)
     ]
-    return Heard(steps=spoken)
 
 
 def _row(name: str, runs: list[Scored], heard: dict[str, list[int]], hit: Callable[[Scored], bool]) -> list[str]:
@@ -62,16 +63,17 @@ def side_by_side(part: Part, runs: list[Scored], folder: Path = FOLDER) -> str:
     from bench.alerts.report import table
 
     trained = [s for s in runs if s.spec is not None]
-    heard: dict[str, dict[str, list[int]]] = {kind.name: {} for kind in PEERS}
+    ours = {s.name: [a.warned_step or 0 for a in warnings(s)] for s in trained}
+    rate = sum(map(len, ours.values())) / max(1, sum(s.said.num_records for s in trained))
+    heard: dict[str, dict[str, list[int]]] = {name: {} for name in (*(kind.name for kind in PEERS), AT_RANDOM)}
     for case in read(part, folder):
         if case.spec is not None:
             for kind in PEERS:
-                heard[kind.name][case.name] = listen(kind, case).steps
-    ours = {s.name: [a.warned_step or 0 for a in warnings(s)] for s in trained}
+                heard[kind.name][case.name] = listen(kind, case)
+            heard[AT_RANDOM][case.name] = _at_random(case, rate)
     rows = [_row("ours, warnings", trained, ours, _is_named)]
-    for kind in PEERS:
-        spoken = heard[kind.name]
-        rows.append(_row(kind.name, trained, spoken, lambda s, spoken=spoken: _is_heard(spoken[s.name], s)))
+    for name, spoken in heard.items():
+        rows.append(_row(name, trained, spoken, lambda s, spoken=spoken: _is_heard(spoken[s.name], s)))
     head = ("detector", "healthy runs alerted", "per 10,000 steps", "early in faulty", *GROUPS)
     return table(head, rows)
 
