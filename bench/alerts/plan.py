@@ -18,6 +18,8 @@ SGD_LR = {"mlp": 0.03, "cnn": 0.02, "regression": 0.01, "recsys": 2.0}
 """Families that are also trained by SGD with momentum."""
 DEAREST = {"lm": 128, "tokens": 256, "seqcls": 256, "gru": 256, "cnn": 256}
 """The largest batch of families whose step takes its time."""
+THRIFT = {"dev": 1, "report": 4}
+"""What their batches are divided by: the larger part is to be made in half an hour of one core."""
 SEQUENCES = ("lm", "tokens", "seqcls", "gru")
 CLASSES = ("mlp", "cnn", "lm", "tokens", "gru", "seqcls", "lora", "recsys")
 FLOATS = ("mlp", "cnn", "regression", "autoencoder", "gru", "lora")
@@ -107,7 +109,8 @@ class _Draw:
         """A run of a family: what is not given is drawn."""
         r, number = self.random, next(self._numbers)
         steps = int(given.pop("steps", 0) or r.choice((300, 400, 500, 600, 800, 1000, 1500, 3000)))  # type: ignore[call-overload]
-        batches = [b for b in BATCHES if b <= DEAREST.get(family, 512) and (steps < 1500 or b <= 64)]
+        largest = DEAREST.get(family, 512 * THRIFT[self.part]) // THRIFT[self.part]
+        batches = [b for b in BATCHES if b <= largest and (steps < 1500 or b <= 64)]
         optimizer = "sgd" if family in SGD_LR and r.random() < 0.3 else "adam"
         lr = SGD_LR[family] if optimizer == "sgd" else ADAM_LR.get(family, 3e-3)
         schedule = r.choice(SCHEDULES)
