@@ -100,6 +100,8 @@ NAMED_BY: dict[str, tuple[str, ...]] = {
 }
 """The rules that name a fault's cause: what counts as right in first place."""
 
+ANSWERED_BY = {"not-learning": ("not-learning", "chance-level")}
+"""Rules that answer for one another: where there are classes, chance is how not learning shows."""
 FROM_START = (
     "not-learning",
     "chance-level",

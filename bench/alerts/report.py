@@ -13,7 +13,7 @@ from pathlib import Path
 
 from bench.alerts import bars
 from bench.alerts.compare import side_by_side
-from bench.alerts.labels import RULE_OF
+from bench.alerts.labels import ANSWERED_BY, RULE_OF
 from bench.alerts.plan import SIZES
 from bench.alerts.replay import replay
 from bench.alerts.score import (
@@ -106,7 +106,7 @@ def by_rule(runs: list[Scored]) -> str:
     rows = []
     for rule in rules:
         found = [s for s in runs if s.is_faulty and rule in s.label.asked]
-        delays = [delay(s, (rule,), s.label.onset) for s in found]
+        delays = [delay(s, ANSWERED_BY.get(rule, (rule,)), s.label.onset) for s in found]
         marked = sum(any(a.rule == rule and a.raised_step >= s.label.onset for a in s.said.alerts) for s in found)
         wrong = [s for s in runs if any(a.rule == rule for a in false_alarms(s))]
         alarms = sum(a.rule == rule for s in runs for a in false_alarms(s))
@@ -187,7 +187,8 @@ def misses(runs: list[Scored]) -> str:
             continue
         for name, problem in s.label.problems.items():
             rule = RULE_OF.get(name) or s.label.named_by[0]
-            if rule in s.label.asked and first_hit(s, (rule,), s.label.onset) is None:
+            answers = ANSWERED_BY.get(rule, (rule,))
+            if rule in s.label.asked and first_hit(s, answers, s.label.onset) is None:
                 lines.append(f"MISS {about}: {name} of size {problem.size:.3g}, seen at {problem.seen_at}; said {said}")
         if named(s) and named(s)[0] not in s.label.named_by:
             lines.append(f"WRONG NAME {about}: {named(s)[:3]}, right would be {s.label.named_by}; said {said}")

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from bench.alerts import bars, score
+from bench.alerts import bars, report, score
 from bench.alerts.labels import Label
 from bench.alerts.outcomes import Problem
 from bench.alerts.replay import Alert, Replayed
@@ -126,3 +126,15 @@ def test_misses_are_infinite_delays() -> None:
 
 def test_a_dose_fits_a_rising_curve() -> None:
     assert score.isotonic([(4, 0.0), (4, 0.5), (4, 0.25), (4, 1.0)]) == [0.0, 0.375, 0.375, 1.0]
+
+
+def test_the_report_tells_hits_false_alarms_and_misses() -> None:
+    hit, missed = diverging(alert("divergence", 340, incident=1), primary="divergence"), diverging()
+    missed.name = "missed"
+    runs = [healthy(alert("loss-spike", 50)), hit, missed]
+    rows = {line.split("|")[1].strip(): line for line in report.by_rule(runs).splitlines()}
+    assert "1/2 [1, 99]%" in rows["divergence"]
+    assert "∞" in rows["divergence"]
+    assert rows["loss-spike"].split("|")[6].strip() == "1"
+    assert [line.split()[0] for line in report.misses(runs).splitlines()] == ["FALSE", "MISS"]
+    assert "1/2" in report.attribution(runs)
