@@ -42,6 +42,7 @@ def diverging(*alerts: Alert, primary: str = "") -> Scored:
             onset=300,
             problems={"divergence": problem},
             rules=["divergence"],
+            asked=["divergence"],
             named_by=["divergence"],
         ),
         said=Replayed(
