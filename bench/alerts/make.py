@@ -14,12 +14,12 @@ from pathlib import Path
 import numpy as np
 
 from bench.alerts import streams
-from bench.alerts.labels import Label, label
+from bench.alerts.labels import Label, conclude, label
 from bench.alerts.outcomes import Run, every
 from bench.alerts.plan import plan
 from bench.alerts.schedule import declared_lr
 from bench.alerts.spec import Part, Spec
-from bench.alerts.store import FOLDER, Header, read_case, write
+from bench.alerts.store import FOLDER, Case, Header, read_case, write
 from bench.alerts.train import Trace, train
 from rundir.records import StepRecord, number
 
@@ -60,7 +60,7 @@ def make_run(spec: Spec, folder: Path) -> Header:
     """Train, label and write one run, unless it is there."""
     path = folder / spec.part / f"{spec.name}.jsonl.gz"
     if path.exists() and (case := read_case(path)).spec == spec:
-        return case
+        return _concluded_anew(spec, case, folder)
     trace = train(spec)
     header = Header(
         name=spec.name,
@@ -71,6 +71,15 @@ def make_run(spec: Spec, folder: Path) -> Header:
         label=label(spec, run_of(trace)),
     )
     write(folder, header, trace.records)
+    return header
+
+
+def _concluded_anew(spec: Spec, case: Case, folder: Path) -> Header:
+    """A run that is there, with the label that today's rules make of its measured problems."""
+    header = Header(**{name: getattr(case, name) for name in Header.__struct_fields__})
+    header.label = conclude(spec, case.label.problems)
+    if header.label != case.label:
+        write(folder, header, case.records)
     return header
 
 

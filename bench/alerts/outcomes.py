@@ -118,19 +118,20 @@ def organic_divergence(run: Run) -> Problem | None:
     loss = run.loss
     bad = np.flatnonzero(~np.isfinite(loss))
     loss = loss[: bad[0]] if len(bad) else loss
-    if run.is_signed or len(loss) < 2 * LASTING:
+    if run.is_signed or len(loss) < 3 * LASTING:
         return None
     level, lasting = rolling_median(loss, BLOCK), rolling_median(loss, LASTING)
-    best = np.minimum.accumulate(level)[: len(lasting)]
+    best, later = np.minimum.accumulate(lasting)[:-LASTING], lasting[LASTING:]
     start = max(min(float(loss[0]), float(np.median(loss[:5]))), 1e-12)
-    progress = np.maximum(start - best, 0.25 * abs(start))
-    lost = (lasting - best) / progress
+    progress = np.maximum(start - best, max(0.25 * abs(start), 10.0 * noise(level[::BLOCK])))
+    lost = (later - best) / progress
     at = int(lost.argmax())
-    if lost[at] < LOST_WEAK or lasting[at] < 1.2 * best[at]:
+    if lost[at] < LOST_WEAK or later[at] < 1.2 * best[at]:
         return None
     first = int(np.flatnonzero(lost >= LOST_WEAK)[0])
-    seen = np.flatnonzero(level[first:] - best[first] >= LOST_WEAK * progress[first])
-    return Problem(size=float(lost[at]), seen_at=first + int(seen[0]) + 1, detail={"sudden": 0.0})
+    seen = np.flatnonzero(level[first + LASTING :] - best[first] >= LOST_WEAK * progress[first])
+    seen_at = first + LASTING + (int(seen[0]) if len(seen) else 0) + 1
+    return Problem(size=float(lost[at]), seen_at=seen_at, detail={"sudden": 0.0})
 
 
 def spike(run: Run, onset: int, lasts: int) -> Problem | None:
