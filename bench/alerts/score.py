@@ -14,7 +14,10 @@ from bench.alerts.labels import Label
 from bench.alerts.replay import RANK, Alert, Replayed
 from bench.alerts.spec import Spec
 
-MARKS_COUNT = ("starting-loss", "always-clipping", "lr-off-schedule", "clock-jump", "low-utilisation")
+MARKS_COUNT = (
+    *("starting-loss", "always-clipping", "lr-off-schedule", "clock-jump", "low-utilisation"),
+    "eval-better-than-train",
+)
 """Rules whose mark counts as a hit: what they see wastes nothing by itself, and a message is not asked of them."""
 
 

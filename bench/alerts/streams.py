@@ -66,7 +66,7 @@ REPEATS = {"dev": 4, "report": 12}
 
 TROUBLES: dict[str, tuple[tuple[float, ...], float, tuple[str, ...]]] = {
     # kind: sizes, the least that counts as faulty, rules that name it
-    "slow-step": ((1.2, 1.33, 1.5, 2.0, 4.0), 1.33, ("slow-step", "throttling")),
+    "slow-step": ((1.2, 1.33, 1.5, 2.0, 4.0), 1.5, ("slow-step", "throttling")),
     "leak": ((0.5, 2.0, 5.0, 20.0), 2.0, ("gpu-mem-leak", "oom-ahead")),
     "disk": ((0.5, 2.0, 8.0), 0.0, ("disk-filling",)),
     "ram": ((5.0, 20.0, 50.0), 0.0, ("ram-filling",)),
@@ -261,7 +261,8 @@ def trouble(part: Part, number: int, kind: str, size: float, r: np.random.Genera
     _, least, named = TROUBLES[kind]
     num = 4000
     machine = _quiet(r, num)
-    onset = 1 if kind == "cpu-fallback" else int(r.integers(1200, 1800))
+    # on a multiple of 10, so that every log interval has the step
+    onset = 1 if kind == "cpu-fallback" else 10 * int(r.integers(120, 180))
     _trouble(machine, kind, size, onset)
     log_every = int(r.choice([1, 1, 5, 10]))
     records = _told(machine, r, log_every)
