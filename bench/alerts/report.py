@@ -32,6 +32,7 @@ from bench.alerts.score import (
 )
 from bench.alerts.spec import HARD, Part
 from bench.alerts.store import FOLDER, Case, read
+from bench.alerts.streams import TROUBLES
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -140,21 +141,22 @@ def _spoken(runs: list[Scored]) -> set[str]:
 
 
 def response(runs: list[Scored]) -> str:
-    """For each fault the share told, by size, damage or none; the sizes at half and at 95%."""
+    """For each fault and trouble the share told, by size, damage or none; the sizes at half and at 95%."""
+    graded = {fault: sizes for fault, (sizes, _, _) in SIZES.items()}
+    graded |= {f"drawn: {kind}": sizes for kind, (sizes, _, named_by) in TROUBLES.items() if named_by}
+    told: dict[tuple[str, float], list[bool]] = defaultdict(list)
+    for s in runs:
+        kind = s.spec.fault if s.spec else f"drawn: {(s.stream or {}).get('kind')}"
+        size = s.spec.size if s.spec else float(str((s.stream or {}).get("size", 0.0)))
+        if kind in graded:
+            told[kind, size].append(first_hit(s, s.label.named_by, s.label.onset) is not None)
     rows = []
-    for fault, (sizes, _, _) in SIZES.items():
-        hits = []
-        for level in range(1, len(sizes) + 1):
-            of = [s for s in runs if s.spec and s.spec.fault == fault and s.spec.level == level]
-            told = sum(first_hit(s, s.label.named_by, s.label.onset) is not None for s in of)
-            hits.append((len(of), told / len(of) if of else math.nan))
-        known = [(pair, size) for pair, size in zip(hits, sizes, strict=True) if pair[0]]
-        fitted = isotonic([pair for pair, _ in known])
-        at = [
-            next((f"{size:g}" for f, (_, size) in zip(fitted, known, strict=True) if f >= p), "–") for p in (0.5, 0.95)
-        ]
-        told_at = "  ".join(f"{size:g}: {pair[1]:.0%} of {pair[0]}" for pair, size in known)
-        rows.append([fault, told_at, *at])
+    for kind, sizes in graded.items():
+        known = [(size, told[kind, size]) for size in dict.fromkeys(sizes) if told[kind, size]]
+        fitted = isotonic([(len(hits), sum(hits) / len(hits)) for _, hits in known])
+        at = [next((f"{known[i][0]:g}" for i, f in enumerate(fitted) if f >= p), "–") for p in (0.5, 0.95)]
+        shown = "  ".join(f"{size:g}: {sum(hits)}/{len(hits)}" for size, hits in known)
+        rows.append([kind, shown or "–", *at])
     return table(("fault", "told, by size", "50% at", "95% at"), rows)
 
 

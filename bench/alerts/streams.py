@@ -66,9 +66,9 @@ REPEATS = {"dev": 4, "report": 12}
 
 TROUBLES: dict[str, tuple[tuple[float, ...], float, tuple[str, ...]]] = {
     # kind: sizes, the least that counts as faulty, rules that name it
-    "slow-step": ((1.2, 1.33, 1.5, 2.0, 4.0), 1.5, ("slow-step", "throttling")),
+    "slow-step": ((1.2, 1.33, 1.5, 2.0, 4.0), 1.33, ("slow-step", "throttling")),
     "leak": ((0.5, 2.0, 5.0, 20.0), 2.0, ("gpu-mem-leak", "oom-ahead")),
-    "disk": ((0.5, 2.0, 8.0), 0.0, ("disk-filling",)),
+    "disk": ((8.0, 2.0, 0.5), 0.0, ("disk-filling",)),
     "ram": ((5.0, 20.0, 50.0), 0.0, ("ram-filling",)),
     "throttling": ((1.15, 1.3, 1.6), 0.0, ("throttling", "slow-step")),
     "clock-jump": ((-3600.0, -60.0, 900.0, 86400.0), 0.0, ("clock-jump",)),
