@@ -1,8 +1,9 @@
 """Hold the alert rules, and those of peers, against the corpus: what is found, how soon, what cries wolf.
 
-    python -m bench.alerts.report [--part dev|report] [--folder runs/alerts-corpus] [--misses FILE]
+    python -m bench.alerts.report [--part dev|report] [--folder runs/alerts-corpus] [--misses FILE] [--bare]
 
 The rules run at their defaults. `--misses` writes the dev part's misses run by run; the report part has no such list.
+`--bare` keeps of each run what any log has: losses, gradient norms, rates and evals, and no facts.
 """
 
 import argparse
@@ -10,6 +11,8 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+
+import msgspec
 
 from bench.alerts import bars
 from bench.alerts.compare import side_by_side
@@ -33,6 +36,7 @@ from bench.alerts.score import (
 from bench.alerts.spec import HARD, Part
 from bench.alerts.store import FOLDER, Case, read
 from bench.alerts.streams import TROUBLES
+from rundir.records import EvalRecord, StepRecord
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -65,6 +69,17 @@ def score(case: Case) -> Scored:
         spec=case.spec,
         stream=case.stream,
     )
+
+
+def bare(case: Case) -> Case:
+    """The same run as a log of another program tells it."""
+    kept = [
+        msgspec.structs.replace(record, metrics=None, **({"unchanged": []} if hasattr(record, "unchanged") else {}))
+        if isinstance(record, StepRecord | EvalRecord)
+        else record
+        for record in case.records
+    ]
+    return msgspec.structs.replace(case, records=kept, facts={})
 
 
 def contents(runs: list[Scored]) -> str:
@@ -215,13 +230,14 @@ def main() -> None:
     parser.add_argument("--part", choices=["dev", "report"], default="dev")
     parser.add_argument("--folder", type=Path, default=FOLDER)
     parser.add_argument("--misses", type=Path, help="write what the dev part misses, run by run, to this file")
+    parser.add_argument("--bare", action="store_true", help="without metrics beyond the loss, and without facts")
     given = parser.parse_args()
     part: Part = given.part
     if given.misses and part == "report":
         parser.error("--misses: the report part stays sealed; use --part dev")
     runs = []
     for case in read(part, given.folder):
-        runs.append(score(case))
+        runs.append(score(bare(case) if given.bare else case))
         if len(runs) % 100 == 0:
             print(f"… {len(runs)} runs replayed", flush=True)
     if given.misses:
