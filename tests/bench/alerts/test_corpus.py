@@ -6,12 +6,14 @@ import pytest
 
 from bench.alerts import streams
 from bench.alerts.families import ONLY_REPORTED
-from bench.alerts.make import make_run
+from bench.alerts.make import make_run, row
 from bench.alerts.plan import plan
 from bench.alerts.spec import FAULTS, HARD
 from bench.alerts.store import Header, read, read_case, write
 from rundir.records import EvalRecord, StepRecord, SystemRecord
 from tests.bench.alerts.curves import spec
+
+SAMPLE = Path(__file__).parents[3] / "bench" / "alerts" / "sample"
 
 
 def test_the_plan_is_a_function_of_the_seed() -> None:
@@ -58,6 +60,28 @@ def test_the_same_spec_trains_to_the_same_bytes(tmp_path: Path) -> None:
     make_run(given, tmp_path / "b")
     name = f"dev/{given.name}.jsonl.gz"
     assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+
+
+def test_the_sample_is_trained_again_to_the_same_labels(tmp_path: Path) -> None:
+    kept = {case.name: case for case in read("dev", SAMPLE)}
+    assert {"healthy", "faulty"} == {case.label.verdict for case in kept.values()}
+    quick = [
+        case.spec for case in kept.values() if case.spec and case.family in ("rl", "vae") and case.spec.steps <= 1000
+    ]
+    assert quick
+    for given in quick:
+        made, case = make_run(given, tmp_path), kept[given.name]
+        assert (made.label.verdict, made.label.onset) == (case.label.verdict, case.label.onset)
+        assert made.label.problems.keys() == case.label.problems.keys()
+
+
+def test_the_labels_that_are_kept_are_those_of_the_plan() -> None:
+    """A change of plan or of labels has to be made good by `python -m bench.alerts.make --table bench/alerts`."""
+    lines = (SAMPLE.parent / "labels-dev.tsv").read_text().splitlines()[1:]
+    told = {line.split("\t")[0]: line for line in lines}
+    assert {s.name for s in plan("dev", 1)} == {name for name in told if "-s0" not in name}
+    for case in read("dev", SAMPLE):
+        assert told[case.name] == row(case)
 
 
 def test_a_drawn_stream_is_read_back(tmp_path: Path) -> None:
