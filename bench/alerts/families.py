@@ -57,10 +57,10 @@ def _pool(spec: Spec, held: int) -> int:
     return held + min(60_000, max(4000, spec.steps * spec.batch // 3))
 
 
-def _split(spec: Spec, x: Tensor, y: Tensor, held: int) -> dict[str, Tensor]:
+def _split(spec: Spec, x: Tensor, y: Tensor, held: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """The last `held` examples for evaluation; tiny data take the first few."""
     n = _num_train(spec, len(x) - held)
-    return {"x": x[:n], "y": y[:n], "held_x": x[-held:], "held_y": y[-held:]}
+    return x[:n], y[:n], x[-held:], y[-held:]
 
 
 def _dropout(spec: Spec) -> float:
@@ -79,7 +79,7 @@ def mlp(spec: Spec, g: torch.Generator) -> Task:
         model: nn.Module = nets.Mlp(20, 32, int(spec.size), k, act="sigmoid")
     else:
         model = nets.Mlp(20, 48, 2, k, dropout=_dropout(spec))
-    return Task(model, **_split(spec, x, y, 600), criterion=cross_entropy, num_classes=k)
+    return Task(model, *_split(spec, x, y, 600), criterion=cross_entropy, num_classes=k)
 
 
 @lru_cache
@@ -98,7 +98,7 @@ def cnn(spec: Spec, g: torch.Generator) -> Task:
     easy = spec.fault == "tiny-data" or spec.hard in ("converged", "flat")
     split = _split(spec, x, y, 400)
     model = nets.Cnn(10, dropout=_dropout(spec))
-    return Task(model, **split, criterion=cross_entropy, num_classes=10, jitter=0.0 if easy else 1.0)
+    return Task(model, *split, criterion=cross_entropy, num_classes=10, jitter=0.0 if easy else 1.0)
 
 
 def gru(spec: Spec, g: torch.Generator) -> Task:
@@ -109,7 +109,7 @@ def gru(spec: Spec, g: torch.Generator) -> Task:
     y = torch.randint(0, k, (n,), generator=g)
     noise = 0.6 if spec.hard in ("converged", "flat") else 2.2
     x = motif[y] + noise * torch.randn(n, t, 6, generator=g)
-    return Task(nets.Gru(6, 24, k), **_split(spec, x, y, 500), criterion=cross_entropy, num_classes=k, is_sequence=True)
+    return Task(nets.Gru(6, 24, k), *_split(spec, x, y, 500), criterion=cross_entropy, num_classes=k, is_sequence=True)
 
 
 @lru_cache
@@ -148,7 +148,7 @@ def tokens(spec: Spec, g: torch.Generator) -> Task:
     if spec.hard not in ("converged", "flat"):
         y = torch.where(torch.rand(n, t, generator=g) < 0.04, torch.randint(0, k, (n, t), generator=g), y)
     model = nets.Transformer(vocab, 24, k, dropout=_dropout(spec))
-    return Task(model, **_split(spec, x, y, 200), criterion=cross_entropy, num_classes=k, is_sequence=True)
+    return Task(model, *_split(spec, x, y, 200), criterion=cross_entropy, num_classes=k, is_sequence=True)
 
 
 def seqcls(spec: Spec, g: torch.Generator) -> Task:
@@ -163,7 +163,7 @@ def seqcls(spec: Spec, g: torch.Generator) -> Task:
         total = total + torch.randn(n, generator=g)
     y = (total > 0).long()
     model = nets.Transformer(vocab, 24, 2, pooled=True, dropout=_dropout(spec))
-    return Task(model, **_split(spec, x, y, 500), criterion=cross_entropy, num_classes=2, is_sequence=True)
+    return Task(model, *_split(spec, x, y, 500), criterion=cross_entropy, num_classes=2, is_sequence=True)
 
 
 def lora(spec: Spec, g: torch.Generator) -> Task:
@@ -197,14 +197,14 @@ def regression(spec: Spec, g: torch.Generator) -> Task:
         y = teacher(x)
         y = (y - y.mean()) / y.std()
     y = y + (0.0 if spec.hard in ("converged", "flat") else 0.3) * torch.randn(n, 1, generator=g)
-    return Task(nets.Mlp(10, 48, 2, 1, dropout=_dropout(spec)), **_split(spec, x, y, 500), criterion=squares)
+    return Task(nets.Mlp(10, 48, 2, 1, dropout=_dropout(spec)), *_split(spec, x, y, 500), criterion=squares)
 
 
 def autoencoder(spec: Spec, g: torch.Generator) -> Task:
     """The digits through a code of eight."""
     x, _ = _digits()
     x = x[torch.randperm(len(x), generator=g)] * 2.0
-    return Task(nets.Autoencoder(8), **_split(spec, x, x.clone(), 400), criterion=squares)
+    return Task(nets.Autoencoder(8), *_split(spec, x, x.clone(), 400), criterion=squares)
 
 
 def vae(spec: Spec, g: torch.Generator) -> Task:
@@ -219,7 +219,7 @@ def vae(spec: Spec, g: torch.Generator) -> Task:
         weight = min(1.0, step / ramp) if ramp else 1.0
         return 3.0 * ((made - y) ** 2).sum(1).mean() + weight * kl
 
-    return Task(nets.Vae(4), **_split(spec, x, x.clone(), 400), criterion=criterion)
+    return Task(nets.Vae(4), *_split(spec, x, x.clone(), 400), criterion=criterion)
 
 
 def rl(spec: Spec, g: torch.Generator) -> Task:
@@ -235,9 +235,7 @@ def rl(spec: Spec, g: torch.Generator) -> Task:
         advantage = reward - reward.mean()
         return -(advantage * chosen.log_prob(action)).mean() - 0.01 * chosen.entropy().mean()
 
-    return Task(
-        nets.Mlp(6, 32, 2, actions, act="tanh"), **_split(spec, x, value, 500), criterion=criterion, signed=True
-    )
+    return Task(nets.Mlp(6, 32, 2, actions, act="tanh"), *_split(spec, x, value, 500), criterion=criterion, signed=True)
 
 
 def recsys(spec: Spec, g: torch.Generator) -> Task:
@@ -250,7 +248,7 @@ def recsys(spec: Spec, g: torch.Generator) -> Task:
         y = (score > 0).long()
     else:
         y = (torch.rand(n, generator=g) < torch.sigmoid(score)).long()
-    return Task(nets.Factors(users, items, 6), **_split(spec, x, y, 2000), criterion=cross_entropy, num_classes=2)
+    return Task(nets.Factors(users, items, 6), *_split(spec, x, y, 2000), criterion=cross_entropy, num_classes=2)
 
 
 FAMILIES: dict[str, Callable[[Spec, torch.Generator], Task]] = {

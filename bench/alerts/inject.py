@@ -84,7 +84,7 @@ def mask(spec: Spec, flat: Flat, step: int) -> Tensor | None:
 
 def relu_layers(model: nn.Module) -> list[tuple[nn.Module, nn.Module]]:
     """Each ReLU behind the layer that feeds it."""
-    found = []
+    found: list[tuple[nn.Module, nn.Module]] = []
     for module in model.modules():
         if isinstance(module, nn.Sequential):
             found += [(a, b) for a, b in pairwise(module) if isinstance(b, nn.ReLU)]

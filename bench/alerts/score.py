@@ -122,7 +122,9 @@ def early(scored: Scored) -> list[Alert]:
 
 def named(scored: Scored) -> list[str]:
     """The kinds of the first incident after the onset, the primary first, then by severity and time."""
-    alerts = [a for a in scored.said.alerts if (counts(a, a.rule) or -1) >= scored.label.onset]
+    alerts = [a for a in scored.said.alerts if (a.warned_step or -1) >= scored.label.onset]
+    # a mark names nothing where there is a warning
+    alerts = alerts or [a for a in scored.said.alerts if (counts(a, a.rule) or -1) >= scored.label.onset]
     if not alerts:
         return []
     first = min(alerts, key=lambda a: counts(a, a.rule) or 0)

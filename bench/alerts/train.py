@@ -228,7 +228,8 @@ class Training:
         self.task.model.eval()
         share = inject.dead_share(self.task.model, self.task.x[:1000])
         if share is not None:
-            point.dead_share = metrics["dead_relu_share"] = round(share, 4)
+            point.dead_share = round(share, 4)
+            metrics["dead_relu_share"] = point.dead_share
 
     def _record(
         self, step: int, point: Point, metrics: dict[str, Number], unchanged: list[str] | None, work: int
