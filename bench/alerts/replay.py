@@ -6,6 +6,8 @@ from typing import Any
 import msgspec
 
 from bench.alerts.store import Case
+from rundir.alerts import Engine
+from rundir.alerts.facts import Facts
 from rundir.records import Severity
 
 TICK_EVERY_S = 30.0
@@ -86,10 +88,6 @@ def _ticks(before: float, now: float, *, jumps: bool = False) -> list[float]:
 
 def replay(case: Case) -> Replayed:
     """All rules at their defaults over one run."""
-    from rundir.alerts.facts import Facts
-
-    from rundir.alerts import Engine
-
     engine = Engine(None, facts=msgspec.convert(case.facts, Facts))
     log = _Log()
     last = case.records[0].at

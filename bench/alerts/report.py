@@ -74,9 +74,7 @@ def score(case: Case) -> Scored:
 def bare(case: Case) -> Case:
     """The same run as a log of another program tells it."""
     kept = [
-        msgspec.structs.replace(record, metrics=None, **({"unchanged": []} if hasattr(record, "unchanged") else {}))
-        if isinstance(record, StepRecord | EvalRecord)
-        else record
+        msgspec.structs.replace(record, metrics=None) if isinstance(record, StepRecord | EvalRecord) else record
         for record in case.records
     ]
     return msgspec.structs.replace(case, records=kept, facts={})

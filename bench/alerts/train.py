@@ -26,12 +26,6 @@ DEAD_EVERY = 100
 STARTS_AT = 1_780_000_000.0
 
 
-class SampledRecord(StepRecord, tag="step", omit_defaults=True, kw_only=True, gc=False):
-    """A step record with the names of tensors whose update was exactly zero; read back as a `StepRecord`."""
-
-    unchanged: list[str] = []  # noqa: RUF012 - msgspec copies it
-
-
 @dataclass
 class Point:
     """What one step was, whether it was logged or not."""
@@ -247,7 +241,7 @@ class Training:
             self._first_bad = None
         if self.scaler:
             metrics["loss_scale"] = self.scaler.scale
-        record = SampledRecord(
+        record = StepRecord(
             at=round(self.clock.at, 4),
             attempt=self.attempt,
             step=step,

@@ -1,11 +1,15 @@
 """Hand-made outcomes: a run whose every curve is what a test says, and quiet otherwise."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from bench.alerts.outcomes import Array, Run
 from bench.alerts.spec import Spec
+
+SAMPLE = Path(__file__).parents[3] / "bench" / "alerts" / "sample"
+"""The runs of the dev part that the repository holds."""
 
 
 def spec(**given: Any) -> Spec:

@@ -10,8 +10,9 @@ from bench.alerts.labels import Label
 from bench.alerts.outcomes import Problem
 from bench.alerts.replay import Alert, Replayed
 from bench.alerts.score import Scored, clopper_pearson, quantile
+from bench.alerts.store import read
 from rundir.records import Severity
-from tests.bench.alerts.curves import spec
+from tests.bench.alerts.curves import SAMPLE, spec
 
 STEPS = 600
 
@@ -139,3 +140,27 @@ def test_the_report_tells_hits_false_alarms_and_misses() -> None:
     assert rows["loss-spike"].split("|")[6].strip() == "1"
     assert [line.split()[0] for line in report.misses(runs).splitlines()] == ["FALSE", "MISS"]
     assert "1/2" in report.attribution(runs)
+
+
+@pytest.fixture(scope="module")
+def sample() -> list[Scored]:
+    """The runs kept in the repository, as the rules see them."""
+    return [report.score(case) for case in read("dev", SAMPLE)]
+
+
+def test_nothing_is_warned_of_on_the_healthy_runs_of_the_sample(sample: list[Scored]) -> None:
+    assert sum(s.is_healthy for s in sample) >= 5
+    assert {s.name: score.false_alarms(s) for s in sample if score.false_alarms(s) or score.early(s)} == {}
+
+
+def test_each_fault_of_the_sample_is_told_by_its_name(sample: list[Scored]) -> None:
+    faulty = [s for s in sample if s.is_faulty]
+    assert len(faulty) >= 7
+    for s in faulty:
+        assert score.named(s)[0] in s.label.named_by, s.name
+
+
+def test_a_bare_log_has_neither_metrics_nor_facts() -> None:
+    case = report.bare(next(iter(read("dev", SAMPLE))))
+    assert case.facts == {}
+    assert all(getattr(record, "metrics", None) is None for record in case.records)
