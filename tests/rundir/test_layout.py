@@ -85,6 +85,8 @@ def test_a_copy_under_way_is_a_run(tmp_path: Path, name: str) -> None:
     (tmp_path / "copy" / name).touch()
     assert layout.is_run(tmp_path / "copy")
     assert [run.id for run in layout.find_runs(tmp_path)] == ["copy"]
+    (tmp_path / "copy").rename(tmp_path / ".copy")  # nobody's business but its writer's
+    assert layout.find_runs(tmp_path) == []
 
 
 def test_a_directory_named_like_a_file_of_ours_is_none(tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ RUN = entry(
         "cfg.init:Scratch",
         "cfg.head=0.1", "cfg.on=true", "-cfg.init!=scratch", "best.f1>0.8", "last.f1<=0.8", "best.eval_loss<0.3",
         "loss<0.3", "step>=120", "progress>50", "age<2h", "age>59m", "eta<1h", "eta>39", "alerts>0", "attempt=1",
-        "'the loader'", "state:running best.f1>0.8 -note:fixed cfg.lr<1",
+        "'the loader'", "tag:", "-tag:", "state:", "state:running best.f1>0.8 -note:fixed cfg.lr<1",
     ],
 )  # fmt: skip
 def test_a_run_passes(text: str) -> None:

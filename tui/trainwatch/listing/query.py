@@ -94,7 +94,8 @@ def _term(word: str) -> _Term:
         return _Term(_comparison(name, "=", value), negated)
     if name not in TEXT_FIELDS:
         raise QueryError(f"{name}: is not known; there are {', '.join(TEXT_FIELDS)}, cfg.KEY, best.METRIC")
-    return _Term(_text(name, value.casefold()), negated)
+    # Nothing behind the colon is a word that is still being typed: it asks for nothing.
+    return _Term(_text(name, value.casefold()), negated) if value else _Term(lambda _entry, _now: True, negated=False)
 
 
 def _bare(word: str) -> Callable[[Entry, float], bool]:
