@@ -87,9 +87,9 @@ def test_a_directory_that_cannot_be_made_is_named(traind: Traind, config: Path, 
 
 
 def test_an_unknown_verb_is_refused(traind: Traind) -> None:
-    done = traind("diagnose", "latest")
+    done = traind("frobnicate", "latest")
     assert done.returncode == 2
-    assert "invalid choice: 'diagnose'" in done.stderr
+    assert "invalid choice: 'frobnicate'" in done.stderr
 
 
 def test_a_run_that_is_not_there_is_named(traind: Traind) -> None:

@@ -273,7 +273,7 @@ def test_the_memory_of_the_alert_rules(run: RunDir) -> None:
 
 
 def test_the_document_names_every_file_of_it(run: RunDir) -> None:
-    """Complete: each file of the layout is there, the folders that only some runs have excepted."""
+    """Complete: each file of the layout is there, what only some runs have excepted."""
     names = [name for name, value in vars(RunDir).items() if isinstance(value, property) and name != "id"]
     missing = {name for name in names if not getattr(run, name).exists()}
-    assert missing <= {"base", "cache", "superseded", "sinks", "csv", "tensorboard", "wandb"}
+    assert missing <= {"base", "cache", "superseded", "sinks", "csv", "tensorboard", "wandb", "remarks_json"}
