@@ -232,6 +232,29 @@ def test_every_alert_and_event_can_be_scrolled_to(tmp_path: Path, size: tuple[in
     assert notes[0].text in pictures[-1]
 
 
+def test_an_alert_says_what_it_is_likely_due_to(tmp_path: Path) -> None:
+    run = make_run(tmp_path)
+    found = AlertEvent(
+        at=1.0, attempt=1, writer="supervisor", step=5, rule="divergence", change="raised", message="loss is up",
+        severity=Severity.CRITICAL, advice="1. go back", causes=["the learning rate is too high", "no warm-up"],
+    )  # fmt: skip
+    append(run.events, [found])
+    lines = ["".join(text for text, _ in row) for row in paint_pane("events", read_run(run), View(), 80, 12)]
+    at = next(n for n, line in enumerate(lines) if "divergence: loss is up" in line)
+    assert "likely: the learning rate is too high; no warm-up" in lines[at + 1]
+    assert "1. go back" in lines[at + 2]
+
+
+def test_a_mark_is_no_news_for_the_header(tmp_path: Path) -> None:
+    run = make_run(tmp_path)
+    mark = AlertEvent(
+        at=1.0, attempt=1, writer="supervisor", step=5, rule="plateau", change="raised", message="flat",
+        severity=Severity.INFO,
+    )  # fmt: skip
+    append(run.events, [mark])
+    assert "plateau" not in "\n".join(paint_text(read_run(run), View(now=1.0), 100, 30).splitlines()[:3])
+
+
 def test_a_full_disk_is_an_alert(tmp_path: Path) -> None:
     run = make_run(tmp_path)
     append(run.events, [LifecycleEvent(at=1.0, attempt=1, writer="trainer", what="disk_full", message="no room")])

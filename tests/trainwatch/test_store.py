@@ -105,6 +105,13 @@ def test_alerts_are_raised_updated_cleared_gravest_first(run: RunDir) -> None:
     assert [(a.rule, a.step) for a in read_run(run).active_alerts] == [("c", 5), ("b", 2)]
 
 
+def test_of_alerts_as_grave_the_primary_kind_of_their_incident_comes_first(run: RunDir) -> None:
+    cause, effect = alert("lr-zero", "raised", 1), alert("not-learning", "raised", 300)
+    cause.primary, cause.incident, effect.incident = True, 1, 1
+    append(run.events, [cause, effect])
+    assert [a.rule for a in read_run(run).active_alerts] == ["lr-zero", "not-learning"]
+
+
 def test_orders_of_others_are_pending_and_answered(run: RunDir) -> None:
     run.control.write_bytes(b'{"verb":"pause","id":"a"}\nnonsense\n{"verb":"stop","id":"b","by":"me"}\n')
     append(run.events, [outcome("b", "stop", "refused", reason="no")])

@@ -44,8 +44,8 @@ def state_of(store: Store, now: float) -> dict[str, Any]:
     unknown), phase, attempt, last_error · step, total_steps, epoch, total_epochs, rate_steps_per_s, eta_s, elapsed_s,
     device · loss, grad_norm, lr, tokens_per_s: of the newest step record · num_nonfinite_losses, first_nonfinite_step ·
     eval, best_eval {step, loss, metrics}, baseline {name: value} · alerts: those active now {rule, severity, message,
-    step, onset_step, advice} · checkpoints: those still there {step, path, size_bytes, best: true of one at most} ·
-    pending_orders {id, verb, args, at, by, answer} · num_skipped_lines.
+    step, onset_step, advice, evidence, causes, order, incident, primary} · checkpoints: those still there {step,
+    path, size_bytes, best: true of one at most} · pending_orders {id, verb, args, at, by, answer} · num_skipped_lines.
     """
     status, info = store.status, store.opened.info
     loss = store.steps.column("loss")
@@ -75,7 +75,23 @@ def state_of(store: Store, now: float) -> dict[str, Any]:
         "best_eval": _eval_of(best) if (best := store.scores.best_record) is not None else None,
         "baseline": store.baseline or None,
         "alerts": [
-            _picked(a, "rule", "severity", "message", "step", "onset_step", "advice") for a in store.active_alerts
+            _picked(
+                a,
+                *[
+                    "rule",
+                    "severity",
+                    "message",
+                    "step",
+                    "onset_step",
+                    "advice",
+                    "evidence",
+                    "causes",
+                    "order",
+                    "incident",
+                    "primary",
+                ],
+            )
+            for a in store.active_alerts
         ],
         "checkpoints": [_picked(c, "step", "path", "size_bytes") | {"best": c is best_kept} for c in kept],
         "pending_orders": [

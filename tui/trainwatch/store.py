@@ -324,8 +324,9 @@ class Store:
 
     @property
     def active_alerts(self) -> list[AlertEvent]:
+        """The gravest first; of those the primary kind of its incident, then the newest."""
         order = {"critical": 0, "warning": 1, "info": 2}
-        return sorted(self.alerts.values(), key=lambda a: (order[a.severity], -(a.step or 0)))
+        return sorted(self.alerts.values(), key=lambda a: (order[a.severity], not a.primary, -(a.step or 0)))
 
     def memory(self) -> tuple[str, str]:
         """Which memory matters: a title and a column, of `system` or (the allocator's own) of `steps`.

@@ -71,7 +71,7 @@ class ChanceLevelRule(Rule[ChanceState]):
     def _judge_step(self, record: StepRecord, track: Track) -> list[AlertChange]:
         state = self.state
         accuracy = number(record.metrics.get(ACCURACY)) if record.metrics else math.nan
-        if math.isnan(accuracy):
+        if not 0.0 <= accuracy <= 1.0:
             return []
         if not state.steps and not state.first_step:
             state.first_step = record.step
@@ -107,7 +107,7 @@ class ChanceLevelRule(Rule[ChanceState]):
     def _judge_eval(self, record: EvalRecord | EpochRecord, track: Track) -> list[AlertChange]:
         state, chance = self.state, self._chance()
         accuracy = number((record.metrics or {}).get(ACCURACY))
-        if math.isnan(accuracy):
+        if not 0.0 <= accuracy <= 1.0:
             return []
         by_epoch = isinstance(record, EpochRecord)
         state.evals.append((record.step, accuracy, by_epoch))

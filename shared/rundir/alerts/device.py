@@ -101,7 +101,12 @@ class DataBoundRule(Rule[DataBoundState]):
         self.state.shares = []
 
     def judge(self, record: StepRecord, track: Track) -> list[AlertChange]:
-        if record.data_wait_s is None or not record.step_s or track.count <= self.limit["skip"]:
+        if (
+            record.data_wait_s is None
+            or not record.step_s
+            or record.data_wait_s > record.step_s
+            or track.count <= self.limit["skip"]
+        ):
             return []
         shares = self.state.shares
         shares.append(record.data_wait_s / record.step_s)

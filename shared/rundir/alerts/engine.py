@@ -33,6 +33,7 @@ from rundir.alerts.oscillation import OscillationRule
 from rundir.alerts.overfitting import OverfittingRule
 from rundir.alerts.pace import CheckpointOverdueRule, ClockJumpRule, SlowStepRule, StallRule
 from rundir.alerts.parameters import DeadReluRule, FrozenRule
+from rundir.alerts.plausible import is_plausible
 from rundir.alerts.rate import LrOffScheduleRule, LrZeroRule, TinyUpdatesRule
 from rundir.alerts.sibling import WorseThanSiblingRule
 from rundir.alerts.spike import SpikeRule
@@ -94,6 +95,8 @@ class Engine:
         nothing the second time.
         """
         track = self._track
+        if not is_plausible(record):
+            return []
         if isinstance(record, ResumeRecord | ResumeEvent):
             step = record.step or 0
             changes = [change for rule in self._rules.values() for change in rule.rewind(step)]

@@ -76,9 +76,9 @@ class ClassCollapseRule(Rule[CollapseState]):
         label = number(metrics.get("label_top_share"))
         if math.isnan(label):
             label = self.facts.majority_share if self.facts.majority_share is not None else math.nan
-        if math.isnan(top) or math.isnan(label):
+        if not (math.isfinite(top) and math.isfinite(label)):
             return None
-        return top, 1.0 if math.isnan(entropy) else entropy, label
+        return top, entropy if math.isfinite(entropy) else 1.0, label
 
 
 def _entropy(counts: Sequence[int]) -> float:

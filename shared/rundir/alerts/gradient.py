@@ -218,7 +218,7 @@ class GradVanishRule(Rule[VanishState]):
         metrics = record.metrics or {}
         head, tail = number(metrics.get("grad_norm_first")), number(metrics.get("grad_norm_last"))
         if head > 0.0 and tail > 0.0 and math.isfinite(head) and math.isfinite(tail):
-            state.ratios.append(head / tail)
+            state.ratios.append(min(head / tail, 1e300))
             del state.ratios[: -int(self.limit["ratio_records"])]
 
     def _over_time(self, record: StepRecord, track: Track) -> Finding | None:

@@ -76,7 +76,7 @@ class NotLearningRule(Rule[NotLearningState]):
             assert isinstance(record, EpochRecord | EvalRecord)  # noqa: S101
             return self._judge_coarse(record, track)
         ratio = number(record.metrics.get("update_ratio")) if record.metrics else math.nan
-        if not math.isnan(ratio):
+        if math.isfinite(ratio):
             self.state.update_ratio = ratio
         if track.loss is None:
             return []

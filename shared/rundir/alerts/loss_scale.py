@@ -41,12 +41,11 @@ class LossScaleRule(Rule[ScaleState]):
     def judge(self, record: StepRecord, track: Track) -> list[AlertChange]:
         state = self.state
         scale = number(record.metrics.get("loss_scale")) if record.metrics else math.nan
-        if math.isnan(scale):
+        if not math.isfinite(scale):
             return []
         window = state.window
-        if math.isfinite(scale):
-            window.append((record.step, scale))
-            del window[: -int(self.limit["window"])]
+        window.append((record.step, scale))
+        del window[: -int(self.limit["window"])]
         if not scale > self.limit["least"]:
             state.good_in_a_row = 0
             text = f"loss scale has come down to {scale:.3g}: fp16 gradients underflow"

@@ -41,7 +41,7 @@ class FrozenRule(Rule[FrozenState]):
     def judge(self, record: StepRecord, track: Track) -> list[AlertChange]:
         state = self.state
         count = number((record.metrics or {}).get("unchanged_count")) if record.metrics else math.nan
-        if math.isnan(count) or record.lr == 0.0 or (record.metrics or {}).get("skipped_updates"):
+        if not math.isfinite(count) or record.lr == 0.0 or (record.metrics or {}).get("skipped_updates"):
             return []  # not sampled; or nothing could have changed
         if count <= 0.0 or (track.is_perfect and record.grad_norm == 0.0):
             state.num = 0
@@ -92,7 +92,7 @@ class DeadReluRule(Rule[DeadReluState]):
     def judge(self, record: StepRecord, track: Track) -> list[AlertChange]:
         state = self.state
         share = number(record.metrics.get("dead_relu_share")) if record.metrics else math.nan
-        if math.isnan(share):
+        if not math.isfinite(share):
             return []
         if share <= self.limit["share"]:
             state.num, state.well_step = 0, record.step

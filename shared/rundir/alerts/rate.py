@@ -44,7 +44,7 @@ class LrZeroRule(Rule[LrZeroState]):
 
     def judge(self, record: StepRecord, track: Track) -> list[AlertChange]:
         state, lr = self.state, number(record.lr)
-        if math.isnan(lr):
+        if not math.isfinite(lr):
             return []
         if lr != 0.0:
             state.num, state.last_positive = 0, abs(lr)

@@ -68,13 +68,18 @@ def _joined(title: Row) -> Row:
 
 
 def _alert_lines(alert: AlertEvent, width: int) -> list[Row]:
-    """What is wrong, and under it what to do about it; wrapped, as these are the lines to be read."""
+    """What is wrong, and under it why that may be and what to do; wrapped, as these are the lines to be read."""
     style = SEVERITY_STYLES[alert.severity]
     rule = plain(alert.rule)
     first, *more = wrap(f"{rule}: {plain(alert.message)}", max(width, 10), max_lines=4, placeholder=" …") or [rule]
     lines: list[Row] = [[(" ▲ ", style), (first, style)], *([("   " + line, style)] for line in more)]
-    advice = wrap(plain(alert.advice), max(width, 10), max_lines=3, placeholder=" …")
-    return lines + [[("   " + line, "dim")] for line in advice]
+    causes = f"likely: {'; '.join(alert.causes)}" if alert.causes else ""
+    told = [line for text in (causes, alert.advice) for line in _cut(plain(text), width)]
+    return lines + [[("   " + line, "dim")] for line in told]
+
+
+def _cut(text: str, width: int) -> list[str]:
+    return wrap(text, max(width, 10), max_lines=3, placeholder=" …")
 
 
 def _event_lines(view: EventView, width: int) -> list[Row]:

@@ -2,6 +2,7 @@
 
 import math
 
+from rundir.records import Severity
 from rundir.text import plain
 from trainwatch import format as fmt
 from trainwatch.actions import Situation, attention
@@ -111,7 +112,7 @@ def _urgent(store: Store) -> Row:
         return [(" ! ", "warn"), (plain(hint), "warn")]
     if status.last_error and status.state in ("failed", "restarting", "parked"):
         return [(" ! ", "alert"), (plain(status.last_error), "alert")]
-    for alert in store.active_alerts[:1]:
+    for alert in [a for a in store.active_alerts if a.severity is not Severity.INFO][:1]:  # marks are no news
         style = SEVERITY_STYLES[alert.severity]
         return [(" ▲ ", style), (plain(f"{alert.rule}: {alert.message}"), style)]
     if store.report is not None and store.has_ended:
