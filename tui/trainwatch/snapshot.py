@@ -17,6 +17,9 @@ from trainwatch.store import Answer, Store
 SCHEMA = 1
 """Of the JSON object; fields are added under the same number, never renamed."""
 
+_OF_ALERT = ("rule", "severity", "message", "step", "onset_step", "advice", "evidence", "causes", "order", "incident",
+             "primary")  # fmt: skip
+
 
 def read_run(run: RunDir) -> Store:
     """The whole run as it stands. Raises OSError where it cannot be read."""
@@ -74,25 +77,7 @@ def state_of(store: Store, now: float) -> dict[str, Any]:
         "eval": _eval_of(latest) if (latest := store.scores.latest) is not None else None,
         "best_eval": _eval_of(best) if (best := store.scores.best_record) is not None else None,
         "baseline": store.baseline or None,
-        "alerts": [
-            _picked(
-                a,
-                *[
-                    "rule",
-                    "severity",
-                    "message",
-                    "step",
-                    "onset_step",
-                    "advice",
-                    "evidence",
-                    "causes",
-                    "order",
-                    "incident",
-                    "primary",
-                ],
-            )
-            for a in store.active_alerts
-        ],
+        "alerts": [_picked(a, *_OF_ALERT) for a in store.active_alerts],
         "checkpoints": [_picked(c, "step", "path", "size_bytes") | {"best": c is best_kept} for c in kept],
         "pending_orders": [
             {"id": o.id, "verb": o.verb, "args": o.args, "at": o.sent_at, "by": o.by, "answer": str(answer)}
