@@ -14,6 +14,7 @@ from rundir.alerts.track import Track
 from rundir.records import EpochRecord, EvalRecord, LifecycleEvent, Record, Severity, StepRecord, number
 
 ACCURACY = "accuracy"
+UNEVEN = 0.1
 
 
 class ChanceState(RuleState, kw_only=True):
@@ -88,7 +89,9 @@ class ChanceLevelRule(Rule[ChanceState]):
         # Of the mean of batches, by how they differ: the batch size is not known.
         error = math.sqrt(math.fsum((each - mean) ** 2 for each in late) / len(late) / len(late))
         ceiling = chance + self.limit["margin"] * (1.0 - chance) * chance * 2.0 + 2.0 * error
-        is_loss_high = track.loss is None or median(track.window or [track.loss]) > self.limit["loss"] * self._entropy()
+        # Where the classes' shares are known in part, the labels' entropy is over-estimated.
+        share = self.limit["loss"] - (UNEVEN if self.facts.majority_share is not None else 0.0)
+        is_loss_high = track.loss is None or median(track.window or [track.loss]) > share * self._entropy()
         if mean > ceiling or not is_loss_high:
             state.never_better = False
             return self.clear(record.step, f"accuracy {mean:.1%} is over chance", track=track)

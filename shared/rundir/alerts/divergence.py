@@ -4,6 +4,7 @@ Levels are medians of blocks of losses, so that no single batch counts. What is 
 progress, and against the noise of the levels. Objectives that may be negative have no such scale: silent there.
 """
 
+import math
 from typing import Any, ClassVar
 
 from rundir.alerts.base import AlertChange, Finding, Rule, RuleState
@@ -95,7 +96,7 @@ class DivergenceRule(Rule[DivergenceState]):
         if len(levels) < 2:
             return None
         rise = min(levels[-2:]) - best
-        if scale <= 0.0 or rise <= limit["noise"] * track.block_noise or rise <= limit["lost"] * scale:
+        if scale <= 0.0 or rise <= limit["noise"] * _block_noise(track) or rise <= limit["lost"] * scale:
             return None
         if track.step - track.first_step < EARLY_STEPS and rise < EARLY_RISE * start:
             return None
@@ -180,6 +181,11 @@ class DivergenceRule(Rule[DivergenceState]):
             onset_step=onset,
             evidence=evidence,
         )
+
+
+def _block_noise(track: Track) -> float:
+    """The noise of a block's median; of the first blocks by that of single losses."""
+    return track.block_noise or 1.25 * track.noise / math.sqrt(track.block_size)
 
 
 def _blown_up(track: Track, best: float) -> tuple[float, float, Severity] | None:

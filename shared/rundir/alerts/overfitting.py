@@ -20,6 +20,8 @@ from rundir.records import EpochRecord, EvalRecord, Number, Record, Severity, St
 MIN_EVALS = 7
 MIN_SINCE_BEST = 4
 """Evals, and evals since the best, from which on noise can be told from a trend."""
+STEADY_EVALS, STEADY_Z, STEADY_RISE, STEADY_NOISE = 6, 2.2, 0.07, 2.5
+"""After more evals since the best than that, a rise so steady needs to stand less high over the noise."""
 FEW_RISES = {2: 0.30, 3: 0.20}
 """With fewer evals: rise over the best that convicts after so many rises in a row (more of them: the last figure)."""
 FEW_EACH = 0.10
@@ -234,7 +236,11 @@ class OverfittingRule(Rule[OverfittingState]):
         if now.index - start < MIN_SINCE_BEST:
             return False
         rise = median(losses[-3:]) - best_smooth
-        if rise <= max(self.limit["rise"] * best_smooth, self.limit["noise"] * jitter(losses[max(at - 2, 0) :])):
+        noise = jitter(losses[max(at - 2, 0) :])
+        is_steady = len(since) > STEADY_EVALS and mann_kendall_z(since) > STEADY_Z
+        if is_steady and rise > max(STEADY_RISE * best_smooth, STEADY_NOISE * noise):
+            return _fell(anchor, state.evals[-3:])
+        if rise <= max(self.limit["rise"] * best_smooth, self.limit["noise"] * noise):
             return False
         return mann_kendall_z(since) > self.limit["z"] and _fell(anchor, state.evals[-3:])
 

@@ -36,6 +36,7 @@ MIN_BLOCK = 5
 BLOCKS_KEPT = 40
 BEST_OF = 5
 """Blocks whose median competes for the best level; of the first twelve blocks three do."""
+BLOW_UP = 100.0
 SIGNED_WINDOW = 200
 SIGNED_SHARE = 0.02
 """With so large a share of the rarer sign the loss is a signed objective, from then on for good."""
@@ -229,7 +230,9 @@ class Track(msgspec.Struct, kw_only=True):
         if len(self.first) < 5:
             self.first.append(loss)
             level = median(self.first)
-            self.start = min(level, self.first[0]) if level > 1.5 * abs(self.first[0]) else level
+            # Small batches differ tenfold; only first updates that ruin the run make it a hundredfold.
+            blew_up = self.first[0] > 0.0 and max(self.first) > BLOW_UP * self.first[0]
+            self.start = min(level, self.first[0]) if blew_up else level
         if self.num_losses > 1:
             self.lowest = loss if self.lowest is None else min(self.lowest, loss)
         self.latest.append(loss)
