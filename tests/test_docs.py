@@ -14,6 +14,7 @@ REPOSITORY = Path(__file__).parents[1]
         *("docs/architecture.md", "README.md", "docs/protocol.md", "docs/decisions.md", "docs/check.md"),
         *("SECURITY.md", "docs/reboot.md", "docs/reliability.md", "docs/gpu.md", "docs/distributed.md"),
         *("docs/notify.md", "docs/alerts.md", "docs/dashboard.md", "docs/alerts-evaluation.md"),
+        "docs/writer.md",
     ],
 )
 def test_every_file_that_is_named_is_there(name: str) -> None:

@@ -31,6 +31,8 @@ def _resume(run: RunDir, argv: list[str]) -> int:
     if status is None:
         return _say(run, "left: it has no status.json")
     why_left = reason_to_leave(status, liveness(status, time.time()), process.boot_id(), process.host())
+    if why_left is None and launch.is_by_script(run):
+        why_left = launch.BY_SCRIPT
     if why_left is not None:
         return _say(run, f"left: {why_left}")
     try:

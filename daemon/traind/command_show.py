@@ -15,7 +15,7 @@ from rundir.tail import Tail
 from rundir.text import plain
 from traind import exit_code
 from traind.last_word import last_crash, last_word
-from traind.launch import is_over, poll_until
+from traind.launch import BY_SCRIPT, is_by_script, is_over, poll_until
 
 
 def _look(run: RunDir) -> tuple[Status | None, str]:
@@ -91,7 +91,7 @@ def show_status(reference: str, runs_dir: Path, *, as_json: bool) -> int:
         if value is not None:
             print(f"{name:12}{plain(str(value))}")
     if cure := _CURES.get(Liveness(verdict)):
-        print(f"{'next':12}{cure.format(run=run.id)}")
+        print(f"{'next':12}{BY_SCRIPT if is_by_script(run) else cure.format(run=run.id)}")
     return 0
 
 
@@ -137,7 +137,8 @@ def wait(reference: str, runs_dir: Path) -> int:
     found = poll_until(look, None)
     status, verdict = found if found is not None else (None, "unknown")
     if status is None or not status.state.has_ended:
-        print(f"traind: {run.id} is {verdict}; `traind resume {run.id}` goes on", file=sys.stderr)
+        cure = BY_SCRIPT if is_by_script(run) else f"`traind resume {run.id}` goes on"
+        print(f"traind: {run.id} is {verdict}; {cure}", file=sys.stderr)
         return 1
     if status.state is State.FAILED:
         print(f"traind: {run.id} failed: {plain(status.last_error or '')}", file=sys.stderr)

@@ -12,6 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
+import msgspec
+
 from rundir import layout
 from rundir.append import RESERVE_BYTES
 from rundir.atomic import write_atomic
@@ -19,7 +21,16 @@ from rundir.control import Order, Verb, distrusted, new_order_id, send
 from rundir.layout import RunDir
 from rundir.records import EVENT_DECODER, OutcomeEvent, decode_lines
 from rundir.secret import redact
-from rundir.status import HEARTBEAT_S, Liveness, State, Status, liveness, observe, write_status
+from rundir.status import (
+    HEARTBEAT_S,
+    Liveness,
+    State,
+    Status,
+    liveness,
+    observe,
+    read_run_info,
+    write_status,
+)
 from rundir.tail import Tail
 from traind import config
 from traind.config import Config, ConfigError
@@ -96,6 +107,18 @@ def spawn_supervisor(run: RunDir, *, reason: str, order_id: str | None, argv: li
         raise LaunchError(answer or f"the supervisor ended at once: {' '.join(last_words)}")
 
 
+BY_SCRIPT = "a script wrote this run and does not run now; only that script can go on with it"
+
+
+def is_by_script(run: RunDir) -> bool:
+    """Whether a script writes the run for itself: a supervisor knows nothing of how to train it."""
+    try:
+        info = read_run_info(run.run_json)
+    except (OSError, msgspec.DecodeError):
+        return False
+    return info is not None and info.by_script
+
+
 def is_supervised(run: RunDir) -> bool:
     """Whether a supervisor lives that reads the run's orders."""
     status = status_of(run)
@@ -116,10 +139,12 @@ def give_order(run: RunDir, verb: Verb, args: dict[str, object], argv: list[str]
     None when there was no answer within three heartbeats of a run that is not just starting.
     Raises LaunchError, OSError.
     """
+    attended = is_supervised(run)
+    if not attended and is_by_script(run):
+        raise LaunchError(f"{run.path}: {BY_SCRIPT}")
     events = Tail(run.events)
     while not events.poll().at_end:
         pass
-    attended = is_supervised(run)
     order = write_order(run, verb, args)
     if not attended:
         spawn_supervisor(run, reason="order", order_id=order.id, argv=argv)

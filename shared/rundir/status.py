@@ -270,6 +270,8 @@ class RunInfo(msgspec.Struct, omit_defaults=True, kw_only=True):
     hashes: dict[str, str] = {}
     """sha256 of the data files and the tokenizer."""
     tags: dict[str, Any] = {}
+    by_script: bool = False
+    """A script writes the run for itself: no supervisor takes it up, only the script can go on with it."""
 
 
 def read_run_info(path: Path) -> RunInfo | None:

@@ -173,6 +173,8 @@ class Situation:
     read_only: bool = False
     pending: frozenset[str] = frozenset()
     """Verbs that wait for their outcome."""
+    by_script: bool = False
+    """A script writes the run for itself: no command goes on with it."""
 
 
 def refusal(action: Action, now: Situation) -> str:
@@ -207,6 +209,9 @@ def table_refusal(action: Action, *, read_only: bool, has_run: bool, may_live: b
 
 def attention(now: Situation) -> str:
     """What to do outside the dashboard when nobody would answer an order; empty when a supervisor listens."""
+    if now.by_script and now.verdict in (Liveness.UNATTENDED, Liveness.DEAD, Liveness.REBOOTED, Liveness.ENDED):
+        was = f"{now.state}" if now.verdict is Liveness.ENDED else f"{now.verdict} (was {now.state})"
+        return f"{was}: its script does not run now; only that can go on with it"
     match now.verdict:
         case Liveness.UNATTENDED:
             return f"{now.state or 'parked'}, unattended: go on with  traind resume {now.reference}"

@@ -68,6 +68,7 @@ def situation(store: Store, view: View) -> Situation:
         verdict=store.verdict,
         read_only=view.read_only,
         pending=frozenset(o.verb for o in store.orders.values() if o.answer(view.now) is Answer.PENDING),
+        by_script=store.by_script,
     )
 
 

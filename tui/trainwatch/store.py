@@ -266,6 +266,11 @@ class Store:
         return self.opened.info.planned_steps if self.opened.info is not None else None
 
     @property
+    def by_script(self) -> bool:
+        """Whether a script writes the run for itself."""
+        return self.opened.info is not None and self.opened.info.by_script
+
+    @property
     def has_ended(self) -> bool:
         return self.verdict is Liveness.ENDED
 

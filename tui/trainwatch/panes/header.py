@@ -107,7 +107,7 @@ def _urgent(store: Store) -> Row:
         return [(" ! ", "alert"), (plain(store.status_fault), "alert")]
     if status is None:
         return []
-    hint = attention(Situation(store.opened.reference, status.state, store.verdict))
+    hint = attention(Situation(store.opened.reference, status.state, store.verdict, by_script=store.by_script))
     if hint and not store.has_ended:
         return [(" ! ", "warn"), (plain(hint), "warn")]
     if status.last_error and status.state in ("failed", "restarting", "parked"):

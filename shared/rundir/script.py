@@ -1,0 +1,62 @@
+"""What a run that a script writes for itself answers to orders: which it takes, and why not the others. Pure."""
+
+import math
+from collections.abc import Collection
+from typing import Any, assert_never
+
+from rundir.control import SETTABLE, Order, Verb
+from rundir.status import State
+
+TAKEABLE = (str(Verb.CHECKPOINT), str(Verb.EVAL), *SETTABLE)
+"""What a script may say that it takes: two verbs, and what `set` may change. It always takes `stop`."""
+_COUNTS = ("max_steps", "log_every", "eval_every", "save_every")
+_MAY_BE_ZERO = "clip_norm"
+
+
+def check_takes(takes: Collection[str]) -> frozenset[str]:
+    """Raises ValueError on a word that is not among `TAKEABLE`."""
+    if unknown := sorted(set(takes) - set(TAKEABLE)):
+        raise ValueError(f"takes: {', '.join(unknown)}: no such order; there are {', '.join(TAKEABLE)}")
+    return frozenset(takes)
+
+
+def refusal(order: Order, state: State, takes: Collection[str], pid: int) -> str | None:
+    """Why a script does not take an order in this state; None when it does."""
+    if order.verb is Verb.SET:
+        return _set_refusal(order.args, takes)
+    if order.verb is Verb.NOTE:
+        text = order.args.get("text")
+        return None if isinstance(text, str) and text.strip() else "a note needs a text"
+    if order.args:
+        return f"{order.verb} takes no arguments here"
+    match order.verb:
+        case Verb.STOP:
+            return "the run is stopping" if state is State.STOPPING else None
+        case Verb.PAUSE:
+            return "the run is already paused" if state is State.PAUSED else None
+        case Verb.RESUME:
+            return None if state is State.PAUSED else "the run is not paused: it is training"
+        case Verb.CHECKPOINT | Verb.EVAL:
+            return None if str(order.verb) in takes else f"this script takes no {order.verb} orders"
+        case Verb.PARK | Verb.ROLLBACK:
+            return f"a script's run knows no {order.verb}; pause or stop it"
+        case Verb.KILL:
+            return f"a script is not killed by an order; stop it, or end process {pid}"
+        case other:
+            assert_never(other)
+
+
+def _set_refusal(args: dict[str, Any], takes: Collection[str]) -> str | None:
+    if not args:
+        return "nothing to set; e.g. lr=1e-5"
+    for key, value in args.items():
+        if key not in takes:
+            known = ", ".join(name for name in SETTABLE if name in takes)
+            return f"{key}: this script lets " + (f"only {known} be set" if known else "nothing be set")
+        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+            return f"{key} = {value!r}: must be a number"
+        if key in _COUNTS and (value != int(value) or value < 1):
+            return f"{key} = {value!r}: must be a whole number above 0"
+        if value < 0 or (value == 0 and key != _MAY_BE_ZERO):
+            return f"{key} = {value!r}: must be above 0"
+    return None

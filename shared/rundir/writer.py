@@ -1,0 +1,365 @@
+"""A run directory written by any script: some five calls, and its run is watched and steered like any other.
+
+Owns the run's lock, logs and status, and a thread that beats once a second. Guarantees: what `log` and `eval` have
+returned from is not lost with the process; every order that is read gets exactly one outcome, written before the
+script hears of it; a script that dies is seen as dead. One thread calls it; forked children must not.
+"""
+
+import contextlib
+import os
+import select
+import threading
+import time
+from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, SupportsFloat
+
+from rundir import layout, process
+from rundir.append import Appender
+from rundir.control import ControlPosition, ControlReader, Malformed, Order, Verb
+from rundir.layout import RunDir
+from rundir.orders import MAX_REASON_LENGTH
+from rundir.records import (
+    EVENT_DECODER,
+    CheckpointEvent,
+    EvalRecord,
+    EventRecord,
+    LifecycleEvent,
+    MetricsRecord,
+    NoteEvent,
+    Number,
+    OutcomeEvent,
+    ResumeEvent,
+    ResumeRecord,
+    StepRecord,
+    decode_lines,
+    encode,
+)
+from rundir.script import check_takes, refusal
+from rundir.script_dir import RunBusyError, describe, lock
+from rundir.secret import redact, redact_fields
+from rundir.status import HEARTBEAT_S, Heart, Intent, Phase, State, Status, read_status, write_status
+from rundir.tail import Tail
+
+__all__ = ["RunBusyError", "RunWriter"]
+
+HOLD_S = 0.1
+"""Between two looks for orders while the run is paused."""
+
+
+class RunWriter:
+    """A run of one script. `with RunWriter("runs", name="mine", total_steps=1000) as run:`."""
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        name: str = "",
+        task: str = "script",
+        total_steps: int | None = None,
+        config: Mapping[str, Any] | None = None,
+        takes: Collection[str] = (),
+    ) -> None:
+        """Make a run, or go on with one.
+
+        With a `name`, `path` is a directory of runs, in which a new one is made; without, it is the run directory
+        itself: one that is there goes on as a new attempt. `config` is written down as TOML; `[train] lr` is known to
+        viewers as the peak learning rate. `takes` names what the script does when it is told, besides to stop:
+        `checkpoint`, `eval`, and of what can be set `lr`, `max_steps`, …. All else is refused on its behalf.
+
+        Raises ValueError for a word in `takes` that is none, RunBusyError, OSError.
+        """
+        self.takes = check_takes(takes)
+        self.dir = layout.create(Path(path), name, time.time()) if name else RunDir(Path(path).absolute())
+        self.dir.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._lock_fd = lock(self.dir)
+        self._status = read_status(self.dir.status_json) or Status(run=self.dir.id, state=State.STARTING)
+        self._lock = threading.Lock()
+        """Of the status: the beating thread reads what the script's changes."""
+        self._seq = 0
+        self._step: int | None = None
+        self._began_at: float | None = None
+        """When the first step of this attempt was logged."""
+        self._begin_attempt(total_steps)
+        describe(self.dir, name or self.dir.id, task, total_steps, config)
+        self._metrics, self._events = Appender(self.dir.metrics, sole_writer=True), Appender(self.dir.events)
+        self._reader, self._answered = self._read_earlier_orders()
+        self._say("supervised", "a script writes this run")
+        self._write_status(durable=True)
+        self._closing = threading.Event()
+        self._beating = threading.Thread(target=self._beat, name="rundir-beat", daemon=True)
+        self._beating.start()
+
+    def _begin_attempt(self, total_steps: int | None) -> None:
+        now, this = time.time(), process.this_process()
+        status = self._status
+        status.run, status.state, status.intent, status.phase = self.dir.id, State.STARTING, Intent.RUN, None
+        status.attempt += 1
+        status.total_steps = total_steps
+        status.last_error = status.ended_at = status.signal = None
+        status.host, status.boot_id, status.started_at = process.host(), process.boot_id(), status.started_at or now
+        status.supervisor, status.trainer = Heart(process=this, beat_at=now), Heart(process=this, beat_at=now)
+
+    def _read_earlier_orders(self) -> tuple[ControlReader, set[str]]:
+        """Orders that nobody has answered, from before this attempt, have expired."""
+        events = Tail(self.dir.events)
+        answered: set[str] = set()
+        while not (chunk := events.poll()).at_end or chunk.lines:
+            found = decode_lines(chunk.lines, EVENT_DECODER).records
+            answered |= {event.order for event in found if isinstance(event, OutcomeEvent)}
+        known = self._status.control
+        reader = ControlReader(self.dir, ControlPosition(generation=known.generation if known else 0))
+        while orders := reader.poll():
+            for order in orders:
+                if order.id not in answered:
+                    self._answer(order, answered, "expired: it was given before the script began")
+        return reader, answered
+
+    # --- what a script says -----------------------------------------------------------------------------------------
+
+    def log(
+        self,
+        step: int,
+        *,
+        loss: SupportsFloat,
+        lr: SupportsFloat | None = None,
+        grad_norm: SupportsFloat | None = None,
+        epoch: SupportsFloat | None = None,
+        **metrics: SupportsFloat,
+    ) -> None:
+        """What was measured at a step, which counts from 1 and must rise; not every step need be logged.
+
+        Numbers may be tensors or arrays of one element. Raises ValueError for what is no number, or no later step.
+        """
+        if self._step is not None and step <= self._step:
+            raise ValueError(f"step {step} after step {self._step}: steps rise, and one call takes all of a step")
+        at_epoch = _number("epoch", epoch)
+        record = StepRecord(
+            at=0,
+            attempt=0,
+            step=int(step),
+            loss=_must("loss", loss),
+            lr=_number("lr", lr),
+            grad_norm=_number("grad_norm", grad_norm),
+            epoch=at_epoch,
+            metrics=_numbers(metrics),
+        )
+        self._reach(step, at_epoch)
+        self._measured(record)
+
+    def eval(
+        self, step: int, loss: SupportsFloat, *, epoch: SupportsFloat | None = None, **metrics: SupportsFloat
+    ) -> None:
+        """An evaluation made after so many steps; again at the same step, the later holds. Raises ValueError."""
+        at_epoch = _number("epoch", epoch)
+        record = EvalRecord(
+            at=0,
+            attempt=0,
+            step=int(step),
+            loss=_must("loss", loss),
+            epoch=at_epoch,
+            metrics=_numbers(metrics),
+        )
+        self._reach(step, at_epoch)
+        self._measured(record)
+
+    def saved(self, step: int, path: str | os.PathLike[str], *, reason: str = "schedule", best: bool = False) -> None:
+        """The script has written a checkpoint, a file or a directory. `reason`: schedule, order, best, end or stop."""
+        place = Path(path).absolute()
+        files = [each for each in place.rglob("*") if each.is_file()] if place.is_dir() else [place]
+        size_bytes = sum(each.stat().st_size for each in files)
+        inside = place.relative_to(self.dir.path) if place.is_relative_to(self.dir.path) else place
+        self._event(
+            CheckpointEvent(
+                at=0, attempt=0, writer="trainer", step=step, path=str(inside), size_bytes=size_bytes, reason=reason,
+                best=best,
+            )
+        )  # fmt: skip
+        with self._lock:
+            self._status.checkpoint = str(inside)
+
+    def orders(self) -> Iterator[Order]:
+        """The orders that the script has said it takes, since it last asked: to be asked for between two steps.
+
+        `stop`, `checkpoint`, `eval`, or `set` with what to set in `args`: their outcome is written, do them now. A
+        pause holds here until it is over; a note is written down, and what is not taken is refused, unheard.
+        """
+        self.beat()
+        yield from self._take_up()
+        while self._status.state is State.PAUSED:
+            select.select([], [], [], HOLD_S)
+            self.beat()
+            yield from self._take_up()
+
+    def beat(self) -> None:
+        """The script moves on: for long stretches without any other call, such as a long evaluation."""
+        with self._lock:
+            if self._status.trainer is not None:
+                self._status.trainer.beat_at = time.time()
+                self._status.trainer.safe_points += 1
+
+    def close(self, error: str = "", *, state: State | None = None) -> None:
+        """The run has ended: by an `error`, by the order to stop, or as planned. A second call does nothing."""
+        if self._closing.is_set():
+            return
+        self._closing.set()
+        self._beating.join()
+        status = self._status
+        is_stopped = status.state is State.STOPPING
+        ended = state or (State.FAILED if error else State.STOPPED if is_stopped else State.DONE)
+        self._say(ended.value, error)
+        status.last_error, status.state, status.ended_at, status.phase = error or None, ended, time.time(), None
+        status.active_s += time.time() - self._began_at if self._began_at else 0.0
+        for log in (self._metrics, self._events):
+            log.flush()
+            with contextlib.suppress(OSError):  # a full disk: what could be written is
+                log.sync()
+            log.close()
+        self._write_status(durable=True)
+        os.close(self._lock_fd)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is None or (isinstance(error, SystemExit) and not error.code):
+            self.close()
+        elif isinstance(error, KeyboardInterrupt):
+            self._status.signal = "SIGINT"
+            self.close("KeyboardInterrupt", state=State.STOPPED)
+        else:
+            self.close(redact(f"{type(error).__name__}: {error}", os.environ))
+
+    # --- orders -----------------------------------------------------------------------------------------------------
+
+    def _take_up(self) -> Iterator[Order]:
+        found = self._reader.poll()
+        with self._lock:
+            self._status.control = self._reader.position
+        for order in found:
+            if order.id in self._answered:
+                continue
+            if isinstance(order, Malformed):
+                self._answer(order, self._answered, order.reason)
+                continue
+            why_not = refusal(order, self._status.state, self.takes, os.getpid())
+            if why_not is None and order.verb in _INTENTS:
+                self._intend(_INTENTS[order.verb])  # on disk before the outcome
+            self._answer(order, self._answered, why_not)
+            if why_not is None:
+                yield from self._carry_out(order)
+
+    def _carry_out(self, order: Order) -> Iterator[Order]:
+        match order.verb:
+            case Verb.PAUSE:
+                self._move_to(State.PAUSED, Phase.PAUSED)
+                self._say("paused")
+            case Verb.RESUME:
+                self._move_to(State.RUNNING, Phase.TRAIN)
+                self._say("resumed")
+            case Verb.NOTE:
+                text = str(order.args["text"]).strip()
+                self._event(NoteEvent(at=0, attempt=0, writer="trainer", step=self._step, text=text, by=order.by))
+            case Verb.STOP:
+                self._move_to(State.STOPPING, Phase.LEAVING)
+                yield order
+            case _:
+                yield order
+
+    def _answer(self, order: Order | Malformed, answered: set[str], refused: str | None) -> None:
+        answered.add(order.id)
+        self._event(
+            OutcomeEvent(
+                at=0,
+                attempt=0,
+                writer="trainer",
+                step=self._status.step,
+                order=order.id,
+                verb=str(order.verb),
+                result="applied" if refused is None else "refused",
+                reason=(refused or "")[:MAX_REASON_LENGTH],
+                args=order.args or None if isinstance(order, Order) else None,
+                by=order.by,
+            )
+        )
+
+    # --- files ------------------------------------------------------------------------------------------------------
+
+    def _reach(self, step: int, epoch: float | None) -> None:
+        """The status of a step; before the first of a later attempt, that what lies beyond holds no more."""
+        is_first = self._step is None
+        if is_first:
+            self._began_at = time.time()
+            if self._status.attempt > 1:
+                holds = int(step) - 1
+                self._measured(ResumeRecord(at=0, attempt=0, step=holds, reason="resume", exact=False))
+                self._event(ResumeEvent(at=0, attempt=0, writer="trainer", step=holds, reason="resume", exact=False))
+            self._say("training")
+        self._step = max(int(step), self._step or 0)
+        self.beat()
+        with self._lock:
+            self._status.step = self._step
+            self._status.epoch = self._status.epoch if epoch is None else epoch
+        if is_first:
+            self._move_to(State.RUNNING, Phase.TRAIN)
+
+    def _measured(self, record: MetricsRecord) -> None:
+        self._stamp(record)
+        self._metrics.append(encode(record))
+
+    def _event(self, event: EventRecord) -> None:
+        redact_fields(event, os.environ)
+        self._stamp(event)
+        self._events.append(encode(event))
+
+    def _stamp(self, record: MetricsRecord | EventRecord) -> None:
+        self._seq += 1
+        record.at, record.attempt, record.seq = time.time(), self._status.attempt, self._seq
+
+    def _say(self, what: str, message: str = "") -> None:
+        self._event(
+            LifecycleEvent(at=0, attempt=0, writer="trainer", step=self._status.step, what=what, message=message)
+        )
+
+    def _move_to(self, state: State, phase: Phase) -> None:
+        with self._lock:
+            self._status.state, self._status.phase = state, phase
+        self._write_status()
+
+    def _intend(self, intent: Intent) -> None:
+        with self._lock:
+            self._status.intent = intent
+        self._write_status(durable=True)
+
+    def _beat(self) -> None:
+        while not self._closing.wait(HEARTBEAT_S):
+            self._write_status()
+
+    def _write_status(self, *, durable: bool = False) -> None:
+        with self._lock:
+            now = self._status.updated_at = time.time()
+            if self._status.supervisor is not None:
+                self._status.supervisor.beat_at = now
+            with contextlib.suppress(OSError):  # a full disk, a directory that was removed: the next beat tries again
+                write_status(self.dir.status_json, self._status, durable=durable)
+
+
+_INTENTS = {Verb.PAUSE: Intent.PAUSED, Verb.RESUME: Intent.RUN, Verb.STOP: Intent.STOPPED}
+
+
+def _number(name: str, value: SupportsFloat | None) -> float | None:
+    return None if value is None else _must(name, value)
+
+
+def _numbers(values: Mapping[str, SupportsFloat]) -> dict[str, Number] | None:
+    return {name: _must(name, value) for name, value in values.items()} or None
+
+
+def _must(name: str, value: SupportsFloat) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError, OverflowError):
+        raise ValueError(f"{name}: {value!r} is no number") from None

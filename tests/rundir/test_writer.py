@@ -1,0 +1,236 @@
+"""A script's run: what it writes reads as any run, each order gets one outcome, and its death is seen."""
+
+import math
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+import tomllib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from rundir.control import Order, Verb, send
+from rundir.effective import effective
+from rundir.layout import LATEST, RunDir
+from rundir.records import (
+    EVENT_DECODER,
+    METRICS_DECODER,
+    EvalRecord,
+    LifecycleEvent,
+    OutcomeEvent,
+    StepRecord,
+    decode_lines,
+)
+from rundir.status import Intent, Liveness, State, Status, liveness, read_run_info, read_status
+from rundir.writer import RunBusyError, RunWriter
+
+ROOT = Path(__file__).parents[2]
+
+
+def metrics(run: RunDir) -> list[Any]:
+    return effective(decode_lines(run.metrics.read_bytes(), METRICS_DECODER).records)
+
+
+def events(run: RunDir) -> list[Any]:
+    return list(decode_lines(run.events.read_bytes(), EVENT_DECODER).records)
+
+
+def outcomes(run: RunDir) -> list[tuple[str, str, str]]:
+    return [(e.order, e.result, e.reason) for e in events(run) if isinstance(e, OutcomeEvent)]
+
+
+def status_of(run: RunDir) -> Status:
+    found = read_status(run.status_json)
+    assert found is not None
+    return found
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Iterator[RunWriter]:
+    writer = RunWriter(tmp_path / "runs", name="mine", total_steps=10, takes=("checkpoint", "lr", "max_steps"))
+    yield writer
+    writer.close()
+
+
+def test_a_whole_run(tmp_path: Path) -> None:
+    config = {"train": {"lr": 0.1}, "url": "https://me:hunter22@host/x"}
+    with RunWriter(tmp_path / "runs", name="mine", task="lines", total_steps=3, config=config) as run:
+        for step in (1, 2, 3):
+            run.log(step, loss=np.float32(1 / step), lr=0.1, accuracy=np.array([0.5]).sum(), odd=math.nan)
+        run.eval(3, math.inf, f1=0.25)
+        checkpoint = run.dir.path / "weights.bin"
+        checkpoint.write_bytes(bytes(7))
+        run.saved(3, checkpoint, reason="end")
+    steps = [r for r in metrics(run.dir) if isinstance(r, StepRecord)]
+    assert (steps[0].step, steps[0].loss, steps[0].metrics) == (1, 1.0, {"accuracy": 0.5, "odd": "nan"})
+    assert [(r.step, r.loss, r.metrics) for r in metrics(run.dir) if isinstance(r, EvalRecord)] == [
+        (3, "inf", {"f1": 0.25})
+    ]
+    status, info = status_of(run.dir), read_run_info(run.dir.run_json)
+    assert (status.state, status.step, status.total_steps, status.attempt) == (State.DONE, 3, 3, 1)
+    assert status.checkpoint == "weights.bin"
+    assert info is not None
+    assert (info.name, info.task, info.planned_steps, info.by_script) == ("mine", "lines", 3, True)
+    assert tomllib.loads(run.dir.config_toml.read_text()) == {"train": {"lr": 0.1}, "url": "https://***@host/x"}
+    assert (run.dir.path.parent / LATEST).readlink() == Path(run.dir.id)
+    said = [e.what for e in events(run.dir) if isinstance(e, LifecycleEvent)]
+    assert said == ["supervised", "training", "done"]
+
+
+def test_what_is_no_number_or_no_later_step_is_refused(run: RunWriter) -> None:
+    run.log(1, loss=1)
+    with pytest.raises(ValueError, match="step 1 after step 1"):
+        run.log(1, loss=1)
+    with pytest.raises(ValueError, match="loss: 'much' is no number"):
+        run.log(2, loss="much")  # type: ignore[arg-type]
+    assert len(metrics(run.dir)) == 1
+
+
+def test_an_error_and_an_interrupt_end_it_as_what_they_are(tmp_path: Path) -> None:
+    with pytest.raises(ZeroDivisionError), RunWriter(tmp_path / "a") as failed:
+        failed.log(1, loss=1 / 0)
+    assert (status_of(failed.dir).state, status_of(failed.dir).last_error) == (
+        State.FAILED,
+        "ZeroDivisionError: division by zero",
+    )
+    with pytest.raises(KeyboardInterrupt), RunWriter(tmp_path / "b") as stopped:
+        raise KeyboardInterrupt
+    assert (status_of(stopped.dir).state, status_of(stopped.dir).signal) == (State.STOPPED, "SIGINT")
+
+
+@pytest.mark.parametrize(
+    ("order", "reason"),
+    [
+        (Order(verb=Verb.EVAL), "this script takes no eval orders"),
+        (Order(verb=Verb.PARK), "a script's run knows no park; pause or stop it"),
+        (Order(verb=Verb.RESUME), "the run is not paused: it is training"),
+        (Order(verb=Verb.KILL), f"a script is not killed by an order; stop it, or end process {os.getpid()}"),
+        (Order(verb=Verb.SET, args={"epochs": 3}), "epochs: this script lets only lr, max_steps be set"),
+        (Order(verb=Verb.SET, args={"lr": "low"}), "lr = 'low': must be a number"),
+        (Order(verb=Verb.SET, args={"lr": 0}), "lr = 0: must be above 0"),
+        (Order(verb=Verb.SET, args={"max_steps": 1.5}), "max_steps = 1.5: must be a whole number above 0"),
+        (Order(verb=Verb.SET), "nothing to set; e.g. lr=1e-5"),
+        (Order(verb=Verb.CHECKPOINT, args={"a": 1}), "checkpoint takes no arguments here"),
+        (Order(verb=Verb.NOTE), "a note needs a text"),
+    ],
+)
+def test_what_a_script_does_not_take_is_refused_with_the_reason(run: RunWriter, order: Order, reason: str) -> None:
+    order.id = "it"
+    send(run.dir, order)
+    assert list(run.orders()) == []
+    assert outcomes(run.dir) == [("it", "refused", reason)]
+
+
+def test_each_order_is_heard_once_after_its_outcome(run: RunWriter) -> None:
+    run.log(1, loss=1.0)
+    for verb, args in ((Verb.SET, {"lr": 0.5}), (Verb.CHECKPOINT, {}), (Verb.NOTE, {"text": "so"})):
+        send(run.dir, Order(verb=verb, id=verb, args=args))
+    send(run.dir, Order(verb=Verb.CHECKPOINT, id="checkpoint"))  # the same again
+    with open(run.dir.control, "ab") as control:
+        control.write(b"what\n")
+    heard = []
+    for order in run.orders():
+        assert outcomes(run.dir)[-1][:2] == (order.id, "applied")
+        heard.append((order.verb, order.args))
+    assert heard == [(Verb.SET, {"lr": 0.5}), (Verb.CHECKPOINT, {})]
+    assert list(run.orders()) == []
+    assert [(i, r) for i, r, _ in outcomes(run.dir)][:3] == [
+        ("set", "applied"),
+        ("checkpoint", "applied"),
+        ("note", "applied"),
+    ]
+    assert len(outcomes(run.dir)) == 4
+
+
+def test_a_pause_holds_until_it_is_over(run: RunWriter, eventually: Callable[..., Any]) -> None:
+    run.log(1, loss=1.0)
+    heard: list[Order] = []
+    send(run.dir, Order(verb=Verb.PAUSE, id="p"))
+    holding = threading.Thread(target=lambda: heard.extend(run.orders()), daemon=True)
+    holding.start()
+    eventually(lambda: status_of(run.dir).state is State.PAUSED)
+    assert status_of(run.dir).intent is Intent.PAUSED
+    assert liveness(status_of(run.dir), time.time()) is Liveness.LIVE
+    send(run.dir, Order(verb=Verb.CHECKPOINT, id="c"))
+    eventually(lambda: [order.id for order in heard] == ["c"])  # taken in the hold
+    assert holding.is_alive()
+    send(run.dir, Order(verb=Verb.RESUME, id="r"))
+    holding.join(10)
+    assert not holding.is_alive()
+    assert status_of(run.dir).state is State.RUNNING
+    assert [(i, r) for i, r, _ in outcomes(run.dir)] == [("p", "applied"), ("c", "applied"), ("r", "applied")]
+
+
+def test_stop_ends_a_pause_and_the_run_as_stopped(tmp_path: Path) -> None:
+    with RunWriter(tmp_path / "runs", name="mine") as run:
+        run.log(1, loss=1.0)
+        send(run.dir, Order(verb=Verb.PAUSE, id="p"))
+        send(run.dir, Order(verb=Verb.STOP, id="s"))
+        assert [order.id for order in run.orders()] == ["s"]
+        assert status_of(run.dir).state is State.STOPPING
+    assert (status_of(run.dir).state, status_of(run.dir).intent) == (State.STOPPED, Intent.STOPPED)
+
+
+def test_going_on_in_a_run_is_a_new_attempt(tmp_path: Path) -> None:
+    with RunWriter(tmp_path / "it") as run:
+        for step in (1, 2, 3):
+            run.log(step, loss=float(step))
+        send(run.dir, Order(verb=Verb.STOP, id="answered"))
+        assert [order.verb for order in run.orders()] == [Verb.STOP]
+    send(run.dir, Order(verb=Verb.PAUSE, id="late"))
+    with RunWriter(tmp_path / "it", total_steps=4) as again:
+        assert list(again.orders()) == []
+        again.log(3, loss=30.0)
+        again.log(4, loss=40.0)
+    assert [(r.step, r.loss) for r in metrics(run.dir) if isinstance(r, StepRecord)] == [
+        (1, 1.0), (2, 2.0), (3, 30.0), (4, 40.0),
+    ]  # fmt: skip
+    assert outcomes(run.dir)[1:] == [("late", "refused", "expired: it was given before the script began")]
+    assert (status_of(run.dir).attempt, status_of(run.dir).state) == (2, State.DONE)
+
+
+def test_two_do_not_write_one_run(run: RunWriter) -> None:
+    with pytest.raises(RunBusyError, match=f"process {os.getpid()} already"):
+        RunWriter(run.dir.path)
+
+
+def test_a_word_that_is_no_order_is_said_at_once(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="takes: lrr: no such order"):
+        RunWriter(tmp_path / "it", takes=("lrr",))
+    assert not (tmp_path / "it").exists()
+
+
+def test_the_example_is_steered_by_traind_and_its_death_is_seen(tmp_path: Path, eventually: Callable[..., Any]) -> None:
+    """One script, as a user runs it: orders through the command line, then SIGKILL."""
+    runs = tmp_path / "runs"
+    script = [sys.executable, str(ROOT / "examples/script/fit_line.py"), "--runs-dir", str(runs), "--steps", "1000000"]
+    process = subprocess.Popen([*script, "--step-s", "0.005"], stdout=subprocess.DEVNULL)
+    try:
+        run = RunDir(runs / LATEST)
+        eventually(lambda: run.status_json.exists() and status_of(run).step > 0, 30)
+
+        def traind(*words: str) -> subprocess.CompletedProcess[str]:
+            command = [sys.executable, "-m", "traind.cli", *words, "--runs-dir", str(runs)]
+            return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+
+        assert traind("set", "latest", "lr=0.002").returncode == 0
+        assert traind("pause", "latest").stdout.startswith("pause applied at step")
+        assert "paused (live)" in traind("status", "latest").stdout
+        process.kill()
+        process.wait()
+        assert "unattended" in traind("list").stdout
+        dead = traind("resume", "latest")
+        assert dead.returncode == 2
+        assert "only that script can go on with it" in dead.stderr
+        assert "left: a script wrote this run" in traind("resume", "--all").stdout
+    finally:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    lrs = [r.lr for r in metrics(run) if isinstance(r, StepRecord)]
+    assert (lrs[0], lrs[-1]) == (0.01, 0.002)
