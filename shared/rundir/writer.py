@@ -5,9 +5,11 @@ returned from is not lost with the process; every order that is read gets exactl
 script hears of it; a script that dies is seen as dead. One thread calls it; forked children must not.
 """
 
+import atexit
 import contextlib
 import os
 import select
+import sys
 import threading
 import time
 from collections.abc import Collection, Iterator, Mapping
@@ -90,6 +92,8 @@ class RunWriter:
         self._closing = threading.Event()
         self._beating = threading.Thread(target=self._beat, name="rundir-beat", daemon=True)
         self._beating.start()
+        self._pid = os.getpid()
+        atexit.register(self._end_with_process)
 
     def _begin_attempt(self, total_steps: int | None) -> None:
         now, this = time.time(), process.this_process()
@@ -121,6 +125,7 @@ class RunWriter:
     def log(
         self,
         step: int,
+        /,
         *,
         loss: SupportsFloat,
         lr: SupportsFloat | None = None,
@@ -149,7 +154,7 @@ class RunWriter:
         self._measured(record)
 
     def eval(
-        self, step: int, loss: SupportsFloat, *, epoch: SupportsFloat | None = None, **metrics: SupportsFloat
+        self, step: int, /, loss: SupportsFloat, *, epoch: SupportsFloat | None = None, **metrics: SupportsFloat
     ) -> None:
         """An evaluation made after so many steps; again at the same step, the later holds. Raises ValueError."""
         at_epoch = _number("epoch", epoch)
@@ -179,15 +184,29 @@ class RunWriter:
         with self._lock:
             self._status.checkpoint = str(inside)
 
-    def orders(self) -> Iterator[Order]:
+    @property
+    def step(self) -> int:
+        """The last of which this attempt has said anything; 0 before."""
+        return self._step or 0
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether `orders` holds, or would."""
+        return self._status.state is State.PAUSED
+
+    def orders(self, step: int | None = None, *, hold: bool = True) -> Iterator[Order]:
         """The orders that the script has said it takes, since it last asked: to be asked for between two steps.
 
         `stop`, `checkpoint`, `eval`, or `set` with what to set in `args`: their outcome is written, do them now. A
-        pause holds here until it is over; a note is written down, and what is not taken is refused, unheard.
+        pause holds here until it is over (without `hold`, see `is_paused`); a note is written down; what is not taken
+        is refused, unheard. `step` is the number of steps done, where the last one has not been logged.
         """
         self.beat()
+        if step is not None:
+            with self._lock:
+                self._status.step = max(int(step), self._status.step)
         yield from self._take_up()
-        while self._status.state is State.PAUSED:
+        while hold and self.is_paused:
             select.select([], [], [], HOLD_S)
             self.beat()
             yield from self._take_up()
@@ -218,6 +237,17 @@ class RunWriter:
             log.close()
         self._write_status(durable=True)
         os.close(self._lock_fd)
+        atexit.unregister(self._end_with_process)
+
+    def _end_with_process(self) -> None:
+        """Python ends and nobody has closed the run: by the exception that ends it, or without a word."""
+        if os.getpid() != self._pid:
+            return  # a forked child's end
+        error = getattr(sys, "last_value", None)
+        if error is None:
+            self.close("the script ended without closing the run")
+        else:
+            self.__exit__(type(error), error, None)
 
     def __enter__(self) -> Self:
         return self
@@ -290,6 +320,8 @@ class RunWriter:
 
     def _reach(self, step: int, epoch: float | None) -> None:
         """The status of a step; before the first of a later attempt, that what lies beyond holds no more."""
+        if self._closing.is_set():
+            raise ValueError(f"step {step}: the run has ended")
         is_first = self._step is None
         if is_first:
             self._began_at = time.time()
@@ -301,7 +333,7 @@ class RunWriter:
         self._step = max(int(step), self._step or 0)
         self.beat()
         with self._lock:
-            self._status.step = self._step
+            self._status.step = self._step if is_first else max(self._step, self._status.step)
             self._status.epoch = self._status.epoch if epoch is None else epoch
         if is_first:
             self._move_to(State.RUNNING, Phase.TRAIN)

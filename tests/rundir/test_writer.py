@@ -105,6 +105,29 @@ def test_an_error_and_an_interrupt_end_it_as_what_they_are(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(
+    ("last_line", "state", "error"),
+    [
+        ("1 / 0", State.FAILED, "ZeroDivisionError: division by zero"),
+        ("pass", State.FAILED, "the script ended without closing the run"),
+        ("import os; os.kill(os.getpid(), 2)", State.STOPPED, "KeyboardInterrupt"),
+    ],
+)
+def test_a_script_that_never_closes_its_run(tmp_path: Path, last_line: str, state: State, error: str) -> None:
+    program = f"from rundir.writer import RunWriter; run = RunWriter('it'); run.log(1, loss=2); {last_line}"
+    subprocess.run([sys.executable, "-c", program], cwd=tmp_path, check=False, stderr=subprocess.DEVNULL)
+    status = status_of(RunDir(tmp_path / "it"))
+    assert (status.state, status.last_error, status.step) == (state, error, 1)
+
+
+def test_after_the_end_nothing_is_written(tmp_path: Path) -> None:
+    with RunWriter(tmp_path / "it") as run:
+        run.log(1, loss=1.0)
+    with pytest.raises(ValueError, match="the run has ended"):
+        run.log(2, loss=1.0)
+    assert len(metrics(run.dir)) == 1
+
+
+@pytest.mark.parametrize(
     ("order", "reason"),
     [
         (Order(verb=Verb.EVAL), "this script takes no eval orders"),

@@ -24,6 +24,9 @@ HEAVY = {"torch", "transformers", "tokenizers", "textual", "plotext", "trainwatc
         "traind.supervise",
         "traind.lineage",
         "rundir.tail",
+        "rundir.writer",
+        "rundir.integrations.schedule",
+        "rundir.integrations.ranks",
     ],
 )
 def test_torch_and_textual_stay_out(module: str) -> None:
