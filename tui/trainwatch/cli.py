@@ -44,8 +44,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "run", nargs="?", metavar="RUN | DIR",
-        help="a run's path or id (`latest` is one), or a directory of runs, which are listed; "
-        "--once and --json take the latest of them (default: the directory of --runs-dir)",
+        help="a run's path or id (`latest` is one), or a directory of runs, which are listed; --once and --json take "
+        "the latest of them (default: the directory of --runs-dir). To be read only: TensorBoard events, a CSV with a "
+        "step column, a trainer_state.json",
     )  # fmt: skip
     parser.add_argument("--once", action="store_true", help="print the dashboard as text and leave")
     parser.add_argument("--json", action="store_true", help="print the state as one JSON object and leave")
@@ -63,12 +64,12 @@ def find_target(reference: str | None, runs_dir: Path, *, wants_run: bool) -> Ru
     if directory.is_dir() and not layout.is_run(directory):
         if layout.find_runs(directory):
             return directory
-        raise RunNotFoundError(f"no runs in {directory}/")
+        return _foreign(directory)
     return find(reference or layout.LATEST, runs_dir)
 
 
 def find(reference: str, runs_dir: Path) -> RunDir:
-    """The run behind a path or an id; of a directory of runs its latest. Raises RunNotFoundError."""
+    """The run behind a path or an id; of a directory of runs its latest; what others wrote. Raises RunNotFoundError."""
     directory = Path(reference)
     if directory.is_dir() and not layout.is_run(directory):
         newest = layout.find_runs(directory)
@@ -76,8 +77,24 @@ def find(reference: str, runs_dir: Path) -> RunDir:
             return layout.resolve(str(directory / layout.LATEST), directory)
         if newest:
             return RunDir(newest[0].path.resolve())
-        raise RunNotFoundError(f"no runs in {directory}/")
+        return _foreign(directory)
+    if directory.is_file():
+        return _foreign(directory)
     return layout.resolve(reference, runs_dir)
+
+
+def _foreign(path: Path) -> RunDir:
+    """What another program has written, as if it were a run. Raises RunNotFoundError where nobody can read it."""
+    from trainwatch.foreign.find import open_source
+    from trainwatch.foreign.source import ForeignError
+
+    try:
+        open_source(path)
+    except ForeignError as error:
+        raise RunNotFoundError(str(error)) from None
+    except OSError as error:
+        raise RunNotFoundError(f"{path}: cannot be read: {error.strerror}") from None
+    return RunDir(path.resolve())
 
 
 def _print_once(run: RunDir, *, as_json: bool) -> int:

@@ -66,7 +66,7 @@ def situation(store: Store, view: View) -> Situation:
         reference=store.opened.reference,
         state=store.status.state if store.status is not None else None,
         verdict=store.verdict,
-        read_only=view.read_only,
+        read_only=view.read_only or bool(store.opened.source),
         pending=frozenset(o.verb for o in store.orders.values() if o.answer(view.now) is Answer.PENDING),
         by_script=store.by_script,
     )
@@ -100,8 +100,9 @@ def paint_pane(name: str, store: Store, view: View, width: int, height: int) -> 
         case "orders":
             return paint_orders(store, width, height, view.now, scroll, style)
         case "status":
+            read_only = view.read_only or bool(store.opened.source)
             return paint_status(
-                store, width, view.notice, view.pointed, read_only=view.read_only, names_quit=view.names_quit
+                store, width, view.notice, view.pointed, read_only=read_only, names_quit=view.names_quit
             )
         case "keys":
             return paint_keys(situation(store, view), width, has_table=view.has_table)

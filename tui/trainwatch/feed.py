@@ -15,7 +15,7 @@ import numpy as np
 
 from rundir.control import ControlPosition, ControlReader, Malformed, Order
 from rundir.direction import directions_in
-from rundir.layout import LATEST, RunDir
+from rundir.layout import LATEST, RunDir, is_run
 from rundir.records import (
     EVENT_DECODER,
     METRICS_DECODER,
@@ -31,6 +31,8 @@ from rundir.records import (
 from rundir.series import Block, StepBlock, step_blocks
 from rundir.status import Liveness, RunInfo, Status, liveness, read_run_info, read_status
 from rundir.tail import Chunk, Tail
+from trainwatch.foreign.points import Points
+from trainwatch.foreign.source import Source
 from trainwatch.format import as_float
 
 SHOWN_FIELDS = ("loss", "grad_norm", "lr", "tokens_per_s", "gpu_mem_allocated_bytes")
@@ -86,10 +88,18 @@ class Opened:
     """The whole configuration."""
     directions: Mapping[str, bool] = field(default_factory=dict)
     """Of the metric whose direction is configured: whether the lower is better."""
+    source: str = ""
+    """What another program has written, which can only be read; empty for a run."""
 
 
 def read_opened(run: RunDir) -> Opened:
     """The files that are written once. A missing or unreadable one is None: the dashboard does without."""
+    source = foreign_source(run)
+    if source is not None:
+        described = RunInfo(
+            id=run.id, name=run.id, task=source.kind, created_at=0.0, planned_steps=source.planned_steps
+        )
+        return Opened(_reference(run), described, None, source=source.kind)
     try:
         info = read_run_info(run.run_json)
     except (OSError, msgspec.DecodeError, UnicodeDecodeError):
@@ -99,16 +109,28 @@ def read_opened(run: RunDir) -> Opened:
     except (OSError, ValueError):
         configured = {}
     lr, task = _value(configured, "train", "lr"), _value(configured, "task", "kind")
-    path, here = run.path.resolve(), Path.cwd()
-    reference = path.relative_to(here) if path.is_relative_to(here) else path
     return Opened(
-        str(reference),
+        _reference(run),
         info,
         as_float(lr) if isinstance(lr, int | float) else None,
         task if isinstance(task, str) else (info.task if info is not None else ""),
         configured,
         directions_in(configured),
     )
+
+
+def _reference(run: RunDir) -> str:
+    path, here = run.path.resolve(), Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)
+
+
+def foreign_source(run: RunDir) -> Source | None:
+    """What reads a path that is no run but what another program has written; None for a run."""
+    if is_run(run.path) or not run.path.exists():
+        return None
+    from trainwatch.foreign.find import source_at  # a run does without
+
+    return source_at(run.path)
 
 
 def _value(configured: dict[str, Any], section: str, key: str) -> Any:
@@ -126,6 +148,10 @@ class Feed:
         """`fields`: of a step record, those that become columns; what is in `metrics` always does."""
         self.run = run
         self._fields = fields
+        self._source = foreign_source(run)
+        self._points = Points()
+        self._was_at_end = False
+        """Whether all of a source of another program has been handed out once."""
         # The first read is small: a short or live run is on screen at once; a long one is behind, and chunks grow.
         self._metrics = Tail(run.metrics)
         self._events = Tail(run.events)
@@ -144,6 +170,8 @@ class Feed:
     def poll(self) -> Batch:
         """Read at most one chunk of each file. Raises OSError where one cannot be read now; may be called again."""
         now = time.time()
+        if self._source is not None:
+            return self._poll_source(self._source, now)
         status, fault, verdict = self._status(now)
         metrics_chunk, events_chunk, system_chunk = map(self._read, (self._metrics, self._events, self._system))
         console = self._read_console()
@@ -171,6 +199,16 @@ class Feed:
             skipped=bad_metrics + events.skipped + system.skipped,
             progress=progress,
         )
+
+    def _poll_source(self, source: Source, now: float) -> Batch:
+        """What another program has written since. All that is there at first comes at once: its order is its own."""
+        polled = source.poll(self._points)
+        if polled.progress < 1.0:
+            return Batch(now=now, status_fault=polled.fault, progress=polled.progress)
+        # Of the newest step of a live log more may come; a poll that finds nothing new has all of it.
+        taken = self._points.take(hold_newest=self._was_at_end)
+        self._was_at_end = True
+        return Batch(now=now, metrics=taken.pieces, metrics_restarted=taken.restarted, status_fault=polled.fault)
 
     def _status(self, now: float) -> tuple[Status | None, str, Liveness]:
         try:

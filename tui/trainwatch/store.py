@@ -152,7 +152,7 @@ class Store:
     def _apply_status(self, batch: Batch) -> None:
         """A run whose status went (the directory was deleted) is shown as it was last, and as gone."""
         self.verdict = batch.verdict
-        if batch.status is not None or batch.status_fault:
+        if batch.status is not None or batch.status_fault or self.opened.source:
             self.status, self.status_fault = batch.status, batch.status_fault
         elif self.status is not None:
             self.status_fault = "status.json is gone"

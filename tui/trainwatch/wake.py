@@ -24,7 +24,7 @@ class Watch:
         try:
             # Opening and closing are not watched for: our own reading would wake us.
             self._observer.schedule(
-                _Handler(changed), str(path), recursive=False,
+                _Handler(changed), str(path if path.is_dir() else path.parent), recursive=False,
                 event_filter=[FileCreatedEvent, FileModifiedEvent, FileMovedEvent],
             )  # fmt: skip
             self._observer.start()

@@ -9,6 +9,7 @@ processes, every `log_every_n_steps`.
 import math
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
@@ -61,7 +62,8 @@ class RunCallback(Callback):
             self._beat()
             return
         self._step = trainer.global_step
-        is_due = trainer.global_step % max(1, trainer.log_every_n_steps) == 0
+        every = int(getattr(trainer, "log_every_n_steps", 1))  # which lightning sets from outside
+        is_due = trainer.global_step % max(1, every) == 0
         if is_due and self.run is not None:
             self._log(self.run, trainer, outputs)
         if not is_due and trainer.world_size > 1:
@@ -95,8 +97,8 @@ class RunCallback(Callback):
 
     def _save(self, trainer: Trainer, reason: str) -> None:
         """On all processes: a sharded model is saved by all of them."""
-        root = self.run.dir.path if self.run is not None else None
-        path = trainer.strategy.broadcast(root) / "checkpoints" / f"step-{trainer.global_step:08d}.ckpt"
+        root = trainer.strategy.broadcast("" if self.run is None else str(self.run.dir.checkpoints))
+        path = Path(root, f"step-{trainer.global_step:08d}.ckpt")
         trainer.save_checkpoint(path)
         if self.run is not None:
             self.run.saved(trainer.global_step, path, reason=reason)

@@ -28,6 +28,8 @@ def paint_header(store: Store, width: int, height: int, now: float, colour: str 
 def _first_line(store: Store, width: int, colour: str) -> Row:
     status = store.status
     words, style = state_words(status.state if status else None, store.verdict)
+    if store.opened.source:
+        words, style = f"{store.opened.source}, read-only", "dim"
     if status is not None and store.status_fault:
         words, style = f"no status, was {status.state}", "alert"
     elif status is not None and status.state == "stopped" and status.last_error:  # by a kill or a signal, not by `stop`
