@@ -20,7 +20,7 @@ from tests.trainwatch.foreign.logs import Events, Viewed
 from traind.sinks.tensorboard_sink import TensorBoardSink
 from trainwatch.foreign.find import open_source
 from trainwatch.foreign.source import ForeignError
-from trainwatch.foreign.tfevents import BrokenError, masked_crc, parse_event, records
+from trainwatch.foreign.tfevents import BrokenError, EventParser, masked_crc, records
 
 
 @given(st.binary(max_size=64))
@@ -30,7 +30,7 @@ def test_the_checksum_is_theirs(data: bytes) -> None:
 
 @given(st.binary(max_size=200))
 def test_no_bytes_do_more_than_say_that_they_are_none(data: bytes) -> None:
-    for read in (lambda: list(records(data)), lambda: parse_event(data)):
+    for read in (lambda: list(records(data)), lambda: EventParser().parse(data)):
         with contextlib.suppress(BrokenError):
             read()
 
@@ -40,11 +40,24 @@ def test_an_event_is_read_as_it_was_written(step: int, at: float, tag: str, valu
     summary = Summary(
         value=[Summary.Value(tag=tag, simple_value=value), Summary.Value(tag="image", image=Summary.Image())]
     )
-    event = parse_event(Event(wall_time=at, step=step, summary=summary).SerializeToString())
-    assert (event.step, event.at) == (step, at)
-    [(found, number)] = event.scalars
-    assert found == tag
-    assert number == value or (math.isnan(number) and math.isnan(value))
+    parser, data = EventParser(), Event(wall_time=at, step=step, summary=summary).SerializeToString()
+    event = parser.parse(data)
+    assert (event.step, event.at, event.tags) == (step, at, (tag,))
+    assert event.values == (value,) or (math.isnan(event.values[0]) and math.isnan(value))
+
+
+@given(
+    st.lists(
+        st.dictionaries(st.text(min_size=1, max_size=3), st.floats(width=32, allow_nan=False), max_size=3), max_size=12
+    )
+)
+def test_what_was_learnt_of_earlier_events_changes_nothing(rows: list[dict[str, float]]) -> None:
+    """Few letters, so that summaries of one length and other tags follow one another."""
+    parser = EventParser()
+    for row in [*rows, *rows]:
+        summary = Summary(value=[Summary.Value(tag=tag, simple_value=value) for tag, value in row.items()])
+        event = parser.parse(Event(summary=summary).SerializeToString())
+        assert dict(zip(event.tags, event.values, strict=True)) == row
 
 
 @pytest.mark.parametrize(
@@ -58,7 +71,8 @@ def test_an_event_is_read_as_it_was_written(step: int, at: float, tag: str, valu
 )
 def test_a_tensor_of_one_element_is_a_scalar(tensor: TensorProto) -> None:
     summary = Summary(value=[Summary.Value(tag="loss", tensor=tensor)])
-    assert parse_event(Event(step=3, summary=summary).SerializeToString()).scalars == [("loss", 0.5)]
+    event = EventParser().parse(Event(step=3, summary=summary).SerializeToString())
+    assert (event.tags, event.values) == (("loss",), (0.5,))
 
 
 def test_what_torch_writes(tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 import csv
 import io
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -119,15 +118,10 @@ def _take(text: str, header: _Header, points: Points) -> None:
             continue
         there = ~np.isnan(table[:, i])
         if there.all():
-            points.add(tag, _floats(steps), _floats(table[:, i]), _floats(times))
+            points.add(tag, steps, table[:, i], times)
         elif there.any():
             at = times[there] if len(times) else ()
-            points.add(tag, _floats(steps[there]), _floats(table[there, i]), _floats(at))
-
-
-def _floats(values: Floats | Sequence[float]) -> Sequence[float]:
-    """An array passes as what it is used as."""
-    return values  # type: ignore[return-value]
+            points.add(tag, steps[there], table[there, i], at)
 
 
 def _quick(text: str, delimiter: str) -> Floats | None:

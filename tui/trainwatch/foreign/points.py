@@ -8,6 +8,7 @@ import math
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 import numpy as np
 
@@ -15,6 +16,8 @@ from rundir.column import Floats, Indices
 from rundir.records import EvalRecord, Number
 from rundir.series import MAX_STEP, StepBlock
 from trainwatch.foreign.name import placed, principal
+
+Numbers: TypeAlias = Sequence[float] | Floats
 
 
 @dataclass(slots=True)
@@ -57,7 +60,7 @@ class Points:
         self._is_void = self._had_given
         """Whether points that were handed out are gone."""
 
-    def add(self, tag: str, steps: Sequence[float], values: Sequence[float], times: Sequence[float] = ()) -> None:
+    def add(self, tag: str, steps: Numbers, values: Numbers, times: Numbers = ()) -> None:
         """Numbers of one tag, as many steps as values; times in UTC seconds, where they are known.
 
         Steps that are none, or beyond `MAX_STEP`, are passed over.

@@ -4,9 +4,11 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from trainwatch.foreign.points import Points
 from trainwatch.foreign.source import Polled
-from trainwatch.foreign.tfevents import BrokenError, parse_event, records
+from trainwatch.foreign.tfevents import BrokenError, EventParser, records
 
 MARK = "tfevents"
 """Stands in the name of every event file."""
@@ -33,6 +35,7 @@ class TensorBoardSource:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._places: dict[Path, _Place] = {}
+        self._parser = EventParser()
 
     def poll(self, points: Points) -> Polled:
         budget_bytes, is_behind = POLL_BYTES, False
@@ -68,24 +71,25 @@ class TensorBoardSource:
 
     def _take(self, data: bytes, place: _Place, prefix: str, points: Points) -> int:
         used = 0
-        found: dict[str, tuple[list[float], list[float], list[float]]] = {}
+        found: dict[tuple[str, ...], tuple[list[float], list[float], list[tuple[float, ...]]]] = {}
 
         def hand_over() -> None:
-            for tag, (steps, values, times) in found.items():
-                points.add(prefix + tag, steps, values, times)
+            for tags, (steps, times, rows) in found.items():
+                for tag, values in zip(tags, np.array(rows).T, strict=True):
+                    points.add(prefix + tag, steps, values, times)
             found.clear()
 
         try:
             for record, used in records(data):  # noqa: B007 — the last one is wanted after the loop
-                event = parse_event(record)
+                event = self._parser.parse(record)
                 if event.starts_at:  # at step 0 nothing stands before
                     hand_over()
                     points.cut(event.starts_at)
-                for tag, value in event.scalars:
-                    steps, values, times = found.setdefault(tag, ([], [], []))
+                if event.tags:
+                    steps, times, rows = found.setdefault(event.tags, ([], [], []))
                     steps.append(event.step)
-                    values.append(value)
                     times.append(event.at)
+                    rows.append(event.values)
         except BrokenError as error:
             place.fault = f"read up to byte {place.offset + used}, then: {error}"
         hand_over()

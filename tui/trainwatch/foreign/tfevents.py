@@ -6,7 +6,8 @@ Event, Summary and TensorProto by their field numbers in `tensorboard/compat/pro
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
 
 HEADER_BYTES, FOOTER_BYTES = 12, 4
 MAX_RECORD_BYTES = 2**31
@@ -20,14 +21,24 @@ class BrokenError(Exception):
     """The bytes are no event file, or no longer one."""
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(NamedTuple):
     """The scalars of one event; `starts_at` where it says that what stands before of this step and later is void."""
 
     step: int
     at: float
-    scalars: list[tuple[str, float]]
+    tags: tuple[str, ...]
+    values: tuple[float, ...]
+    """Of each tag."""
     starts_at: int | None = None
+
+
+class _Shape(NamedTuple):
+    """The summaries of one writer differ in their numbers alone: all between them is compared, not parsed."""
+
+    layout: struct.Struct
+    """Bytes and float by turns."""
+    between: tuple[bytes, ...]
+    tags: tuple[str, ...]
 
 
 def _crc_table() -> list[int]:
@@ -41,6 +52,11 @@ def _crc_table() -> list[int]:
 
 
 _CRC = _crc_table()
+
+
+@lru_cache(maxsize=4096)
+def _size_crc(size: bytes) -> int:
+    return masked_crc(size)
 
 
 def masked_crc(data: bytes) -> int:
@@ -60,7 +76,7 @@ def records(data: bytes) -> Iterator[tuple[bytes, int]]:
     place = 0
     while place + HEADER_BYTES <= len(data):
         size, crc = struct.unpack_from("<QI", data, place)
-        if crc != masked_crc(data[place : place + 8]) or size > MAX_RECORD_BYTES:
+        if crc != _size_crc(data[place : place + 8]) or size > MAX_RECORD_BYTES:
             raise BrokenError(f"the length of a record does not agree with its checksum (byte {place} of this part)")
         end = place + HEADER_BYTES + size + FOOTER_BYTES
         if end > len(data):
@@ -69,23 +85,69 @@ def records(data: bytes) -> Iterator[tuple[bytes, int]]:
         place = end
 
 
-def parse_event(data: bytes) -> Event:
-    """Raises BrokenError for what is no event."""
-    step, at, summary, is_start = 0, 0.0, b"", False
-    for number, value in _fields(data):
-        match number, value:
-            case 1, bytes():
-                at = _double(value)
-            case 2, int():
-                step = value - (1 << 64) if value >> 63 else value
-            case 5, bytes():
-                summary = value
-            case 7, bytes():
-                is_start = dict(_fields(value)).get(1) == _SESSION_START
-            case _:
-                pass
-    scalars = [scalar for n, value in _fields(summary) if n == 1 and (scalar := _scalar(value)) is not None]
-    return Event(step, at, scalars, step if is_start else None)
+class EventParser:
+    """Parses events, one by one. Owns the shapes that it has seen, so that most of them cost one comparison."""
+
+    def __init__(self) -> None:
+        self._shapes: dict[int, _Shape] = {}
+        """By the length of a summary, the newest of that length."""
+
+    def parse(self, data: bytes) -> Event:
+        """Raises BrokenError for what is no event."""
+        step, at, summary, is_start = 0, 0.0, b"", False
+        for number, value in _fields(data):
+            match number, value:
+                case 1, bytes():
+                    at = _double(value)
+                case 2, int():
+                    step = value - (1 << 64) if value >> 63 else value
+                case 5, bytes():
+                    summary = value
+                case 7, bytes():
+                    is_start = dict(_fields(value)).get(1) == _SESSION_START
+                case _:
+                    pass
+        tags, values = self._scalars(summary)
+        return Event(step, at, tags, values, step if is_start else None)
+
+    def _scalars(self, summary: bytes) -> tuple[tuple[str, ...], tuple[float, ...]]:
+        shape = self._shapes.get(len(summary))
+        if shape is not None:
+            parts = shape.layout.unpack(summary)
+            if parts[::2] == shape.between:
+                return shape.tags, parts[1::2]
+        found = [scalar for n, value in _fields(summary) if n == 1 and (scalar := _scalar(value)) is not None]
+        tags, values = tuple(tag for tag, _ in found), tuple(value for _, value in found)
+        if (learnt := _shape(summary, tags)) is not None:
+            self._shapes[len(summary)] = learnt
+        return tags, values
+
+
+def _shape(summary: bytes, tags: tuple[str, ...]) -> _Shape | None:
+    """Of a summary whose every value is a tag and then a number, as all known writers have them; else None."""
+    between: list[bytes] = []
+    place = 0
+    for tag in tags:
+        name = tag.encode()
+        end = summary.find(b"\x0a" + _length(len(name)) + name + b"\x15", place)  # field 1 bytes, field 2 fixed32
+        if end < 0:
+            return None
+        end += 2 + len(_length(len(name))) + len(name)
+        between.append(summary[place:end])
+        place = end + 4
+    if not tags or place != len(summary):
+        return None
+    between.append(b"")
+    layout = struct.Struct("<" + "".join(f"{len(part)}sf" for part in between[:-1]) + "0s")
+    parts = layout.unpack(summary)
+    numbers = [scalar for _, value in _fields(summary) if (scalar := _scalar(value)) is not None]
+    # By nan, which equals nothing, no shape is learnt.
+    return _Shape(layout, parts[::2], tags) if parts[1::2] == tuple(value for _, value in numbers) else None
+
+
+def _length(size: int) -> bytes:
+    """A length as a varint."""
+    return bytes([size]) if size < 0x80 else bytes([size & 0x7F | 0x80]) + _length(size >> 7)
 
 
 def _scalar(value: bytes | int) -> tuple[str, float] | None:
