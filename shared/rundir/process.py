@@ -67,6 +67,15 @@ def is_alive(process: ProcessId) -> bool:
     return identify(process.pid) == process
 
 
+def rss_bytes() -> int | None:
+    """Resident memory of this process; None where the kernel does not tell."""
+    try:
+        pages = Path("/proc/self/statm").read_text(encoding="ascii").split()[1]
+    except OSError:
+        return None
+    return int(pages) * os.sysconf("SC_PAGE_SIZE")
+
+
 def this_process() -> ProcessId:
     found = identify(os.getpid())
     return found if found is not None else ProcessId(os.getpid())

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from rundir import layout, process, toml
+from rundir import process, toml
 from rundir.atomic import write_atomic
 from rundir.layout import RunDir
 from rundir.provenance import git, versions
@@ -38,10 +38,7 @@ def lock(run: RunDir) -> int:
 
 
 def describe(run: RunDir, name: str, task: str, planned_steps: int | None, config: Mapping[str, Any] | None) -> None:
-    """Write config.toml and, of a new run, run.json, less the secrets in them; `latest` is then this run.
-
-    Raises OSError.
-    """
+    """Write config.toml and, of a new run, run.json, less the secrets in them. Raises OSError."""
     if config is not None or not run.config_toml.exists():
         write_atomic(run.config_toml, toml.dump(redact_value(dict(config or {}), os.environ)).encode())
     if run.run_json.exists():
@@ -62,4 +59,3 @@ def describe(run: RunDir, name: str, task: str, planned_steps: int | None, confi
         by_script=True,
     )
     write_atomic(run.run_json, encode(info))
-    layout.point_latest(run)

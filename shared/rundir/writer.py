@@ -35,6 +35,7 @@ from rundir.records import (
     ResumeEvent,
     ResumeRecord,
     StepRecord,
+    SystemRecord,
     decode_lines,
     encode,
 )
@@ -46,6 +47,8 @@ from rundir.tail import Tail
 
 __all__ = ["RunBusyError", "RunWriter"]
 
+SAMPLE_BEATS = 5
+"""Heartbeats from one sample of the memory to the next."""
 HOLD_S = 0.1
 """Between two looks for orders while the run is paused."""
 
@@ -73,7 +76,7 @@ class RunWriter:
         Raises ValueError for a word in `takes` that is none, RunBusyError, OSError.
         """
         self.takes = check_takes(takes)
-        self.dir = layout.create(Path(path), name, time.time()) if name else RunDir(Path(path).absolute())
+        self.dir = layout.create(Path(path).absolute(), name, time.time()) if name else RunDir(Path(path).absolute())
         self.dir.path.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._lock_fd = lock(self.dir)
         self._status = read_status(self.dir.status_json) or Status(run=self.dir.id, state=State.STARTING)
@@ -85,7 +88,10 @@ class RunWriter:
         """When the first step of this attempt was logged."""
         self._begin_attempt(total_steps)
         describe(self.dir, name or self.dir.id, task, total_steps, config)
+        if name:
+            layout.point_latest(self.dir)
         self._metrics, self._events = Appender(self.dir.metrics, sole_writer=True), Appender(self.dir.events)
+        self._system = Appender(self.dir.system, sole_writer=True)
         self._reader, self._answered = self._read_earlier_orders()
         self._say("supervised", "a script writes this run")
         self._write_status(durable=True)
@@ -230,7 +236,7 @@ class RunWriter:
         self._say(ended.value, error)
         status.last_error, status.state, status.ended_at, status.phase = error or None, ended, time.time(), None
         status.active_s += time.time() - self._began_at if self._began_at else 0.0
-        for log in (self._metrics, self._events):
+        for log in (self._metrics, self._events, self._system):
             log.flush()
             with contextlib.suppress(OSError):  # a full disk: what could be written is
                 log.sync()
@@ -367,8 +373,18 @@ class RunWriter:
         self._write_status(durable=True)
 
     def _beat(self) -> None:
+        num_beats = 0
         while not self._closing.wait(HEARTBEAT_S):
             self._write_status()
+            if num_beats % SAMPLE_BEATS == 0:
+                self._sample(num_beats // SAMPLE_BEATS + 1)
+            num_beats += 1
+
+    def _sample(self, seq: int) -> None:
+        rss_bytes = process.rss_bytes()
+        if rss_bytes is not None:
+            sample = SystemRecord(at=time.time(), attempt=self._status.attempt, seq=seq, run_rss_bytes=rss_bytes)
+            self._system.append(encode(sample))
 
     def _write_status(self, *, durable: bool = False) -> None:
         with self._lock:

@@ -21,6 +21,7 @@ from rundir.layout import LATEST, RunDir
 from rundir.records import (
     EVENT_DECODER,
     METRICS_DECODER,
+    SYSTEM_DECODER,
     EvalRecord,
     LifecycleEvent,
     OutcomeEvent,
@@ -216,6 +217,27 @@ def test_going_on_in_a_run_is_a_new_attempt(tmp_path: Path) -> None:
     ]  # fmt: skip
     assert outcomes(run.dir)[1:] == [("late", "refused", "expired: it was given before the script began")]
     assert (status_of(run.dir).attempt, status_of(run.dir).state) == (2, State.DONE)
+
+
+def test_a_relative_directory_stays_where_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with RunWriter("runs", name="mine") as run:
+        weights = run.dir.path / "w.bin"
+        weights.write_bytes(b"w")
+        (tmp_path / "elsewhere").mkdir()
+        monkeypatch.chdir(tmp_path / "elsewhere")
+        run.saved(1, weights)
+        run.log(1, loss=1.0)
+    assert status_of(run.dir).checkpoint == "w.bin"
+    with RunWriter("alone") as alone:
+        alone.log(1, loss=1.0)
+    assert sorted(path.name for path in (tmp_path / "elsewhere").iterdir()) == ["alone"]  # no `latest` beside it
+
+
+def test_memory_is_sampled(run: RunWriter, eventually: Callable[..., Any]) -> None:
+    eventually(lambda: run.dir.system.read_bytes().endswith(b"\n"))
+    [sample] = decode_lines(run.dir.system.read_bytes(), SYSTEM_DECODER).records
+    assert 2**20 < sample.run_rss_bytes < 2**40
 
 
 def test_two_do_not_write_one_run(run: RunWriter) -> None:

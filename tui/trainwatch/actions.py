@@ -187,6 +187,8 @@ def refusal(action: Action, now: Situation) -> str:
         return "the run has no status yet"
     if unattended := attention(now):
         return unattended
+    if now.by_script and action.verb in (Verb.PARK, Verb.ROLLBACK, Verb.KILL):
+        return f"a script's run knows no {action.verb}: pause or stop it"
     if now.state not in action.states:
         return f"{action.label} is not possible while the run is {now.state}"
     if action.verb in now.pending and action.verb is not Verb.NOTE:

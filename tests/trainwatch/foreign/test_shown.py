@@ -64,7 +64,7 @@ def test_the_command_line_opens_it(source: Path, capsys: pytest.CaptureFixture[s
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("notes.txt", b"hello", "notes.txt: neither a run, TensorBoard events, a CSV with a step column"),
+        ("notes.txt", b"hello", "notes.txt: neither a run nor TensorBoard events, a CSV with a step column"),
         ("a.csv", b"name,age\n", "a.csv: no column of steps"),
         ("events.out.tfevents.1", b"x" * 40, "events.out.tfevents.1: no TensorBoard events"),
         ("trainer_state.json", b"{}", "trainer_state.json: no state of a Trainer"),

@@ -9,7 +9,7 @@ from trainwatch.foreign.tfevents import BrokenError, records
 from trainwatch.foreign.trainer_state import TrainerStateSource, newest_state
 
 _CSV = (".csv", ".tsv")
-_KNOWN = "TensorBoard events, a CSV with a step column, or a trainer_state.json"
+_KNOWN = "TensorBoard events, a CSV with a step column or a trainer_state.json"
 
 
 def open_source(path: Path) -> Source:
@@ -29,7 +29,7 @@ def open_source(path: Path) -> Source:
         )
     if path.is_dir():
         raise ForeignError(f"no runs in {path}/, nor {_KNOWN}")
-    raise ForeignError(f"{path}: neither a run, {_KNOWN}")
+    raise ForeignError(f"{path}: neither a run nor {_KNOWN}")
 
 
 def source_at(path: Path) -> Source | None:
