@@ -1,10 +1,11 @@
-"""What a run that a script writes for itself answers to orders: which it takes, and why not the others. Pure."""
+"""What a run that a script writes for itself takes: as orders, and why not the others; as numbers. Pure."""
 
 import math
-from collections.abc import Collection
-from typing import Any, assert_never
+from collections.abc import Collection, Mapping
+from typing import Any, SupportsFloat, assert_never
 
 from rundir.control import SETTABLE, Order, Verb
+from rundir.records import Number
 from rundir.status import State
 
 TAKEABLE = (str(Verb.CHECKPOINT), str(Verb.EVAL), *SETTABLE)
@@ -60,3 +61,21 @@ def _set_refusal(args: dict[str, Any], takes: Collection[str]) -> str | None:
         if value < 0 or (value == 0 and key != _MAY_BE_ZERO):
             return f"{key} = {value!r}: must be above 0"
     return None
+
+
+def must_number(name: str, value: SupportsFloat) -> float:
+    """What a script measured, as a float. Raises ValueError, with its name, for what is no number."""
+    try:
+        return float(value)
+    except (TypeError, ValueError, OverflowError):
+        raise ValueError(f"{name}: {value!r} is no number") from None
+
+
+def number(name: str, value: SupportsFloat | None) -> float | None:
+    """The same of a value that may be absent."""
+    return None if value is None else must_number(name, value)
+
+
+def numbers(values: Mapping[str, SupportsFloat]) -> dict[str, Number] | None:
+    """The same of several; None where there are none."""
+    return {name: must_number(name, value) for name, value in values.items()} or None

@@ -30,7 +30,6 @@ from rundir.records import (
     LifecycleEvent,
     MetricsRecord,
     NoteEvent,
-    Number,
     OutcomeEvent,
     ResumeEvent,
     ResumeRecord,
@@ -39,7 +38,7 @@ from rundir.records import (
     decode_lines,
     encode,
 )
-from rundir.script import check_takes, refusal
+from rundir.script import check_takes, must_number, number, numbers, refusal
 from rundir.script_dir import RunBusyError, describe, lock
 from rundir.secret import redact, redact_fields
 from rundir.status import HEARTBEAT_S, Heart, Intent, Phase, State, Status, read_status, write_status
@@ -65,6 +64,7 @@ class RunWriter:
         total_steps: int | None = None,
         config: Mapping[str, Any] | None = None,
         takes: Collection[str] = (),
+        from_step: int | None = None,
     ) -> None:
         """Make a run, or go on with one.
 
@@ -72,6 +72,7 @@ class RunWriter:
         itself: one that is there goes on as a new attempt. `config` is written down as TOML; `[train] lr` is known to
         viewers as the peak learning rate. `takes` names what the script does when it is told, besides to stop:
         `checkpoint`, `eval`, and of what can be set `lr`, `max_steps`, …. All else is refused on its behalf.
+        `from_step`: of a run that goes on, the last step that holds; absent: the one before the first that is logged.
 
         Raises ValueError for a word in `takes` that is none, RunBusyError, OSError.
         """
@@ -86,6 +87,7 @@ class RunWriter:
         self._step: int | None = None
         self._began_at: float | None = None
         """When the first step of this attempt was logged."""
+        self._from_step = from_step
         self._begin_attempt(total_steps)
         describe(self.dir, name or self.dir.id, task, total_steps, config)
         if name:
@@ -107,6 +109,7 @@ class RunWriter:
         status.run, status.state, status.intent, status.phase = self.dir.id, State.STARTING, Intent.RUN, None
         status.attempt += 1
         status.total_steps = total_steps
+        status.step = status.step if self._from_step is None else self._from_step
         status.last_error = status.ended_at = status.signal = None
         status.host, status.boot_id, status.started_at = process.host(), process.boot_id(), status.started_at or now
         status.supervisor, status.trainer = Heart(process=this, beat_at=now), Heart(process=this, beat_at=now)
@@ -145,16 +148,16 @@ class RunWriter:
         """
         if self._step is not None and step <= self._step:
             raise ValueError(f"step {step} after step {self._step}: steps rise, and one call takes all of a step")
-        at_epoch = _number("epoch", epoch)
+        at_epoch = number("epoch", epoch)
         record = StepRecord(
             at=0,
             attempt=0,
             step=int(step),
-            loss=_must("loss", loss),
-            lr=_number("lr", lr),
-            grad_norm=_number("grad_norm", grad_norm),
+            loss=must_number("loss", loss),
+            lr=number("lr", lr),
+            grad_norm=number("grad_norm", grad_norm),
             epoch=at_epoch,
-            metrics=_numbers(metrics),
+            metrics=numbers(metrics),
         )
         self._reach(step, at_epoch)
         self._measured(record)
@@ -163,14 +166,14 @@ class RunWriter:
         self, step: int, /, loss: SupportsFloat, *, epoch: SupportsFloat | None = None, **metrics: SupportsFloat
     ) -> None:
         """An evaluation made after so many steps; again at the same step, the later holds. Raises ValueError."""
-        at_epoch = _number("epoch", epoch)
+        at_epoch = number("epoch", epoch)
         record = EvalRecord(
             at=0,
             attempt=0,
             step=int(step),
-            loss=_must("loss", loss),
+            loss=must_number("loss", loss),
             epoch=at_epoch,
-            metrics=_numbers(metrics),
+            metrics=numbers(metrics),
         )
         self._reach(step, at_epoch)
         self._measured(record)
@@ -309,18 +312,11 @@ class RunWriter:
         answered.add(order.id)
         self._event(
             OutcomeEvent(
-                at=0,
-                attempt=0,
-                writer="trainer",
-                step=self._status.step,
-                order=order.id,
-                verb=str(order.verb),
-                result="applied" if refused is None else "refused",
-                reason=(refused or "")[:MAX_REASON_LENGTH],
-                args=order.args or None if isinstance(order, Order) else None,
-                by=order.by,
+                at=0, attempt=0, writer="trainer", step=self._status.step, order=order.id, verb=str(order.verb),
+                result="applied" if refused is None else "refused", reason=(refused or "")[:MAX_REASON_LENGTH],
+                args=order.args or None if isinstance(order, Order) else None, by=order.by,
             )
-        )
+        )  # fmt: skip
 
     # --- files ------------------------------------------------------------------------------------------------------
 
@@ -332,7 +328,8 @@ class RunWriter:
         if is_first:
             self._began_at = time.time()
             if self._status.attempt > 1:
-                holds = int(step) - 1
+                holds = int(step) - 1 if self._from_step is None else self._from_step
+                self._status.step = holds
                 self._measured(ResumeRecord(at=0, attempt=0, step=holds, reason="resume", exact=False))
                 self._event(ResumeEvent(at=0, attempt=0, writer="trainer", step=holds, reason="resume", exact=False))
             self._say("training")
@@ -396,18 +393,3 @@ class RunWriter:
 
 
 _INTENTS = {Verb.PAUSE: Intent.PAUSED, Verb.RESUME: Intent.RUN, Verb.STOP: Intent.STOPPED}
-
-
-def _number(name: str, value: SupportsFloat | None) -> float | None:
-    return None if value is None else _must(name, value)
-
-
-def _numbers(values: Mapping[str, SupportsFloat]) -> dict[str, Number] | None:
-    return {name: _must(name, value) for name, value in values.items()} or None
-
-
-def _must(name: str, value: SupportsFloat) -> float:
-    try:
-        return float(value)
-    except (TypeError, ValueError, OverflowError):
-        raise ValueError(f"{name}: {value!r} is no number") from None

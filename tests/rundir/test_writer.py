@@ -219,6 +219,17 @@ def test_going_on_in_a_run_is_a_new_attempt(tmp_path: Path) -> None:
     assert (status_of(run.dir).attempt, status_of(run.dir).state) == (2, State.DONE)
 
 
+@pytest.mark.parametrize(("from_step", "kept"), [(1, [1, 5]), (None, [1, 2, 3, 4, 5])])
+def test_what_holds_is_what_the_script_says(tmp_path: Path, from_step: int | None, kept: list[int]) -> None:
+    with RunWriter(tmp_path / "it") as run:
+        for step in (1, 2, 3, 4):
+            run.log(step, loss=float(step))
+    with RunWriter(tmp_path / "it", from_step=from_step) as again:
+        assert status_of(run.dir).step == (from_step or 4)
+        again.log(5, loss=50.0)
+    assert [r.step for r in metrics(run.dir) if isinstance(r, StepRecord)] == kept
+
+
 def test_a_relative_directory_stays_where_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     with RunWriter("runs", name="mine") as run:

@@ -52,6 +52,7 @@ class RunCallback(TrainerCallback):
             task=type(kwargs["model"]).__name__ if "model" in kwargs else "trainer",
             total_steps=state.max_steps,
             config={"train": {"lr": args.learning_rate}, "arguments": args.to_dict()},  # type: ignore[no-untyped-call]
+            from_step=state.global_step or None,
             takes=("checkpoint", "lr", "eval") if evaluates else ("checkpoint", "lr"),
         )
 

@@ -49,6 +49,7 @@ class RunCallback(Callback):
                 "train": {"lr": max(map(peak_lr, trainer.optimizers), default=None)},
                 "arguments": dict(pl_module.hparams),
             },
+            from_step=trainer.global_step or None,
             takes=("checkpoint", "lr"),
         )
 
