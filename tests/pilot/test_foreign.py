@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-import pytest
-
 from rundir.layout import RunDir
 from tests.pilot.test_dashboard import caught_up, shown, until
 from trainwatch.app import TrainwatchApp
@@ -18,12 +16,11 @@ def names_in(path: Path) -> list[str]:
     return sorted(each.name for each in path.iterdir())
 
 
-@pytest.mark.parametrize("size", [(160, 48), (80, 24)])
-async def test_a_live_csv_is_followed_and_takes_no_orders(tmp_path: Path, size: tuple[int, int]) -> None:
+async def test_a_live_csv_is_followed_and_takes_no_orders(tmp_path: Path) -> None:
     path = tmp_path / "log.csv"
     path.write_text("step,loss\n1,4.0\n2,2.0\n")
     app = TrainwatchApp(RunDir(path))
-    async with app.run_test(size=size) as pilot:
+    async with app.run_test(size=(80, 24)) as pilot:
         await until(pilot, caught_up(app, 2))
         assert "read-only" in shown(app, "status")
         append(path, "3,1.0\n")

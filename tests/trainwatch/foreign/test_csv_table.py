@@ -71,6 +71,7 @@ def test_our_own_sink_reads_as_the_run_does(run_dir: RunDir) -> None:
     ("text", "reason"),
     [
         ("", "empty; a CSV begins with the names of its columns"),
+        ("\x1b[2Jname\n", "found: ␛.2Jname"),
         ("name,age\nx,3\n", "no column of steps, which is called one of step, .*; found: name, age"),
     ],
 )

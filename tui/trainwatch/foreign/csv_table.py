@@ -10,6 +10,7 @@ import numpy as np
 
 from rundir.column import Floats
 from rundir.tail import Tail
+from rundir.text import plain
 from trainwatch.foreign.name import placed
 from trainwatch.foreign.points import Points
 from trainwatch.foreign.source import ForeignError, Polled
@@ -38,7 +39,7 @@ def parse_header(line: str, stem: str, prefix: str = "") -> _Header:
     lower = [name.lower() for name in names]
     step = next((lower.index(name) for name in STEP_NAMES if name in lower), None)
     if step is None:
-        shown = ", ".join(names)[:80] or "none"
+        shown = plain(", ".join(names)[:80]) or "none"
         raise ForeignError(f"no column of steps, which is called one of {', '.join(STEP_NAMES[:4])}, …; found: {shown}")
     time = next((lower.index(name) for name in _TIMES if name in lower), None)
     tags = {}
