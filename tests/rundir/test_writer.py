@@ -134,7 +134,7 @@ def test_after_the_end_nothing_is_written(tmp_path: Path) -> None:
         (Order(verb=Verb.EVAL), "this script takes no eval orders"),
         (Order(verb=Verb.PARK), "a script's run knows no park; pause or stop it"),
         (Order(verb=Verb.RESUME), "the run is not paused: it is training"),
-        (Order(verb=Verb.KILL), f"a script is not killed by an order; stop it, or end process {os.getpid()}"),
+        (Order(verb=Verb.KILL), "a script is not killed by an order; stop it, or end process {pid}"),
         (Order(verb=Verb.SET, args={"epochs": 3}), "epochs: this script lets only lr, max_steps be set"),
         (Order(verb=Verb.SET, args={"lr": "low"}), "lr = 'low': must be a number"),
         (Order(verb=Verb.SET, args={"lr": 0}), "lr = 0: must be above 0"),
@@ -148,7 +148,7 @@ def test_what_a_script_does_not_take_is_refused_with_the_reason(run: RunWriter, 
     order.id = "it"
     send(run.dir, order)
     assert list(run.orders()) == []
-    assert outcomes(run.dir) == [("it", "refused", reason)]
+    assert outcomes(run.dir) == [("it", "refused", reason.format(pid=os.getpid()))]
 
 
 def test_each_order_is_heard_once_after_its_outcome(run: RunWriter) -> None:
