@@ -24,7 +24,7 @@ PROGRESS_NOISE = 10.0
 CLEAR_BLOCKS = 4
 SLOW_BLOCKS = 6
 BLOWN_UP_RECORDS = 40
-BLOWN_UP_TIMES = 1.5
+BLOWN_UP_TIMES = 2.0
 """So many losses after the first, every one so many times over it, are no noise."""
 LONG_BLOCKS = 8
 LONG_NOISE = 3.0

@@ -1,7 +1,7 @@
 """The rule `loss-spike`: a loss that stands far above those before it, by noise and by what the run has gained.
 
-One record is enough for a large one. A smaller one counts once the loss does not come back at once: an isolated batch
-that is harder than others is how training looks.
+One record is enough for a large one. A smaller one is a mark: an isolated batch that is harder than others is how
+training looks, and a loss that stays up is a matter for `divergence`.
 """
 
 import math
@@ -16,7 +16,7 @@ from rundir.records import Severity, StepRecord
 
 SUSTAINED_OF = 5
 SUSTAINED = 3
-"""So many of the last few losses over half the threshold: it does not come back."""
+"""Of sparse records so many of the last few must be high."""
 CLEAR_OF = 15
 CLEAR_NOISE = 3.0
 """Over when the median of so many losses is back within so many deviations."""
@@ -46,7 +46,7 @@ class SpikeState(RuleState, kw_only=True):
 
 
 class SpikeRule(Rule[SpikeState]):
-    """Warning: large, or not back at once. Info: a rise that is a spike by the noise alone."""
+    """Warning: large. Info: a rise that is a spike by the noise alone."""
 
     name = "loss-spike"
     title = "loss far above those before it"
@@ -85,11 +85,8 @@ class SpikeRule(Rule[SpikeState]):
             state.usual_rise,
         )
         late = state.recent[-SUSTAINED_OF:]
-        is_sustained = sum(each > state.threshold / 2.0 for each in late) >= SUSTAINED
         # Of sparse records a single one says little: what it stands for is over, or will show in the next ones.
         if state.highest > major and (track.stride == 1 or sum(each > major / 2.0 for each in late) >= SUSTAINED):
-            return self.hold(self._finding(Severity.WARNING, record, track), track)
-        if is_sustained and state.highest > max(limit["progress"] * track.progress, state.usual_rise):
             return self.hold(self._finding(Severity.WARNING, record, track), track)
         return self.hold(self._finding(Severity.INFO, record, track), track)
 

@@ -176,3 +176,43 @@ def test_evals_below_the_train_loss_are_a_mark_at_most() -> None:
     changes = tell(records)
     assert raised(changes) == {}
     assert "eval-better-than-train" in raised(changes, Severity.INFO)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_losses_of_four_examples_differ_tenfold_and_mean_nothing(seed: int) -> None:
+    """Squared errors of four examples a batch, the first of them small by chance."""
+    rng = random.Random(seed)
+    records = []
+    for n in range(1, 600):
+        level = 0.15 + 0.8 * math.exp(-n / 100)
+        loss = level * sum(rng.gauss(0.0, 1.0) ** 2 for _ in range(4)) / 4
+        records.append(step(n, 0.11 if n == 1 else max(loss, 0.17 if n < 40 else 0.0), lr=1e-3))
+    assert raised(tell(records)) == {}
+
+
+def test_first_updates_that_ruin_a_run_are_a_divergence() -> None:
+    rng = random.Random(5)
+    records = [
+        step(1, 2.28),
+        step(2, 1.3e8),
+        *(step(n, 9.0 * math.exp(0.3 * rng.gauss(0, 1)) + 5.0) for n in range(3, 100)),
+    ]
+    assert raised(tell(records))["divergence"].step <= 60
+
+
+def test_a_label_noise_that_costs_a_third_for_good_is_a_warning() -> None:
+    rng = random.Random(6)
+    records = [*learning(800, noise=0.1)]
+    records += [step(n, 1.0 + 0.15 * rng.gauss(0.0, 1.0), lr=1e-3) for n in range(801, 1300)]
+    assert raised(tell(records))["divergence"].severity is Severity.WARNING
+
+
+def test_a_harder_task_that_is_learnt_is_no_divergence() -> None:
+    """A curriculum: the loss jumps by a fifth of what was gained, and falls again."""
+    rng = random.Random(7)
+    records = [*learning(800, noise=0.05)]
+    records += [
+        step(n, (0.35 + 0.45 * math.exp(-(n - 800) / 60)) * math.exp(0.05 * rng.gauss(0, 1)), lr=1e-3)
+        for n in range(801, 1500)
+    ]
+    assert raised(tell(records)) == {}
