@@ -67,6 +67,15 @@ def test_our_own_sink_reads_as_the_run_does(run_dir: RunDir) -> None:
     assert Viewed(run_dir.csv).evals == [(50, 0.5, {"f1": 0.25, "precision": 0.5, "recall": 0.25})]
 
 
+def test_a_stray_carriage_return_costs_its_line_alone(tmp_path: Path) -> None:
+    path = tmp_path / "log.csv"
+    path.write_bytes(b"step,loss\r\n1,4.0\r\n2,\r2.0\r\n3,1.0\r\n")
+    assert Viewed(path).column("loss").keys() >= {1, 3}
+    path.write_bytes(b'st\rp,loss,va"l\n')
+    with pytest.raises(ForeignError, match="no column of steps"):
+        open_source(path)
+
+
 @pytest.mark.parametrize(
     ("text", "reason"),
     [

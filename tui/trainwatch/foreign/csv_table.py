@@ -35,7 +35,7 @@ class _Header:
 def parse_header(line: str, stem: str, prefix: str = "") -> _Header:
     """Which column is what. Raises ForeignError where none holds steps."""
     delimiter = max(",;\t", key=line.count)
-    names = [name.strip() for name in next(csv.reader([line], delimiter=delimiter), [])]
+    names = [name.strip() for name in _cells(line, delimiter)]
     lower = [name.lower() for name in names]
     step = next((lower.index(name) for name in STEP_NAMES if name in lower), None)
     if step is None:
@@ -138,10 +138,18 @@ def _slow(text: str, header: _Header) -> Floats:
     width = 1 + max([header.step, header.time or 0, *header.tags])
     rows = [
         [_number(row[i]) if i < len(row) else math.nan for i in range(width)]
-        for row in csv.reader(text.splitlines(), delimiter=header.delimiter)
-        if row
+        for line in text.split("\n")
+        if (row := _cells(line, header.delimiter))
     ]
     return np.array(rows, dtype=np.float64).reshape(-1, width)
+
+
+def _cells(line: str, delimiter: str) -> list[str]:
+    """Of one line; of one that is no CSV (a stray carriage return, a field without end) what stands between."""
+    try:
+        return next(csv.reader([line.rstrip("\r")], delimiter=delimiter), [])
+    except csv.Error:
+        return line.split(delimiter)
 
 
 def _number(cell: str) -> float:
