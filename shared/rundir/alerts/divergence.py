@@ -119,7 +119,7 @@ class DivergenceRule(Rule[DivergenceState]):
         starts = range(len(levels) - 2 * LONG_BLOCKS + 1)
         reference = min(median(levels[i : i + LONG_BLOCKS]) for i in starts)
         rise, scale = median(late) - reference, self._scale(track)
-        if rise <= self.limit["lost_for_long"] * scale or rise <= LONG_NOISE * track.block_noise:
+        if scale <= 0.0 or rise <= self.limit["lost_for_long"] * scale or rise <= LONG_NOISE * track.block_noise:
             return None
         if sorted(late)[1] - reference <= 0.5 * rise or rise <= CRITICAL_LEVEL * abs(track.start or 0.0):
             return None
@@ -137,7 +137,7 @@ class DivergenceRule(Rule[DivergenceState]):
         rise, scale = late[num // 4] - best, self._scale(track)
         start, limit = abs(track.start or 0.0), self.limit
         is_early = track.step - track.first_step < EARLY_STEPS and rise < EARLY_RISE * start
-        if is_early or rise <= limit["lost_fast"] * scale or rise <= FAST_NOISE * track.quick_noise:
+        if scale <= 0.0 or is_early or rise <= limit["lost_fast"] * scale or rise <= FAST_NOISE * track.quick_noise:
             return None
         if rise <= CRITICAL_LEVEL * start or late[0] - best <= 0.5 * rise:
             return None

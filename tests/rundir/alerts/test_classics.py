@@ -216,3 +216,10 @@ def test_a_harder_task_that_is_learnt_is_no_divergence() -> None:
         for n in range(801, 1500)
     ]
     assert raised(tell(records)) == {}
+
+
+@pytest.mark.parametrize("level", [0.0, 1.0])
+def test_a_loss_that_never_moved_may_rise(level: float) -> None:
+    """Neither progress nor noise to measure the rise in."""
+    found = raised(tell([*(step(n, level) for n in range(1, 301)), *(step(n, level + 1.0) for n in range(301, 401))]))
+    assert found["loss-spike"].step == 301
