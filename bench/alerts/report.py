@@ -8,7 +8,7 @@ The rules run at their defaults. `--misses` writes the dev part's misses run by 
 
 import argparse
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -81,14 +81,19 @@ def bare(case: Case) -> Case:
 
 
 def contents(runs: list[Scored]) -> str:
-    """Runs by family and verdict."""
-    tally: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
+    """Runs by family and verdict; of the healthy ones those warned of, and by which rules."""
+    families: dict[str, list[Scored]] = defaultdict(list)
     for s in runs:
-        for family in (s.family, "trained, all" if s.spec else "drawn, all"):
-            tally[family][s.label.verdict] += 1
-            tally[family]["steps"] += s.num_steps
-    columns = ("healthy", "faulty", "ambiguous", "steps")
-    return table(("family", *columns), ([name, *(str(t[c]) for c in columns)] for name, t in sorted(tally.items())))
+        families[s.family].append(s)
+        families["trained, all" if s.spec else "drawn, all"].append(s)
+    rows = []
+    for name, of in sorted(families.items()):
+        verdicts = [sum(s.label.verdict == verdict for s in of) for verdict in ("healthy", "faulty", "ambiguous")]
+        rules = Counter(rule for s in of for rule in {a.rule for a in false_alarms(s)})
+        told = ", ".join(f"{rule} {num}" for rule, num in rules.most_common()) or "–"
+        alarmed = sum(bool(false_alarms(s)) for s in of)
+        rows.append([name, *map(str, verdicts), str(sum(s.num_steps for s in of)), str(alarmed), told])
+    return table(("family", "healthy", "faulty", "ambiguous", "steps", "healthy warned", "by"), rows)
 
 
 def quiet(runs: list[Scored]) -> str:
