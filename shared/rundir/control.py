@@ -43,6 +43,7 @@ __all__ = [
     "Order",
     "Verb",
     "distrusted",
+    "line_of",
     "new_order_id",
     "send",
     "send_by_rename",
@@ -80,7 +81,7 @@ def send(run: RunDir, order: Order) -> None:
     """Append an order (with its id) to the run's control file, less the secrets in its text. Raises OSError."""
     appender = Appender(run.control)
     try:
-        if not appender.append(_line(order)):
+        if not appender.append(line_of(order)):
             raise OSError(errno.ENOSPC, "no room to write the order", str(run.control))
     finally:
         appender.close()
@@ -94,10 +95,11 @@ def send_by_rename(run: RunDir, order: Order) -> None:
     if not _FILE_ID.fullmatch(order.id):
         raise ValueError(f"{order.id!r}: no id for a file of control.d; use letters, digits, - and _")
     run.control_dir.mkdir(mode=0o700, exist_ok=True)
-    write_atomic(run.control_dir / f"{order.id}.json", _line(order))
+    write_atomic(run.control_dir / f"{order.id}.json", line_of(order))
 
 
-def _line(order: Order) -> bytes:
+def line_of(order: Order) -> bytes:
+    """An order as it stands in a file, less the secrets in its text."""
     return encode(msgspec.structs.replace(order, args=redact_value(order.args, os.environ)))
 
 

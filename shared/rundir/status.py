@@ -209,6 +209,12 @@ def liveness(status: Status, now: float) -> Liveness:
     return judge(status.state, status.intent, observe(status, now))
 
 
+def presumed(status: Status, now: float) -> Liveness:
+    """The verdict of one who sees no process of the run, by its heartbeats alone. `now`: of the run's own clock."""
+    vitals = observe(status, now)
+    return judge(status.state, status.intent, msgspec.structs.replace(vitals, same_host=False))
+
+
 _DECODER = msgspec.json.Decoder(Status)
 
 

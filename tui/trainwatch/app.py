@@ -18,6 +18,7 @@ from trainwatch.screens.run import RunScreen
 if TYPE_CHECKING:
     from trainwatch.listing.entry import Entry
     from trainwatch.listing.roster import Marks
+    from trainwatch.listing.survey import Survey
 
 
 class TrainwatchApp(App[None]):
@@ -28,20 +29,20 @@ class TrainwatchApp(App[None]):
     ENABLE_COMMAND_PALETTE = True
     COMMAND_PALETTE_BINDING: ClassVar[str] = "ctrl+p"
 
-    def __init__(self, run: RunDir | Path, *, read_only: bool = False, palette: str = "dark") -> None:
-        """`run` is one run, or the path of a directory of them."""
+    def __init__(self, run: "RunDir | Path | Survey", *, read_only: bool = False, palette: str = "dark") -> None:
+        """`run` is one run, or the path of a directory of them, or several such directories."""
         super().__init__()
         self.read_only = read_only
         self.marks: Marks | None = None
-        self.root = self._table(run) if isinstance(run, Path) else RunScreen(run, read_only=read_only)
+        self.root = RunScreen(run, read_only=read_only) if isinstance(run, RunDir) else self._table(run)
         self._dress(palette)
 
-    def _table(self, runs_dir: Path) -> PaneScreen:
+    def _table(self, runs: "Path | Survey") -> PaneScreen:
         from trainwatch.listing.roster import Marks  # a single run does without
         from trainwatch.screens.runs import RunsScreen
 
         self.marks = Marks()
-        return RunsScreen(runs_dir, self.marks, read_only=self.read_only)
+        return RunsScreen(runs, self.marks, read_only=self.read_only)
 
     @property
     def run_screen(self) -> RunScreen:
@@ -56,9 +57,9 @@ class TrainwatchApp(App[None]):
         """The dashboard itself: a blank screen under it would only be laid out and painted in vain."""
         return self.root
 
-    def open_run(self, run: RunDir) -> None:
-        """Its page, above the table."""
-        style = self.marks.style(run.id) if self.marks is not None and run.id in self.marks.chosen else ""
+    def open_run(self, run: RunDir, entry_id: str) -> None:
+        """Its page, above the table, which knows it by an id."""
+        style = self.marks.style(entry_id) if self.marks is not None and entry_id in self.marks.chosen else ""
         self.push_screen(RunScreen(run, read_only=self.read_only, colour=style, has_table=True))
 
     def open_comparison(self, entries: "Sequence[Entry]") -> None:

@@ -7,10 +7,15 @@ import os
 import shutil
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rundir import layout
 from rundir.layout import RunDir, RunNotFoundError
+from trainwatch.remote.address import is_address
 from trainwatch.theme import PALETTES
+
+if TYPE_CHECKING:
+    from trainwatch.listing.survey import Survey
 
 BAD_USAGE = 2
 
@@ -18,11 +23,27 @@ BAD_USAGE = 2
 def main(argv: list[str] | None = None) -> int:
     """Exit code 0, or 2 with one line on standard error."""
     arguments = _parser().parse_args(argv)
+    references: list[str] = arguments.runs
     try:
-        target = find_target(arguments.run, Path(arguments.runs_dir), wants_run=arguments.json or arguments.once)
+        if len(references) > 1 or any(map(is_address, references)):
+            return _show_places(references, arguments)
+        reference = references[0] if references else None
+        wants_run = arguments.json or arguments.once
+        return _show(find_target(reference, Path(arguments.runs_dir), wants_run=wants_run), arguments)
     except RunNotFoundError as error:
         print(f"trainwatch: {error}", file=sys.stderr)
         return BAD_USAGE
+
+
+def _show_places(references: list[str], arguments: argparse.Namespace) -> int:
+    """Several directories, or other hosts. Raises RunNotFoundError."""
+    from trainwatch.remote.visit import Visit  # what is here alone does without
+
+    with Visit(references) as visit:
+        return _show(visit.run() if arguments.json or arguments.once else visit.target(), arguments)
+
+
+def _show(target: "RunDir | Path | Survey", arguments: argparse.Namespace) -> int:
     gc.disable()  # what is imported and read from here on stays; collecting meanwhile costs a tenth of the time
     if isinstance(target, RunDir) and (arguments.json or arguments.once):
         return _print_once(target, as_json=arguments.json)
@@ -43,10 +64,10 @@ def _parser() -> argparse.ArgumentParser:
         prog="trainwatch", description="Watch and steer a training run. Leaving it never touches the run."
     )
     parser.add_argument(
-        "run", nargs="?", metavar="RUN | DIR",
-        help="a run's path or id (`latest` is one), or a directory of runs, which are listed; --once and --json take "
-        "the latest of them (default: the directory of --runs-dir). To be read only: TensorBoard events, a CSV with a "
-        "step column, a trainer_state.json",
+        "runs", nargs="*", metavar="RUN | DIR | ssh://HOST/PATH",
+        help="a run's path or id (`latest` is one), or a directory of runs, which are listed, here or on another host; "
+        "several directories make one table; --once and --json take the latest run (default: the directory of "
+        "--runs-dir). To be read only: TensorBoard events, a CSV with a step column, a trainer_state.json",
     )  # fmt: skip
     parser.add_argument("--once", action="store_true", help="print the dashboard as text and leave")
     parser.add_argument("--json", action="store_true", help="print the state as one JSON object and leave")

@@ -41,6 +41,8 @@ class View:
     """How the charts are looked at."""
     pointed: str = ""
     """What the pointer is on, in words."""
+    trouble: str = ""
+    """Why what is shown is not the newest, where the run is on another host; in words."""
     names_quit: bool = False
     """Whether the status line says how to leave, as there is no line of keys."""
     scroll: dict[str, int] = field(default_factory=dict)
@@ -102,7 +104,13 @@ def paint_pane(name: str, store: Store, view: View, width: int, height: int) -> 
         case "status":
             read_only = view.read_only or bool(store.opened.source)
             return paint_status(
-                store, width, view.notice, view.pointed, read_only=read_only, names_quit=view.names_quit
+                store,
+                width,
+                view.notice,
+                view.pointed,
+                read_only=read_only,
+                names_quit=view.names_quit,
+                trouble=view.trouble,
             )
         case "keys":
             return paint_keys(situation(store, view), width, has_table=view.has_table)

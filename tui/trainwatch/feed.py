@@ -29,11 +29,12 @@ from rundir.records import (
     decode_lines,
 )
 from rundir.series import Block, StepBlock, step_blocks
-from rundir.status import Liveness, RunInfo, Status, liveness, read_run_info, read_status
+from rundir.status import Liveness, RunInfo, Status, read_run_info, read_status
 from rundir.tail import Chunk, Tail
 from trainwatch.foreign.points import Points
 from trainwatch.foreign.source import Source
 from trainwatch.format import as_float
+from trainwatch.remote.run import reference_of, verdict
 
 SHOWN_FIELDS = ("loss", "grad_norm", "lr", "tokens_per_s", "gpu_mem_allocated_bytes")
 """Columns that some pane shows: each costs a twentieth of the time of opening a long run."""
@@ -121,7 +122,7 @@ def read_opened(run: RunDir) -> Opened:
 
 def _reference(run: RunDir) -> str:
     path, here = run.path.resolve(), Path.cwd()
-    return str(path.relative_to(here) if path.is_relative_to(here) else path)
+    return reference_of(run) or str(path.relative_to(here) if path.is_relative_to(here) else path)
 
 
 def foreign_source(run: RunDir) -> Source | None:
@@ -215,7 +216,7 @@ class Feed:
             status = read_status(self.run.status_json)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             return None, f"status.json is not readable: {error}", Liveness.UNKNOWN
-        return status, "", liveness(status, now) if status is not None else Liveness.UNKNOWN
+        return status, "", verdict(self.run, status, now) if status is not None else Liveness.UNKNOWN
 
     def _newer(self) -> str:
         try:

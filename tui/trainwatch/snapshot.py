@@ -11,6 +11,7 @@ from rundir.layout import RunDir
 from rundir.records import encode, number
 from trainwatch.dashboard import View, paint_text
 from trainwatch.feed import Feed, read_opened
+from trainwatch.remote.run import reference_of
 from trainwatch.scores import numeric
 from trainwatch.store import Answer, Store
 
@@ -59,7 +60,7 @@ def state_of(store: Store, now: float) -> dict[str, Any]:
     return {
         "schema": SCHEMA,
         "run": store.run.id,
-        "path": str(store.run.path),
+        "path": reference_of(store.run) or str(store.run.path),
         "name": info.name if info else None,
         "task": info.task if info else None,
         **_status_of(store),

@@ -115,7 +115,7 @@ def _tags(entry: Entry, _now: float, _width: int) -> Row:
 
 
 def _name(entry: Entry, _now: float, _width: int) -> Row:
-    return [(plain(entry.id), "dim" if entry.remarks.archived else "title")]
+    return [(plain(entry.run.id), "dim" if entry.remarks.archived else "title")]
 
 
 def _finite(value: float | None) -> float | None:
@@ -134,7 +134,8 @@ _STATE_ORDER: dict[str, int] = {
 COLUMNS = (
     Column("state", 11, "state, and whether it lives", lambda e, _: _STATE_ORDER.get(state_of(e)[0], 9),
            lambda e, _, __: [state_of(e)]),
-    Column("run", 0, "the run's directory: when it was made, and its name", lambda e, _: e.id, _name, descending=True),
+    Column("run", 0, "the run's directory: when it was made, and its name", lambda e, _: e.run.id, _name,
+           descending=True),
     Column("task", 14, "kind of task", lambda e, _: e.task, lambda e, _, __: [(plain(e.task), "dim")], rank=7),
     Column("progress", 24, "optimizer steps done, of those planned", lambda e, _: e.share, _progress,
            descending=True, rank=3),
@@ -149,8 +150,8 @@ COLUMNS = (
            descending=True, rank=4),
     Column("age", 7, "since the run was made", lambda e, now: e.age_s(now),
            lambda e, now, _: [(fmt.age(e.age_s(now)), "dim")], right=True, rank=8),
-    Column("host", 12, "the machine that it runs on", lambda e, _: e.host,
-           lambda e, _, __: [(plain(e.host), "dim")], rank=10),
+    Column("host", 12, "the machine that it runs on", lambda e, _: e.place or e.host,
+           lambda e, _, __: [(plain(e.place or e.host), "dim")], rank=10),
     Column("tags", 16, "tags and note", lambda e, _: " ".join(e.tags) or None, _tags, rank=9),
 )  # fmt: skip
 BY_NAME = {column.name: column for column in COLUMNS}
@@ -159,11 +160,14 @@ GAP = 2
 LEAST_NAME = 30
 
 
-def placed(width: int) -> list[tuple[Column, int, int]]:
-    """Columns that have room in a width, with where each begins and how wide it is; those of high rank go first."""
+def placed(width: int, *, has_places: bool = False) -> list[tuple[Column, int, int]]:
+    """Columns that have room in a width, with where each begins and how wide it is; those of high rank go first.
+
+    `has_places`: of several places, where each run lies is worth more than most else.
+    """
     shown = list(COLUMNS)
     while len(shown) > 2 and _taken(shown) + LEAST_NAME > width:
-        shown.remove(max(shown, key=lambda column: column.rank))
+        shown.remove(max(shown, key=lambda column: 1 if has_places and column.name == "host" else column.rank))
     left = max(1, width - _taken(shown))
     places: list[tuple[Column, int, int]] = []
     x = 0

@@ -32,10 +32,13 @@ class Entry:
     """The configuration; None until it was read."""
     course: tuple[float, ...] = ()
     """Losses over the whole run; empty until they were sampled."""
+    place: str = ""
+    """Where it lies, in a table of several places."""
 
     @property
     def id(self) -> str:
-        return self.run.id
+        """By which it is known in this program."""
+        return f"{self.place}:{self.run.id}" if self.place else self.run.id
 
     @property
     def name(self) -> str:

@@ -94,7 +94,7 @@ class Roster:
         """Filter and sort anew. The chosen run stays chosen; where it is not shown, its neighbour is."""
         index = self.index
         found = [entry for entry in self.entries.values() if self.query.matches(entry, self.now)]
-        found.sort(key=lambda entry: entry.id, reverse=True)
+        found.sort(key=lambda entry: (entry.run.id, entry.place), reverse=True)
         keyed = [(self.sort.key(entry, self.now), entry) for entry in found]
         known = [(key, entry) for key, entry in keyed if key is not None]
         known.sort(key=lambda pair: pair[0], reverse=self.descending)
@@ -102,6 +102,11 @@ class Roster:
         if self.selected not in {entry.id for entry in self._shown}:
             self.selected = self._shown[min(index, len(self._shown) - 1)].id if self._shown else ""
         self.revision += 1
+
+    @property
+    def has_places(self) -> bool:
+        """Whether the runs lie in several places."""
+        return any(entry.place for entry in self.entries.values())
 
     @property
     def shown(self) -> list[Entry]:

@@ -7,7 +7,7 @@ own time is asked now and then, as every replaced file changes it.
 import os
 import time
 import tomllib
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -17,9 +17,10 @@ import msgspec
 from rundir.direction import directions_in
 from rundir.layout import RunDir, is_run
 from rundir.remarks import Remarks, read_remarks
-from rundir.status import Liveness, RunInfo, Status, liveness, read_run_info, read_status
+from rundir.status import Liveness, RunInfo, Status, read_run_info, read_status
 from trainwatch.listing.entry import Entry
 from trainwatch.listing.glance import CURVE_POINTS, Figures, alerts_of, better, course_of, figures_of, sampled_step
+from trainwatch.remote.run import verdict
 
 TAIL_BYTES = 16 * 1024
 """How much of the end of a log is read: eighty records and more."""
@@ -74,8 +75,11 @@ class _Seen:
 class Scanner:
     """Follows all runs under a directory. Used by one thread at a time."""
 
-    def __init__(self, runs_dir: Path) -> None:
+    def __init__(self, runs_dir: Path, place: str = "", make: Callable[[Path], RunDir] = RunDir) -> None:
+        """`place`: what tells its runs from those of other directories in the same table; `make`: a run of its path."""
         self.runs_dir = runs_dir
+        self._place = place
+        self._make = make
         self._seen: dict[str, _Seen] = {}
         self._listed = -1
         self._listed_at_ns = 0
@@ -101,9 +105,10 @@ class Scanner:
         for done, seen in enumerate(shallow):
             if time.monotonic() - moment > budget_s and done:
                 break
-            changed[seen.run.id] = self._deepen(seen)
+            entry = self._deepen(seen)
+            changed[entry.id] = entry
         left = sum(seen.entry is not None and not seen.is_deep for seen in self._seen.values())
-        return Batch(now, tuple(changed.values()), gone, unread, left)
+        return Batch(now, tuple(changed.values()), tuple(map(self._id, gone)), unread, left)
 
     def _list(self) -> tuple[str, ...]:
         """Learn of directories that came and went. Their names alone: nothing in them is looked at."""
@@ -118,22 +123,25 @@ class Scanner:
         for name in gone:
             del self._seen[name]
         for name in sorted(names - self._seen.keys(), reverse=True):
-            self._seen[name] = _Seen(RunDir(self.runs_dir / name), f"{self.runs_dir}/{name}")
+            self._seen[name] = _Seen(self._make(self.runs_dir / name), f"{self.runs_dir}/{name}")
         return gone
+
+    def _id(self, name: str) -> str:
+        return f"{self._place}:{name}" if self._place else name
 
     def _due(self, moment: float, wanted: Sequence[str], again: Collection[str]) -> list[_Seen]:
         on_screen = {*wanted, *again}
         due = [
             seen
             for seen in self._seen.values()
-            if seen.looked_at < 0 or moment - seen.looked_at >= _interval_s(seen) or seen.run.id in again
+            if seen.looked_at < 0 or moment - seen.looked_at >= _interval_s(seen) or self._id(seen.run.id) in again
         ]
-        return sorted(due, key=lambda seen: (seen.looked_at >= 0, seen.run.id not in on_screen))
+        return sorted(due, key=lambda seen: (seen.looked_at >= 0, self._id(seen.run.id) not in on_screen))
 
     def _shallow(self, wanted: Sequence[str]) -> list[_Seen]:
         on_screen = set(wanted)
         shallow = [seen for seen in self._seen.values() if seen.entry is not None and not seen.is_deep]
-        return sorted(shallow, key=lambda seen: seen.run.id not in on_screen)
+        return sorted(shallow, key=lambda seen: self._id(seen.run.id) not in on_screen)
 
     def _look(self, seen: _Seen, now: float, moment: float) -> Entry | None:
         """The entry where anything of it is new; None where all is as it was."""
@@ -145,7 +153,7 @@ class Scanner:
         if seen.entry is None:
             if (same and not first) or not is_run(seen.run.path):
                 return None
-            seen.entry = Entry(seen.run)
+            seen.entry = Entry(seen.run, place=self._place)
         elif same and not _is_watched(seen.entry):
             return None
         before = seen.entry
@@ -163,7 +171,7 @@ class Scanner:
         if self._is_new(seen, "remarks.json"):
             changes["remarks"] = _remarks_of(run)
         status = changes.get("status", entry.status)
-        changes["verdict"] = _verdict(status, now)
+        changes["verdict"] = _verdict(run, status, now)
         if self._is_new(seen, "metrics.jsonl"):
             changes["figures"] = self._figures(seen, entry, is_timed=changes["verdict"] is not Liveness.ENDED)
         if self._is_new(seen, "events.jsonl"):
@@ -213,10 +221,10 @@ def _is_watched(entry: Entry) -> bool:
     return entry.may_live or bool(entry.status_fault)
 
 
-def _verdict(status: Status | None, now: float) -> Liveness:
+def _verdict(run: RunDir, status: Status | None, now: float) -> Liveness:
     if status is None:
         return Liveness.UNKNOWN
-    return Liveness.ENDED if status.state.has_ended else liveness(status, now)
+    return Liveness.ENDED if status.state.has_ended else verdict(run, status, now)
 
 
 def _directory_stamp(path: str) -> int:

@@ -10,11 +10,19 @@ from trainwatch.store import Store
 
 
 def paint_status(
-    store: Store, width: int, notice: str = "", pointed: str = "", *, read_only: bool = False, names_quit: bool = False
+    store: Store,
+    width: int,
+    notice: str = "",
+    pointed: str = "",
+    *,
+    read_only: bool = False,
+    names_quit: bool = False,
+    trouble: str = "",
 ) -> list[Row]:
     """One line. "N steps" is written only once the last record is painted: scripts wait for it.
 
-    `pointed` says what the pointer is on; `names_quit` is for a screen without a line of keys.
+    `pointed` says what the pointer is on; `names_quit` is for a screen without a line of keys; `trouble`: why
+    this is not the newest.
     """
     left: Row
     if store.caught_up:
@@ -25,6 +33,8 @@ def paint_status(
         left.append((f"  {store.skipped:,} lines passed over", "warn"))
     if read_only:
         left.append(("  read-only", "dim"))
+    if trouble:
+        left.append(("  " + plain(trouble), "warn"))
     if notice:
         left += [("   ", ""), (plain(notice), "notice")]
     right: Row = [("watching " + plain(store.run.id) + " ", "dim")] if width >= 100 else []

@@ -28,7 +28,7 @@ def paint_runs_header(roster: Roster, where: str, width: int) -> list[Row]:
     if marked := len(roster.marks.chosen):
         left.append((f"  {marked:,} marked", "smooth"))
     right: Row = [("filter ", "dim"), (plain(roster.query.text), "notice"), (" ", "")] if roster.query.text else []
-    if roster.sort not in [column for column, _, _ in placed(width - MARGIN)]:
+    if roster.sort not in [column for column, _, _ in placed(width - MARGIN, has_places=roster.has_places)]:
         left.append((f"  by {roster.sort.name} {'▼' if roster.descending else '▲'}", "key"))
     return [spread(left, right, width)]
 
@@ -37,7 +37,7 @@ def paint_runs(roster: Roster, width: int, height: int) -> list[Row]:
     """Rows of exactly width × height: the titles, then the runs from `roster.top` on."""
     if height < 1:
         return []
-    places = placed(width - MARGIN)
+    places = placed(width - MARGIN, has_places=roster.has_places)
     rows = [_titles(roster, places, width)]
     if height > 1:
         rows += [_line(entry, roster, places, width) for entry in roster.on_screen(height - 1)]
@@ -86,9 +86,9 @@ def mark_of(run_id: str, marks: Marks) -> Row:
     return [("● ", marks.style(run_id))] if run_id in marks.chosen else [("  ", "")]
 
 
-def column_at(x: int, width: int) -> Column | None:
+def column_at(x: int, width: int, *, has_places: bool = False) -> Column | None:
     """The column under a cell of the table."""
-    for column, start, cells in placed(width - MARGIN):
+    for column, start, cells in placed(width - MARGIN, has_places=has_places):
         if start <= x - MARGIN < start + cells + GAP:
             return column
     return None
@@ -133,8 +133,13 @@ def _facts(entry: Entry) -> list[Row]:
     return [[(f"{plain(name)} ", "dim"), (plain(value), "value")] for name, value in facts if value.strip("+")]
 
 
-def paint_runs_status(roster: Roster, width: int, notice: str, pointed: str, *, read_only: bool) -> list[Row]:
-    """One line. "N runs" is written only once all were read: scripts wait for it."""
+def paint_runs_status(
+    roster: Roster, width: int, notice: str, pointed: str, *, read_only: bool, trouble: str = ""
+) -> list[Row]:
+    """One line. "N runs" is written only once all were read: scripts wait for it.
+
+    `trouble`: which hosts are not reached, in words.
+    """
     total, shown = len(roster.entries), len(roster.shown)
     left: Row
     if roster.fault:
@@ -149,6 +154,8 @@ def paint_runs_status(roster: Roster, width: int, notice: str, pointed: str, *, 
         left.append(("  read-only", "dim"))
     if notice:
         left += [("   ", ""), (plain(notice), "notice")]
+    if trouble:
+        left += [("   ", ""), (plain(trouble), "warn")]
     right: Row = [(plain(pointed) + " ", "dim")] if pointed else []
     return [spread(left, right, width)]
 

@@ -28,6 +28,7 @@ from trainwatch.panes.compare import (
     paint_metrics,
 )
 from trainwatch.panes.footer import key_line
+from trainwatch.remote.run import lag, opened, released
 from trainwatch.screens.ask import Help
 from trainwatch.screens.panes import Command, PaneScreen
 from trainwatch.store import Store
@@ -55,6 +56,7 @@ class CompareScreen(PaneScreen):
 
     def __init__(self, entries: Sequence[Entry], marks: Marks) -> None:
         super().__init__()
+        entries = [replace(entry, run=opened(entry.run)) for entry in entries]
         self.board = Board([_compared(entry, marks, number) for number, entry in enumerate(entries)])
         self.notice = ""
         self.pointed = ""
@@ -87,6 +89,10 @@ class CompareScreen(PaneScreen):
         self.place_panes()
         self.run_worker(self._follow(), name="follow", exit_on_error=True)
 
+    def on_unmount(self) -> None:
+        for run in self.board.runs:
+            released(run.store.run)
+
     async def _follow(self) -> None:
         """Ask each run for a batch, apply them, paint, wait. The next are asked for only when these were applied."""
         while True:
@@ -101,7 +107,8 @@ class CompareScreen(PaneScreen):
             if is_at_end or time.monotonic() - self.painted_at > FRAME_S:
                 self.repaint()
             if is_at_end:
-                await asyncio.sleep(STILL_POLL_S if all(run.store.is_still for run in self.board.runs) else POLL_S)
+                is_still = all(run.store.is_still and not lag(run.store.run) for run in self.board.runs)
+                await asyncio.sleep(STILL_POLL_S if is_still else POLL_S)
 
     def _poll(self) -> list[Batch | OSError]:
         return [_polled(feed) for feed in self._feeds]

@@ -6,10 +6,11 @@ from functools import partial
 
 import msgspec
 
-from rundir.remarks import MAX_NOTE_LENGTH, Remarks, parse_tags, read_remarks, write_remarks
+from rundir.remarks import MAX_NOTE_LENGTH, Remarks, parse_tags, read_remarks
 from rundir.text import plain
 from trainwatch.listing.entry import Entry
 from trainwatch.listing.removal import StillAliveError, remove
+from trainwatch.remote.run import RemoteRun, remark
 from trainwatch.screens.ask import Confirm, Prompt
 from trainwatch.screens.filter import FilterScreen
 
@@ -51,7 +52,7 @@ class DeedScreen(FilterScreen):
         """Write a run's remarks, as they are now but for the change. It is shown once it is read back."""
         path = entry.run.remarks_json
         try:
-            write_remarks(path, change(read_remarks(path)))
+            remark(entry.run, change(read_remarks(path)))
         except msgspec.DecodeError as error:
             self.say(f"{path} is not readable, and left as it is: {error}")
         except OSError as error:
@@ -59,6 +60,9 @@ class DeedScreen(FilterScreen):
         self.written(entry)
 
     def ask_delete(self, entry: Entry) -> None:
+        if isinstance(entry.run, RemoteRun):
+            self.say(f"{entry.id} is on another host: runs are deleted where they are")
+            return
         question = f"delete {plain(entry.id)}?  Its records and all its checkpoints go for good."
         self.app.push_screen(Confirm(question, "D"), partial(self._ask_again, entry))
 

@@ -19,6 +19,7 @@ from trainwatch.metric import Lines
 from trainwatch.paint import Row
 from trainwatch.panes.footer import key_line
 from trainwatch.panes.gallery import paint_gallery_chart, paint_gallery_header, paint_gallery_status
+from trainwatch.remote.run import lag
 from trainwatch.screens.ask import Help
 from trainwatch.screens.filter import FilterScreen
 from trainwatch.screens.panes import Command
@@ -95,7 +96,7 @@ class GalleryScreen(FilterScreen):
             if is_at_end or time.monotonic() - self.painted_at > FRAME_S:
                 self.repaint()
             if is_at_end:
-                await asyncio.sleep(STILL_POLL_S if store.is_still else POLL_S)
+                await asyncio.sleep(STILL_POLL_S if store.is_still and not lag(store.run) else POLL_S)
 
     def _poll(self) -> Batch | OSError:
         try:

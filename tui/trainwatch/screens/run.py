@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, ClassVar, cast
 from textual.binding import Binding, BindingType
 
 from rundir import process
-from rundir.control import Order, Verb, new_order_id, send, send_by_rename
+from rundir.control import Order, Verb, new_order_id
 from rundir.layout import RunDir
 from trainwatch import format as fmt
 from trainwatch.actions import ACTIONS, FRONT_CHART_ACTIONS, PANES, Action, Ask, for_key, parse_lr, refusal
@@ -24,6 +24,7 @@ from trainwatch.paint import Row, fit_row
 from trainwatch.panes.chart import WHOLE
 from trainwatch.panes.charts import CHARTS
 from trainwatch.panes.orders import describe, reason_of
+from trainwatch.remote.run import RemoteRun, deliver, lag, opened, released, trouble
 from trainwatch.screens.ask import Confirm, Help, Prompt
 from trainwatch.screens.panes import Command, PaneScreen
 from trainwatch.store import ALLOCATED, Answer, Store
@@ -64,6 +65,7 @@ class RunScreen(PaneScreen):
     def __init__(self, run: RunDir, *, read_only: bool = False, colour: str = "", has_table: bool = False) -> None:
         """`colour`: the style of a run that is marked; `has_table`: whether there is a table of runs to go back to."""
         super().__init__()
+        run = opened(run)
         self.store = Store(run, read_opened(run))
         self.view = View(read_only=read_only, now=time.time(), colour=colour, has_table=has_table)
         self._feed = Feed(run)
@@ -86,8 +88,12 @@ class RunScreen(PaneScreen):
         self.place_panes()
         self.run_worker(self._follow(), name="follow", exit_on_error=True)
 
+    def on_unmount(self) -> None:
+        released(self.store.run)
+
     def repaint(self) -> None:
         self.view.now = time.time()
+        self.view.trouble = trouble(self.store.run) or lag(self.store.run)
         super().repaint()
 
     # --- following --------------------------------------------------------------------------------------------------
@@ -145,7 +151,8 @@ class RunScreen(PaneScreen):
     async def _wait(self, *, has_events: bool) -> None:
         """Until a file changed, or until the clock alone may have changed the picture; then for the next frame."""
         waits = any(o.answer(time.time()) is Answer.PENDING for o in self.store.orders.values())
-        timeout_s = POLL_S if waits or not self.store.is_still else (STILL_POLL_S if has_events else BLIND_POLL_S)
+        moves = waits or not self.store.is_still or bool(self.view.trouble)
+        timeout_s = POLL_S if moves else (STILL_POLL_S if has_events else BLIND_POLL_S)
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._wake.wait(), timeout_s)
         frame_s = HASTY_FRAME_S if waits else FRAME_S
@@ -237,16 +244,30 @@ class RunScreen(PaneScreen):
             self.say(reason)
             return
         order = Order(verb=verb, id=new_order_id(), args=args, at=time.time(), by=f"trainwatch:{process.user()}")
-        status = self.store.status
-        is_remote = status is not None and status.host not in ("", process.host())
+        if isinstance(self.store.run, RemoteRun):  # which may take a while
+            self.say(f"{verb}: sending")
+            self.run_worker(self._deliver_far(order), name="send", exit_on_error=True)
+            return
+        host = self.store.status.host if self.store.status is not None else ""
         try:
-            (send_by_rename if is_remote else send)(self.store.run, order)
+            deliver(self.store.run, order, host)
         except OSError as error:
             self.say(f"{verb} was not sent: {error}")
             return
+        self._sent(order)
+
+    async def _deliver_far(self, order: Order) -> None:
+        try:
+            await asyncio.to_thread(deliver, self.store.run, order, "")
+        except OSError as error:
+            self.say(f"{order.verb} was not sent: {error}")
+            return
+        self._sent(order)
+
+    def _sent(self, order: Order) -> None:
         self.store.sent(order)
         self._awaited[order.id] = Answer.PENDING
-        self.say(f"{verb} sent, pending")
+        self.say(f"{order.verb} sent, pending")
         self._wake.set()
         self._hurry.set()
 

@@ -17,6 +17,7 @@ from trainwatch.listing.entry import Entry
 from trainwatch.listing.query import QueryError, parse
 from trainwatch.listing.roster import Marks, Roster
 from trainwatch.listing.scan import LIVE_S, STILL_S, Batch, Scanner
+from trainwatch.listing.survey import Source, Survey
 from trainwatch.paint import Row, fit_row
 from trainwatch.panes.footer import key_line
 from trainwatch.panes.runs import (
@@ -48,7 +49,7 @@ _KEYS_FIRST_TO_GO = ("T", "A", "r", "D", "a", "n", "t", "right", "c", "space", "
 
 
 class RunsScreen(DeedScreen):
-    """Owns the roster of one directory; all else is read from it."""
+    """Owns the roster of a directory, or of several; all else is read from it."""
 
     PANE_NAMES = ("header", "table", "detail", "status", "keys")
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -61,13 +62,14 @@ class RunsScreen(DeedScreen):
         Binding("pagedown", "page(1)", show=False),
     ]
 
-    def __init__(self, runs_dir: Path, marks: Marks, *, read_only: bool = False) -> None:
+    def __init__(self, runs: Path | Survey, marks: Marks, *, read_only: bool = False) -> None:
         super().__init__()
         self.roster = Roster(marks)
         self.read_only = read_only
         self.notice = ""
         self.pointed = ""
-        self._scanner = Scanner(runs_dir)
+        self._survey = runs if isinstance(runs, Survey) else Survey([Source(Scanner(runs), str(runs))])
+        self._trouble = ""
         self._wake = asyncio.Event()
         self._written: frozenset[str] = frozenset()
         """Runs whose remarks were written and are not read back yet."""
@@ -90,14 +92,16 @@ class RunsScreen(DeedScreen):
         roster = self.roster
         match name:
             case "header":
-                return paint_runs_header(roster, str(self._scanner.runs_dir), width)
+                return paint_runs_header(roster, self._survey.where, width)
             case "table":
                 return paint_runs(roster, width, height)
             case "detail":
                 return paint_detail(roster.chosen, width, height)
             case "status":
                 words = self.pointed or (describe(roster.chosen) if roster.chosen is not None else "")
-                return paint_runs_status(roster, width, self.notice, words, read_only=self.read_only)
+                return paint_runs_status(
+                    roster, width, self.notice, words, read_only=self.read_only, trouble=self._trouble
+                )
             case "keys":
                 shown = {a.key: (a.label, not self._refusal(a)) for a in RUNS_ACTIONS if a.label}
                 return key_line(shown, width, _KEYS_FIRST_TO_GO)
@@ -130,23 +134,28 @@ class RunsScreen(DeedScreen):
         top, rows = self.roster.top, max(1, self.size.height)
         again, self._written = self._written, frozenset()
         wanted = [entry.id for entry in self.roster.shown[top : top + rows]]
-        return self._scanner.poll(wanted=wanted, again=again, budget_s=POLL_S if wanted else FIRST_POLL_S)
+        return self._survey.poll(wanted=wanted, again=again, budget_s=POLL_S if wanted else FIRST_POLL_S)
 
     def _apply(self, batch: Batch) -> None:
         before = (self.roster.num_unread, self.roster.num_shallow, self.roster.fault, self.roster.has_listed)
         is_old = time.monotonic() - self.painted_at > AGE_S
+        trouble, self._trouble = self._trouble, "  ".join(self._survey.troubles(batch.now))
+        is_old = is_old or self._trouble != trouble
         if batch.entries or batch.gone or is_old or before != (batch.num_unread, batch.num_shallow, batch.fault, True):
             self.roster.apply(batch)
             self.repaint()
 
     async def _wait(self) -> None:
         moves = any(entry.may_live for entry in self.roster.entries.values())
+        moves = moves or bool(self._trouble) or not self._survey.is_complete
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._wake.wait(), LIVE_S if moves else STILL_S)
         self._wake.clear()
         while self.is_covered:  # covered: nobody looks
+            self._survey.show(is_shown=False)
             await self._wake.wait()
             self._wake.clear()
+        self._survey.show(is_shown=True)
 
     # --- keys and pointer -------------------------------------------------------------------------------------------
 
@@ -165,7 +174,7 @@ class RunsScreen(DeedScreen):
         if message.pane != "table":
             return
         if message.y == 0:
-            if (column := column_at(message.x, self.size.width)) is not None:
+            if (column := column_at(message.x, self.size.width, has_places=self.roster.has_places)) is not None:
                 self.roster.sort_by(column.name)
                 self._touched()
         elif self.roster.choose(message.y - 1):
@@ -179,7 +188,7 @@ class RunsScreen(DeedScreen):
     def on_pane_pointed(self, message: Pane.Pointed) -> None:
         words = ""
         if message.pane == "table":
-            column = column_at(message.x, self.size.width)
+            column = column_at(message.x, self.size.width, has_places=self.roster.has_places)
             row = self.roster.top + message.y - 1
             if message.y == 0 and column is not None:
                 words = f"{column.name}: {column.help}"
@@ -238,7 +247,7 @@ class RunsScreen(DeedScreen):
 
     def _open(self) -> None:
         if self.roster.chosen is not None:
-            self._trainwatch.open_run(self.roster.chosen.run)
+            self._trainwatch.open_run(self.roster.chosen.run, self.roster.chosen.id)
 
     def _help(self) -> None:
         self.app.push_screen(Help(RUNS_ACTIONS, _MORE_KEYS))
