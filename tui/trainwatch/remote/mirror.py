@@ -7,6 +7,7 @@ import math
 import shutil
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -113,8 +114,7 @@ class Mirror:
 
     def wait_for_contact(self, timeout_s: float) -> Contact:
         """After the first try to connect, or the timeout."""
-        with self._news:
-            self._news.wait_for(lambda: self.contact.is_up or self.contact.retry_at > 0, timeout_s)
+        self.wait_until(lambda: self.contact.is_up or self.contact.retry_at > 0, timeout_s)
         return self.contact
 
     def run_at(self, path: Path) -> RunDir:
@@ -148,8 +148,7 @@ class Mirror:
         def has_come() -> bool:
             return self._missing.get(name, 1) == 0 if all_of_them else name in self._missing
 
-        with self._news:
-            return self._news.wait_for(has_come, timeout_s)
+        return self.wait_until(has_come, timeout_s)
 
     def missing_bytes(self, name: str) -> int:
         return self._missing.get(name, 0)
@@ -175,7 +174,14 @@ class Mirror:
         if answer.status:
             why = answer.body.decode("utf-8", "replace").strip() or "it was refused"
             raise OSError(f"{self.address.host}: {why}")
+        if (listed := self._listed.get(run)) is not None:
+            listed.looked_at = -math.inf
         self._wake.set()
+
+    def wait_until(self, is_so: Callable[[], bool], timeout_s: float) -> bool:
+        """For something in the copies, judged after each look. False at the timeout."""
+        with self._news:
+            return self._news.wait_for(is_so, timeout_s)
 
     # --- the thread ---------------------------------------------------------------------------------------------------
 
@@ -292,6 +298,8 @@ class Mirror:
             listed = self._listed[name]
             listed.copy.save()
             listed.moves = self._seems_to_move(listed.copy)
+        with self._news:
+            self._news.notify_all()
         return len(due) > len(batch) or any(piece.sight.size > piece.offset + piece.length for _, piece in pieces)
 
     def _sights(self, names: list[str]) -> dict[str, dict[str, Sight]]:

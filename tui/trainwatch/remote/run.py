@@ -5,15 +5,21 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+import msgspec
+
 from rundir.control import Order, line_of, send, send_by_rename
 from rundir.layout import RunDir
 from rundir.process import host
 from rundir.records import encode
-from rundir.remarks import Remarks, write_remarks
+from rundir.remarks import Remarks, read_remarks, write_remarks
 from rundir.status import Liveness, Status, liveness, presumed
 
 if TYPE_CHECKING:
     from trainwatch.remote.mirror import Mirror
+
+
+_READ_BACK_S = 5.0
+"""For so long what was written there is waited for here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +79,16 @@ def deliver(run: RunDir, order: Order, run_host: str) -> None:
 
 
 def remark(run: RunDir, remarks: Remarks) -> None:
-    """Replace its remarks. Raises OSError."""
+    """Replace its remarks. Raises OSError. May take as long as the connection to another host does."""
     if isinstance(run, RemoteRun):
         run.mirror.put(run.id, run.remarks_json.name, encode(remarks))
+        run.mirror.wait_until(lambda: _has_come(run, remarks), _READ_BACK_S)
     else:
         write_remarks(run.remarks_json, remarks)
+
+
+def _has_come(run: RunDir, remarks: Remarks) -> bool:
+    try:
+        return read_remarks(run.remarks_json) == remarks
+    except (OSError, msgspec.DecodeError):
+        return False

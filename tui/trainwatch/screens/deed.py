@@ -6,6 +6,7 @@ from functools import partial
 
 import msgspec
 
+from rundir.layout import RunDir
 from rundir.remarks import MAX_NOTE_LENGTH, Remarks, parse_tags, read_remarks
 from rundir.text import plain
 from trainwatch.listing.entry import Entry
@@ -50,13 +51,17 @@ class DeedScreen(FilterScreen):
 
     def _remark(self, entry: Entry, change: Callable[[Remarks], Remarks]) -> None:
         """Write a run's remarks, as they are now but for the change. It is shown once it is read back."""
-        path = entry.run.remarks_json
-        try:
-            remark(entry.run, change(read_remarks(path)))
-        except msgspec.DecodeError as error:
-            self.say(f"{path} is not readable, and left as it is: {error}")
-        except OSError as error:
-            self.say(f"{path} was not written: {error.strerror or error}")
+        if isinstance(entry.run, RemoteRun):  # which may take a while
+            self.run_worker(self._remark_far(entry, change), name="remark", exit_on_error=True)
+        else:
+            self._remarked(entry, _written(entry.run, change))
+
+    async def _remark_far(self, entry: Entry, change: Callable[[Remarks], Remarks]) -> None:
+        self._remarked(entry, await asyncio.to_thread(_written, entry.run, change))
+
+    def _remarked(self, entry: Entry, fault: str) -> None:
+        if fault:
+            self.say(fault)
         self.written(entry)
 
     def ask_delete(self, entry: Entry) -> None:
@@ -91,6 +96,18 @@ class DeedScreen(FilterScreen):
         else:
             self.say(f"{entry.id} was deleted")
         self.written(entry)
+
+
+def _written(run: RunDir, change: Callable[[Remarks], Remarks]) -> str:
+    """Why a run's remarks were not changed; empty where they were."""
+    path = run.remarks_json
+    try:
+        remark(run, change(read_remarks(path)))
+    except msgspec.DecodeError as error:
+        return f"{path} is not readable, and left as it is: {error}"
+    except OSError as error:
+        return f"{path} was not written: {error.strerror or error}"
+    return ""
 
 
 def _note(text: str) -> None:
