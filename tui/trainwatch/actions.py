@@ -175,6 +175,8 @@ class Situation:
     """Verbs that wait for their outcome."""
     by_script: bool = False
     """A script writes the run for itself: no command goes on with it."""
+    host: str = ""
+    """Where the run is, if not here: the reference is its path there."""
 
 
 def refusal(action: Action, now: Situation) -> str:
@@ -211,6 +213,11 @@ def table_refusal(action: Action, *, read_only: bool, has_run: bool, may_live: b
 
 def attention(now: Situation) -> str:
     """What to do outside the dashboard when nobody would answer an order; empty when a supervisor listens."""
+    advice = _advice(now)
+    return f"on {now.host}: {advice}" if advice and now.host else advice
+
+
+def _advice(now: Situation) -> str:
     if now.by_script and now.verdict in (Liveness.UNATTENDED, Liveness.DEAD, Liveness.REBOOTED, Liveness.ENDED):
         was = f"{now.state}" if now.verdict is Liveness.ENDED else f"{now.verdict} (was {now.state})"
         return f"{was}: its script does not run now; only that can go on with it"

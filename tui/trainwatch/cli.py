@@ -40,6 +40,8 @@ def _show_places(references: list[str], arguments: argparse.Namespace) -> int:
     from trainwatch.remote.visit import Visit  # what is here alone does without
 
     with Visit(references) as visit:
+        if sys.stdout.isatty() and not (arguments.json or arguments.once):
+            import trainwatch.app  # noqa: F401 - while ssh connects
         return _show(visit.run() if arguments.json or arguments.once else visit.target(), arguments)
 
 

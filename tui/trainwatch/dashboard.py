@@ -65,7 +65,8 @@ _SCROLLING: dict[str, _Scrolling] = {"evals": paint_evals, "events": paint_event
 def situation(store: Store, view: View) -> Situation:
     """What decides which actions make sense now."""
     return Situation(
-        reference=store.opened.reference,
+        reference=store.opened.far_path or store.opened.reference,
+        host=store.opened.host,
         state=store.status.state if store.status is not None else None,
         verdict=store.verdict,
         read_only=view.read_only or bool(store.opened.source),

@@ -34,7 +34,7 @@ from rundir.tail import Chunk, Tail
 from trainwatch.foreign.points import Points
 from trainwatch.foreign.source import Source
 from trainwatch.format import as_float
-from trainwatch.remote.run import reference_of, verdict
+from trainwatch.remote.run import home_of, reference_of, verdict
 
 SHOWN_FIELDS = ("loss", "grad_norm", "lr", "tokens_per_s", "gpu_mem_allocated_bytes")
 """Columns that some pane shows: each costs a twentieth of the time of opening a long run."""
@@ -91,6 +91,10 @@ class Opened:
     """Of the metric whose direction is configured: whether the lower is better."""
     source: str = ""
     """What another program has written, which can only be read; empty for a run."""
+    host: str = ""
+    """Where it is, if not here."""
+    far_path: str = ""
+    """Its path there."""
 
 
 def read_opened(run: RunDir) -> Opened:
@@ -117,6 +121,7 @@ def read_opened(run: RunDir) -> Opened:
         task if isinstance(task, str) else (info.task if info is not None else ""),
         configured,
         directions_in(configured),
+        *home_of(run),
     )
 
 

@@ -94,12 +94,17 @@ def test_many_runs_are_looked_at_at_once(line: Line, host: Host) -> None:
     for number in range(5):
         (make(host, b"run-%d" % number, b"x" * number) / "status.json").write_text("{}")
     begin(line, host.runs)
-    sights = parse_looks(ask(line, "look", *(b"run-%d" % number for number in range(6))).body)
+    names = [b"run-%d" % number for number in range(6)]
+    total, sights = parse_looks(ask(line, "look", b"0", *names).body)
+    again = ask(line, "look", total, *names).body
+    assert parse_looks(again) == (total, sights if total == b"unknown" else {})
     assert {run: files["metrics.jsonl"].size for run, files in sights.items()} == {
         b"run-%d" % number: number for number in range(5)
     }
     assert sights[b"run-3"]["metrics.jsonl"].inode == (host.runs / "run-3" / "metrics.jsonl").stat().st_ino
     assert sights[b"run-3"]["status.json"].time
+    (host.runs / "run-3" / "metrics.jsonl").write_bytes(b"longer")
+    assert parse_looks(ask(line, "look", total, *names).body)[1][b"run-3"]["metrics.jsonl"].size == 6
 
 
 def test_the_status_comes_where_it_is_another(line: Line, host: Host) -> None:

@@ -223,6 +223,23 @@ def test_runs_that_come_and_go_are_noticed(host: Host, visit: Begin) -> None:
     eventually(lambda: not (mirror.table_dir / NAME).exists())
 
 
+def test_runs_that_rest_cost_next_to_nothing_and_may_begin_anew(host: Host, visit: Begin) -> None:
+    runs = [make(host, f"{number}-run", State.DONE) for number in range(30)]
+    mirror = visit()
+    mirror.wants_table = True
+    eventually(lambda: mirror.contact.is_complete)
+    line = mirror._line
+    assert line is not None
+    before = line.num_bytes_in
+    eventually(lambda: line.num_bytes_out > 20_000)  # asked again and again
+    assert line.num_bytes_in - before < 20_000  # with all sizes in each answer: half a million
+    append(runs[3].metrics, steps(5, first=21))
+    set_status(runs[3], State.RUNNING, step=25)
+    copy = mirror.table_dir / "3-run"
+    eventually(lambda: (copy / "status.json").read_bytes() == runs[3].status_json.read_bytes())
+    eventually(lambda: (copy / "metrics.jsonl").read_bytes() == runs[3].metrics.read_bytes())
+
+
 def test_closing_leaves_no_process_behind(host: Host, visit: Begin) -> None:
     mirror = visit()
     process = ssh_of(mirror)

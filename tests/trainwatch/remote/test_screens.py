@@ -100,6 +100,16 @@ async def test_a_run_is_opened_from_the_table_and_steered(host: Host) -> None:
             await until(pilot, lambda: app.screen is app.root)
 
 
+async def test_what_to_do_outside_is_said_for_the_host_it_is_on(host: Host) -> None:
+    far = make(host.runs, "1-far", State.STOPPED)
+    with Visit([f"{host.url}/1-far"]) as visit:
+        app = TrainwatchApp(visit.target())
+        async with app.run_test(size=(160, 30)) as pilot:
+            await until(pilot, lambda: "20 steps" in shown(app, "status"))
+            await pilot.press("p")
+            assert f"on farhost: stopped: go on with  traind resume {far.path}" in shown(app, "status")
+
+
 async def test_tags_travel_and_runs_are_not_deleted_from_afar(host: Host) -> None:
     far = make(host.runs, "1-far", State.DONE)
     with Visit([host.url]) as visit:

@@ -52,6 +52,12 @@ def test_a_host_that_asks_is_explained(host: Host, capsys: pytest.CaptureFixture
     assert "Permission denied (publickey).; `ssh farhost true` must work" in capsys.readouterr().err
 
 
+def test_what_ssh_says_cannot_steer_the_terminal(host: Host, capsys: pytest.CaptureFixture[str]) -> None:
+    (host.bin / "ssh").write_text("#!/bin/sh\nprintf '\\033]0;x\\007no\\n' >&2\nexit 255\n")
+    assert main(["--json", host.url]) == 2
+    assert "\x1b" not in capsys.readouterr().err
+
+
 def test_no_ssh_at_all_is_said(host: Host, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(host.runs))
     assert main(["--json", host.url]) == 2

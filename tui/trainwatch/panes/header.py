@@ -109,7 +109,10 @@ def _urgent(store: Store) -> Row:
         return [(" ! ", "alert"), (plain(store.status_fault), "alert")]
     if status is None:
         return []
-    hint = attention(Situation(store.opened.reference, status.state, store.verdict, by_script=store.by_script))
+    opened = store.opened
+    reference = opened.far_path or opened.reference
+    now = Situation(reference, status.state, store.verdict, by_script=store.by_script, host=opened.host)
+    hint = attention(now)
     if hint and not store.has_ended:
         return [(" ! ", "warn"), (plain(hint), "warn")]
     if status.last_error and status.state in ("failed", "restarting", "parked"):

@@ -48,14 +48,21 @@ sizes() { # Of what `ls -dlniL` says: inode, size, name; of files that are repla
   done
 }
 
-look() { # RUN...: the files of many runs, as far as a table needs them. Names without odd bytes only.
+look() { # SUM RUN...: the files of many runs, as far as a table needs them. Names without odd bytes only.
+  # Where the answer has that sum, the sum alone: runs that rest cost next to nothing.
+  known=$1
+  shift
   for run do
     for file in run.json status.json config.toml remarks.json metrics.jsonl events.jsonl; do
       set -- "$@" "$run/$file"
     done
     shift
   done
-  ls -dlniL -- "$@" 2>/dev/null | sizes
+  found=$(ls -dlniL -- "$@" 2>/dev/null | sizes)
+  sum=$(printf '%s' "$found" | cksum 2>/dev/null) || sum=unknown
+  sum=${sum%% *}
+  printf '%s\n' "$sum"
+  if [ "$sum" != "$known" ] || [ "$sum" = unknown ]; then printf '%s\n' "$found"; fi
 }
 
 one() ( # RUN SUM: all files of a run, its checkpoints, and status.json where its sum is another.

@@ -61,8 +61,8 @@ class _Listed:
     """One run of the table."""
 
     copy: Copy
+    moves: bool
     looked_at: float = -math.inf
-    moves: bool = True
 
 
 class Mirror:
@@ -73,6 +73,8 @@ class Mirror:
         self.address = address
         self.url = address.url
         """Of the directory of runs; known in full once connected."""
+        self.runs_path = ""
+        """The same directory, as a path there."""
         self.run_name = ""
         """Of the run that the address names; empty where it is a directory of them."""
         self.newest = ""
@@ -89,6 +91,8 @@ class Mirror:
         self._line: Line | None = None
         self._listed: dict[str, _Listed] = {}
         self._listed_at = -math.inf
+        self._looks: dict[tuple[bytes, ...], tuple[bytes, dict[bytes, dict[str, Sight]]]] = {}
+        """What was last answered about the same runs, and its sum."""
         self._open: dict[str, tuple[Copy, int]] = {}
         """By name, and how many read it."""
         self._missing: dict[str, int] = {}
@@ -213,6 +217,7 @@ class Mirror:
             raise LostError(f"{self.address.path.decode('utf-8', 'replace')}: {_words(answer)}")
         path, name, *_ = answer.body.split(b"\0")
         self.url = Address(self.address.host, path, self.address.user, self.address.port).url
+        self.runs_path = path.decode("utf-8", "surrogateescape")
         self.run_name = name.decode("utf-8", "surrogateescape")
         self._list()
         self._tell(replace(self.contact, is_up=True, why="", retry_at=0.0))
@@ -271,15 +276,15 @@ class Mirror:
             if gone.name not in found and gone.is_dir():
                 shutil.rmtree(gone)
         for name in found - self._listed.keys():
-            self._listed[name] = _Listed(Copy(self.table_dir / name, TABLE_ENDS))
+            copy = Copy(self.table_dir / name, TABLE_ENDS)
+            self._listed[name] = _Listed(copy, moves=self._seems_to_move(copy))
 
     def _follow_table(self, moment: float) -> bool:
         """One request's worth of the runs that are due, newest first. Whether others wait."""
-        due = [
-            name
-            for name in sorted(self._listed, reverse=True)
-            if moment - self._listed[name].looked_at >= (LIVE_S if self._listed[name].moves else STILL_S)
-        ]
+        ages = {name: moment - self._listed[name].looked_at for name in sorted(self._listed, reverse=True)}
+        moving = [name for name, age in ages.items() if self._listed[name].moves and age >= LIVE_S]
+        resting = [name for name, age in ages.items() if not self._listed[name].moves and age >= STILL_S]
+        due = moving or resting
         if not due:
             if not self.contact.is_complete:
                 self._tell(replace(self.contact, is_complete=True))
@@ -300,7 +305,9 @@ class Mirror:
             listed.moves = self._seems_to_move(listed.copy)
         with self._news:
             self._news.notify_all()
-        return len(due) > len(batch) or any(piece.sight.size > piece.offset + piece.length for _, piece in pieces)
+        return len(moving) + len(resting) > len(batch) or any(
+            piece.sight.size > piece.offset + piece.length for _, piece in pieces
+        )
 
     def _sights(self, names: list[str]) -> dict[str, dict[str, Sight]]:
         """The files of runs; those with odd names each by a request of its own."""
@@ -308,9 +315,15 @@ class Mirror:
         odd = [name for name in names if not is_sane(spelled(name))]
         sights: dict[str, dict[str, Sight]] = {name: {} for name in names}
         if sane:
-            (answer,) = self._ask([Request("look", tuple(sane))])
-            for run, files in parse_looks(answer.body).items():
+            known, before = self._looks.pop(tuple(sane), (b"0", {}))
+            (answer,) = self._ask([Request("look", (known, *sane))])
+            total, looks = parse_looks(answer.body)
+            looks = before if total == known else looks
+            self._looks[tuple(sane)] = total, looks
+            for run, files in looks.items():
                 sights[run.decode()] = files
+            while len(self._looks) * LOOK_RUNS > 2 * (len(self._listed) + LOOK_RUNS):
+                del self._looks[next(iter(self._looks))]
         for name in odd:
             (answer,) = self._ask([Request("one", (spelled(name), b"0"))])
             found = parse_one(answer.body).files

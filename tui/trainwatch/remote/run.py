@@ -45,6 +45,13 @@ def reference_of(run: RunDir) -> str | None:
     return run.url if isinstance(run, RemoteRun) else None
 
 
+def home_of(run: RunDir) -> tuple[str, str]:
+    """Of a run elsewhere its host, and its path there; both empty for one here."""
+    if not isinstance(run, RemoteRun):
+        return "", ""
+    return run.mirror.address.host, f"{run.mirror.runs_path.rstrip('/')}/{run.id}"
+
+
 def trouble(run: RunDir) -> str:
     """Why what is shown may be old; empty where it is not."""
     return run.mirror.trouble(time.time()) if isinstance(run, RemoteRun) else ""

@@ -8,6 +8,7 @@ from typing import Self
 
 from rundir import layout
 from rundir.layout import RunDir, RunNotFoundError
+from rundir.text import plain
 from trainwatch.listing.scan import Scanner
 from trainwatch.listing.survey import Source, Survey
 from trainwatch.remote.address import AddressError, is_address, parse_address
@@ -103,4 +104,4 @@ def _opened(mirror: Mirror, name: str) -> RunDir:
 def _unreached(mirror: Mirror) -> str:
     why = mirror.contact.why
     hint = f"; `ssh {mirror.address.host} true` must work without a question" if any(w in why for w in _ASKS) else ""
-    return f"{mirror.url}: {why}{hint}"
+    return f"{mirror.url}: {plain(why)}{hint}"

@@ -74,15 +74,16 @@ def parse_list(body: bytes) -> tuple[bytes, list[bytes]]:
     return newest if is_name(newest) else b"", [name for name in names if is_name(name)]
 
 
-def parse_looks(body: bytes) -> dict[bytes, dict[str, Sight]]:
-    """By run the files that a `look` found."""
+def parse_looks(body: bytes) -> tuple[bytes, dict[bytes, dict[str, Sight]]]:
+    """The sum of what a `look` found, and by run its files; no files where the sum was known."""
     found: dict[bytes, dict[str, Sight]] = {}
-    for line in body.split(b"\n"):
+    total, *lines = body.split(b"\n")
+    for line in lines:
         if (parsed := _sight(line)) is not None:
             run, _, name = parsed[0].rpartition(b"/")
             if is_name(run) and name.decode("ascii", "replace") in (*WHOLE, *LOGS):
                 found.setdefault(run, {})[name.decode()] = parsed[1]
-    return found
+    return total, found
 
 
 def parse_one(body: bytes) -> Look:
