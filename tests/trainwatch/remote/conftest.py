@@ -51,8 +51,9 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Host:
     monkeypatch.setenv("PATH", f"{made.bin}:{os.environ['PATH']}")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr("trainwatch.remote.mirror.POLL_S", 0.02)
-    monkeypatch.setattr("trainwatch.remote.mirror.LIVE_S", 0.05)
-    monkeypatch.setattr("trainwatch.remote.mirror.STILL_S", 0.1)
+    monkeypatch.setattr("trainwatch.remote.table.LIVE_S", 0.05)
+    monkeypatch.setattr("trainwatch.remote.table.STILL_S", 0.1)
+    monkeypatch.setattr("trainwatch.remote.mirror.LIST_S", 0.1)
     monkeypatch.setattr("trainwatch.remote.mirror.FIRST_RETRY_S", 0.05)
     monkeypatch.setattr("trainwatch.remote.mirror.MAX_RETRY_S", 0.1)
     return made

@@ -4,7 +4,7 @@ Logs grow by their new bytes; one that is another file, or shorter, is begun ane
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,6 +51,11 @@ class Piece:
     def request(self, run: bytes) -> Request:
         place = (run, self.file.encode(), b"%d" % self.offset, b"%d" % self.length)
         return Request("fetch", place)
+
+
+Ask = Callable[[list[Request]], list[Answer]]
+PIPELINED = 16
+"""Requests sent before the first answer is read: few enough to fit into any pipe."""
 
 
 class Copy:
@@ -181,3 +186,12 @@ class Copy:
         except OSError:
             return False
         return size >= kept.end if file in LOGS else True
+
+
+def fetch(ask: Ask, pieces: Sequence[tuple[Copy, Piece]]) -> None:
+    """Have what is missing brought, and put in. Raises OSError."""
+    for start in range(0, len(pieces), PIPELINED):
+        part = pieces[start : start + PIPELINED]
+        answers = ask([piece.request(copy.run) for copy, piece in part])
+        for (copy, piece), answer in zip(part, answers, strict=True):
+            copy.take(piece, answer)

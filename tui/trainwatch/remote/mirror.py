@@ -4,41 +4,30 @@ The thread owns the copies; others read their files, `contact` (replaced whole),
 """
 
 import math
-import shutil
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import msgspec
-
 from rundir import layout
 from rundir.layout import LATEST, RunDir
-from rundir.status import read_status
 from trainwatch import format as fmt
 from trainwatch.remote.address import Address
 from trainwatch.remote.cache import Place
-from trainwatch.remote.copy import OPEN_ENDS, TABLE_ENDS, Copy, Piece
+from trainwatch.remote.copy import OPEN_ENDS, Copy, Piece, fetch
 from trainwatch.remote.line import Line, LostError
 from trainwatch.remote.run import RemoteRun
-from trainwatch.remote.wire import Answer, Request, Sight, is_sane, parse_list, parse_looks, parse_one
+from trainwatch.remote.table import Progress, Table
+from trainwatch.remote.wire import Answer, Request, parse_list, parse_one, spelled
 
 POLL_S = 1.0
 """Between two looks at a run whose page is open."""
-LIVE_S = 2.0
-"""Between two looks from the table at a run that moves, ..."""
-STILL_S = 15.0
-"""... at one that does not, and at the directory itself."""
+LIST_S = 15.0
+"""Between two looks at the directory itself."""
 FIRST_RETRY_S = 1.0
 MAX_RETRY_S = 30.0
 """A lost connection is tried again after twice the time each time, up to this."""
-STALE_S = 120.0
-"""A run whose status is so old, by its own host's clock, moves no more."""
-LOOK_RUNS = 64
-"""In one request."""
-PIPELINED = 16
-"""Requests sent before the first answer is read: few enough to fit into any pipe."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,15 +43,6 @@ class Contact:
     """The clock there at the last answer."""
     is_complete: bool = False
     """Whether every run of the directory was looked at once."""
-
-
-@dataclass(slots=True)
-class _Listed:
-    """One run of the table."""
-
-    copy: Copy
-    moves: bool
-    looked_at: float = -math.inf
 
 
 class Mirror:
@@ -86,13 +66,11 @@ class Mirror:
         self.num_bytes_out = 0
         self._place = Place(address, cache)
         self.table_dir, self._open_dir = self._place.path / "table", self._place.path / "open"
+        self._table = Table(self.table_dir)
         for folder in (self.table_dir, self._open_dir):
             folder.mkdir(mode=0o700, exist_ok=True)
         self._line: Line | None = None
-        self._listed: dict[str, _Listed] = {}
         self._listed_at = -math.inf
-        self._looks: dict[tuple[bytes, ...], tuple[bytes, dict[bytes, dict[str, Sight]]]] = {}
-        """What was last answered about the same runs, and its sum."""
         self._open: dict[str, tuple[Copy, int]] = {}
         """By name, and how many read it."""
         self._missing: dict[str, int] = {}
@@ -178,8 +156,7 @@ class Mirror:
         if answer.status:
             why = answer.body.decode("utf-8", "replace").strip() or "it was refused"
             raise OSError(f"{self.address.host}: {why}")
-        if (listed := self._listed.get(run)) is not None:
-            listed.looked_at = -math.inf
+        self._table.touch(run)
         self._wake.set()
 
     def wait_until(self, is_so: Callable[[], bool], timeout_s: float) -> bool:
@@ -252,11 +229,13 @@ class Mirror:
     def _round(self) -> bool:
         """Look once at all that is due. Whether there is more to fetch at once."""
         moment = time.monotonic()
-        if moment - self._listed_at >= STILL_S:
+        if moment - self._listed_at >= LIST_S:
             self._list()
         more = self._follow_opened()
         if self.wants_table and not self.run_name:
-            more = self._follow_table(moment) or more
+            progress = self._table.follow(self._ask, moment, lambda: self.contact.far_now)
+            self._tell(replace(self.contact, is_complete=self.contact.is_complete or progress is Progress.RESTS))
+            more = more or progress is Progress.MORE
         return more
 
     def _list(self) -> None:
@@ -270,77 +249,7 @@ class Mirror:
             layout.point(self._open_dir / LATEST, latest)
         found = {name.decode("utf-8", "surrogateescape") for name in names}
         self.newest = latest or max(found, default="")
-        for name in self._listed.keys() - found:
-            del self._listed[name]
-        for gone in self.table_dir.iterdir():
-            if gone.name not in found and gone.is_dir():
-                shutil.rmtree(gone)
-        for name in found - self._listed.keys():
-            copy = Copy(self.table_dir / name, TABLE_ENDS)
-            self._listed[name] = _Listed(copy, moves=self._seems_to_move(copy))
-
-    def _follow_table(self, moment: float) -> bool:
-        """One request's worth of the runs that are due, newest first. Whether others wait."""
-        ages = {name: moment - self._listed[name].looked_at for name in sorted(self._listed, reverse=True)}
-        moving = [name for name, age in ages.items() if self._listed[name].moves and age >= LIVE_S]
-        resting = [name for name, age in ages.items() if not self._listed[name].moves and age >= STILL_S]
-        due = moving or resting
-        if not due:
-            if not self.contact.is_complete:
-                self._tell(replace(self.contact, is_complete=True))
-            return False
-        batch = due[:LOOK_RUNS]
-        pieces: list[tuple[Copy, Piece]] = []
-        for name, files in self._sights(batch).items():
-            listed = self._listed[name]
-            listed.looked_at = moment
-            new = listed.copy.missing(files, status=listed.moves)
-            if new and not listed.moves and "status.json" in files:  # something happened: what does it say now?
-                new = listed.copy.missing(files, status=True)
-            pieces += [(listed.copy, piece) for piece in new]
-        self._fetch(pieces)
-        for name in batch:
-            listed = self._listed[name]
-            listed.copy.save()
-            listed.moves = self._seems_to_move(listed.copy)
-        with self._news:
-            self._news.notify_all()
-        return len(moving) + len(resting) > len(batch) or any(
-            piece.sight.size > piece.offset + piece.length for _, piece in pieces
-        )
-
-    def _sights(self, names: list[str]) -> dict[str, dict[str, Sight]]:
-        """The files of runs; those with odd names each by a request of its own."""
-        sane = [spelled(name) for name in names if is_sane(spelled(name))]
-        odd = [name for name in names if not is_sane(spelled(name))]
-        sights: dict[str, dict[str, Sight]] = {name: {} for name in names}
-        if sane:
-            known, before = self._looks.pop(tuple(sane), (b"0", {}))
-            (answer,) = self._ask([Request("look", (known, *sane))])
-            total, looks = parse_looks(answer.body)
-            looks = before if total == known else looks
-            self._looks[tuple(sane)] = total, looks
-            for run, files in looks.items():
-                sights[run.decode()] = files
-            while len(self._looks) * LOOK_RUNS > 2 * (len(self._listed) + LOOK_RUNS):
-                del self._looks[next(iter(self._looks))]
-        for name in odd:
-            (answer,) = self._ask([Request("one", (spelled(name), b"0"))])
-            found = parse_one(answer.body).files
-            sights[name] = {file: sight for file, sight in found.items() if file in _TABLE_FILES}
-        return sights
-
-    def _seems_to_move(self, copy: Copy) -> bool:
-        try:
-            status = read_status(copy.path / "status.json")
-        except (OSError, msgspec.DecodeError):
-            return False
-        # A clock that is not known (nan) makes no run still.
-        return (
-            status is not None
-            and not status.state.has_ended
-            and not (self.contact.far_now - status.updated_at > STALE_S)
-        )
+        self._table.hold(found, self.contact.far_now)
 
     def _follow_opened(self) -> bool:
         with self._guard:
@@ -363,28 +272,13 @@ class Mirror:
                 missing[name] = sum(max(0, piece.sight.size - piece.offset - piece.length) for piece in new)
             else:
                 missing[name] = 0
-        self._fetch(pieces)
+        fetch(self._ask, pieces)
         for copy in copies.values():
             copy.save()
         with self._news:
             self._missing = missing
             self._news.notify_all()
         return any(missing.values())
-
-    def _fetch(self, pieces: list[tuple[Copy, Piece]]) -> None:
-        for start in range(0, len(pieces), PIPELINED):
-            part = pieces[start : start + PIPELINED]
-            answers = self._ask([piece.request(copy.run) for copy, piece in part])
-            for (copy, piece), answer in zip(part, answers, strict=True):
-                copy.take(piece, answer)
-
-
-_TABLE_FILES = ("run.json", "status.json", "config.toml", "remarks.json", "metrics.jsonl", "events.jsonl")
-
-
-def spelled(name: str) -> bytes:
-    """A run's name as the other side spells it."""
-    return name.encode("utf-8", "surrogateescape")
 
 
 def _words(answer: Answer) -> str:

@@ -58,6 +58,11 @@ def encoded(word: bytes) -> bytes:
     return b"".join(bytes([byte]) if byte in _PLAIN else b"\\0%03o" % byte for byte in word)
 
 
+def spelled(name: str) -> bytes:
+    """A run's name as the other side spells it."""
+    return name.encode("utf-8", "surrogateescape")
+
+
 def is_sane(name: bytes) -> bool:
     """Whether a run's name may stand among many in one `look`, whose answer is read line by line."""
     return all(byte in _PLAIN for byte in name)
