@@ -128,7 +128,7 @@ def test_a_connection_killed_in_mid_frame_loses_nothing(host: Host, visit: Begin
     far = make(host, count=60_000)  # several chunks
     mirror = visit()
     here = mirror.open(NAME)
-    for _ in range(4):
+    for _ in range(3):
         eventually(lambda: mirror.contact.is_up and mirror._line is not None)
         process = ssh_of(mirror)
         os.killpg(process.pid, signal.SIGKILL)
@@ -230,9 +230,9 @@ def test_runs_that_rest_cost_next_to_nothing_and_may_begin_anew(host: Host, visi
     eventually(lambda: mirror.contact.is_complete)
     line = mirror._line
     assert line is not None
-    before = line.num_bytes_in
-    eventually(lambda: line.num_bytes_out > 20_000)  # asked again and again
-    assert line.num_bytes_in - before < 20_000  # with all sizes in each answer: half a million
+    before, asked = line.num_bytes_in, line.num_bytes_out
+    eventually(lambda: line.num_bytes_out - asked > 5_000)  # asked again and again
+    assert line.num_bytes_in - before < 10_000  # with all sizes in each answer: a hundred thousand
     append(runs[3].metrics, steps(5, first=21))
     set_status(runs[3], State.RUNNING, step=25)
     copy = mirror.table_dir / "3-run"

@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import pytest
 from textual.pilot import Pilot
 from textual.widgets import Input
 
@@ -52,8 +51,7 @@ def table_of(app: TrainwatchApp) -> RunsScreen:
     return app.root
 
 
-@pytest.mark.parametrize("width", [80, 160])
-async def test_one_table_of_two_hosts_and_a_directory_here(host: Host, tmp_path: Path, width: int) -> None:
+async def test_one_table_of_two_hosts_and_a_directory_here(host: Host, tmp_path: Path) -> None:
     make(host.runs, "1-same")
     make(tmp_path / "here", "1-same", State.DONE, count=30)
     make(tmp_path / "far" / "other", "2-two")
@@ -62,7 +60,7 @@ async def test_one_table_of_two_hosts_and_a_directory_here(host: Host, tmp_path:
         target = visit.target()
         assert isinstance(target, Survey)
         app = TrainwatchApp(target)
-        async with app.run_test(size=(width, 24)) as pilot:
+        async with app.run_test(size=(80, 24)) as pilot:
             await until(pilot, lambda: " 3 runs" in shown(app, "status"))
             table = shown(app, "table")
             assert table.count("1-same") == 2
