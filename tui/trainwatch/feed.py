@@ -89,12 +89,12 @@ class Opened:
     """The whole configuration."""
     directions: Mapping[str, bool] = field(default_factory=dict)
     """Of the metric whose direction is configured: whether the lower is better."""
-    source: str = ""
-    """What another program has written, which can only be read; empty for a run."""
     host: str = ""
     """Where it is, if not here."""
     far_path: str = ""
     """Its path there."""
+    source: str = ""
+    """What another program has written, which can only be read; empty for a run."""
 
 
 def read_opened(run: RunDir) -> Opened:
