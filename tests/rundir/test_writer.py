@@ -110,7 +110,11 @@ def test_an_error_and_an_interrupt_end_it_as_what_they_are(tmp_path: Path) -> No
     [
         ("1 / 0", State.FAILED, "ZeroDivisionError: division by zero"),
         ("pass", State.FAILED, "the script ended without closing the run"),
-        ("import os; os.kill(os.getpid(), 2)", State.STOPPED, "KeyboardInterrupt"),
+        (
+            "import signal; signal.signal(2, signal.default_int_handler); signal.raise_signal(2)",
+            State.STOPPED,
+            "KeyboardInterrupt",
+        ),
     ],
 )
 def test_a_script_that_never_closes_its_run(tmp_path: Path, last_line: str, state: State, error: str) -> None:
