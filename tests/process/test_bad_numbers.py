@@ -117,6 +117,7 @@ def test_rollback_lowers_the_rate_and_leaves_the_batches_out(traind: Traind, fau
     assert all(name.startswith("step-") for name in superseded)
 
 
+@pytest.mark.soak
 def test_a_run_that_no_rollback_helps_is_held(traind: Traind, faulty: Path) -> None:
     run = traind.start(faulty, POISONED, "policy.on_nonfinite=rollback", "policy.max_rollbacks=1")
     eventually(lambda: status_of(run).state is State.PAUSED, 60.0)

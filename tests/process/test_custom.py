@@ -20,6 +20,7 @@ EXAMPLE = Path(__file__).parents[2] / "examples" / "digits" / "digits.toml"
 SETTINGS = ("task.options.num_train=300", "data.num_workers=1")
 
 
+@pytest.mark.soak
 @pytest.mark.slow
 def test_a_killed_custom_run_comes_back_with_the_same_numbers(traind: Traind, tmp_path: Path) -> None:
     """With batch norm, dropout and tied weights, whose state a resume could lose."""

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from rundir.records import EvalRecord, LifecycleEvent
-from tests.process.tiny_run import Trace, Traind, events_of, metrics_of, trace_of
+from tests.process.tiny_run import Trace, Traind, events_of, metrics_of, scores_of, trace_of
 
 
 @pytest.mark.slow
@@ -19,12 +19,13 @@ def test_the_report_measures_the_best_checkpoint_again(traind: Traind, config: P
     (report,) = (event for event in events if event.what == "report")
     best = [record for record in metrics_of(run) if isinstance(record, EvalRecord) and record.best][-1]
     detail = report.detail or {}
-    assert (detail["step"], detail["loss"], detail["metrics"]) == (best.step, best.loss, best.metrics)
+    measured = scores_of(best)
+    assert (detail["step"], detail["loss"], detail["metrics"]) == (best.step, best.loss, measured)
     assert detail["value"] == (best.metrics or {})["f1"]
     assert said.splitlines()[-1] == report.message
     assert report.message in traind.ok("status", str(run.path))
     written = json.loads((run.checkpoints / "best" / "metrics.json").read_text())
-    assert written == {"loss": best.loss, **(best.metrics or {})}
+    assert written == {"loss": best.loss, **measured}
     (starting,) = (event for event in events if event.what == "starting_loss")
     assert (starting.detail or {})["ln_classes"] > 0
 

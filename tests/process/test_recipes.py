@@ -10,7 +10,7 @@ import pytest
 
 from rundir.records import EvalRecord, LifecycleEvent
 from rundir.status import State
-from tests.process.tiny_run import Traind, events_of, metrics_of, status_of
+from tests.process.tiny_run import Traind, events_of, metrics_of, scores_of, status_of
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 TINY = ("model.dim=16", "model.n_layers=1", "model.n_heads=2", "model.hidden_dim=16", "train.max_steps=4")
@@ -40,8 +40,8 @@ def test_a_shipped_recipe_runs_to_its_end(
     assert [record.step for record in evals] == [2, 4]
     said = {event.what: event for event in events_of(run) if isinstance(event, LifecycleEvent)}
     best = [record for record in evals if record.best][-1]
-    assert (said["report"].detail or {})["metrics"] == best.metrics
-    assert set(best.metrics or {}) <= set((said["report"].detail or {})["baseline"])
+    assert (said["report"].detail or {})["metrics"] == scores_of(best)
+    assert set(scores_of(best)) <= set((said["report"].detail or {})["baseline"])
     assert files <= {path.name for path in (run.checkpoints / "best").iterdir()}
     answered = traind.ok("predict", str(run.path), "Nobody in his right mind would sign this!", "--json")
     assert len([json.loads(line) for line in answered.splitlines()]) == 1

@@ -85,6 +85,7 @@ def check_wandb(run: RunDir) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.soak
 def test_sinks_hold_what_holds_after_kills_of_trainer_and_sinks(traind: Traind, config: Path) -> None:
     run = traind.start(config, CSV, TENSORBOARD, WANDB, ENDLESS)
     killed = {name: eventually(lambda name=name: sink_process(run, name)) for name in SinkName}

@@ -192,3 +192,9 @@ def trace_of(run: RunDir, weights: str = "model.safetensors") -> Trace:
         epochs=[(r.step, r.epoch, r.loss, r.metrics) for r in records if isinstance(r, EpochRecord)],
         weights=(newest / weights).read_bytes(),
     )
+
+
+def scores_of(record: EvalRecord) -> dict[str, Any]:
+    """What an evaluation measured of the model's worth, without what it says of the predictions for alert rules."""
+    metrics = record.metrics or {}
+    return {name: value for name, value in metrics.items() if not name.endswith(("_share", "_entropy"))}
