@@ -53,11 +53,16 @@ def two(tmp_path_factory: pytest.TempPathFactory) -> Trace:
 
 
 def processes_of(run: RunDir) -> list[psutil.Process]:
-    """Supervisor, agent, ranks and loader workers: whose command line names the run."""
+    """Supervisor, agent, ranks and loader workers: whose command line names the run, by its path here or from there.
+
+    Another test's run may have the same name: it begins with the second at which it was started.
+    """
     found = []
     for one in psutil.process_iter():
         try:
-            if any(run.id in word for word in one.cmdline()) and "traind." in " ".join(one.cmdline()):
+            line = " ".join(one.cmdline())
+            is_here = str(run.path) in line or Path(one.cwd()) in run.path.parents
+            if run.id in line and "traind." in line and is_here:
                 found.append(one)
         except psutil.Error:
             continue

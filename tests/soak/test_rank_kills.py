@@ -59,7 +59,7 @@ def kill_one(traind: Traind, run: RunDir, rng: random.Random) -> list[str]:
         who = next(name for module, name in names.items() if module in victim.cmdline())
     except (IndexError, psutil.Error, StopIteration):
         return []
-    before = trainers_of(run)
+    before = [one for one in trainers_of(run) if "traind.rank_agent" not in one.cmdline()]  # which trains nothing
     os.kill(victim.pid, signal.SIGKILL)
     if who == "supervisor" and not status_of(run).state.has_ended:
         done = traind("resume", str(run.path))
