@@ -103,9 +103,7 @@ def supersede_beyond(run: RunDir, step: int, attempt: int) -> None:
             aside = run.superseded / f"{attempt}"
             aside.mkdir(parents=True, exist_ok=True, mode=0o700)
             path.rename(aside / path.name)
-    best = run.checkpoints / "best"
-    if best.is_symlink() and not best.exists():  # else it would show whatever comes to have that step
-        best.unlink()
+    _unlink_lost_best(run)  # else it would show whatever comes to have that step
     if run.checkpoints.is_dir():
         for path in run.checkpoints.glob(".writing-*"):
             shutil.rmtree(path, ignore_errors=True)
@@ -113,7 +111,7 @@ def supersede_beyond(run: RunDir, step: int, attempt: int) -> None:
 
 def drop_superseded(run: RunDir) -> list[Path]:
     """Remove what earlier attempts have left behind, but for checkpoints a person asked for. Returns what went."""
-    dropped = [path for path in _superseded(run) if not is_asked_for(path)]
+    dropped = _droppable(run)
     for path in dropped:
         shutil.rmtree(path, ignore_errors=True)
     return dropped
@@ -121,11 +119,11 @@ def drop_superseded(run: RunDir) -> list[Path]:
 
 def superseded_bytes(run: RunDir) -> int:
     """What `drop_superseded` would make free, about."""
-    return sum(size_of(file) for path in _superseded(run) if not is_asked_for(path) for file in path.glob("*"))
+    return sum(size_of(file) for path in _droppable(run) for file in path.glob("*"))
 
 
-def _superseded(run: RunDir) -> list[Path]:
-    return sorted(run.superseded.glob("*/step-*"))
+def _droppable(run: RunDir) -> list[Path]:
+    return [path for path in sorted(run.superseded.glob("*/step-*")) if not is_asked_for(path)]
 
 
 def relink(run: RunDir, best_step: int | None) -> None:
@@ -136,10 +134,16 @@ def relink(run: RunDir, best_step: int | None) -> None:
     latest = next(iter(paths(run)), None)
     if latest is not None:
         point(run.checkpoints / "latest", latest.name)
-    best = run.checkpoints / "best"
     if best_step is not None and run.checkpoint(best_step).is_dir():
-        point(best, run.checkpoint(best_step).name)
-    elif best.is_symlink() and not best.exists():
+        point(run.checkpoints / "best", run.checkpoint(best_step).name)
+    else:
+        _unlink_lost_best(run)
+
+
+def _unlink_lost_best(run: RunDir) -> None:
+    """Remove `best` where it shows a checkpoint that is no longer there."""
+    best = run.checkpoints / "best"
+    if best.is_symlink() and not best.exists():
         best.unlink()
 
 

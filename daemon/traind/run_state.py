@@ -19,19 +19,19 @@ _INTENTS = {
 
 def status_of(run: RunDir) -> Status | None:
     """None for a run that has neither status nor events yet. Raises OSError."""
-    try:
-        status = read_status(run.status_json)
-    except msgspec.DecodeError:
-        status = None
-    return status or _rebuilt(run)
+    return _written(run) or _rebuilt(run)
 
 
 def is_readable(run: RunDir) -> bool:
     """Whether status.json itself can be read. Raises OSError."""
+    return _written(run) is not None
+
+
+def _written(run: RunDir) -> Status | None:
     try:
-        return read_status(run.status_json) is not None
+        return read_status(run.status_json)
     except msgspec.DecodeError:
-        return False
+        return None
 
 
 def _rebuilt(run: RunDir) -> Status | None:
