@@ -71,6 +71,7 @@ class Side:
 
 def train_with_trainer(config_path: Path, scratch: Path) -> None:
     """Train with transformers.Trainer, and note when each step ends."""
+    import torch
     from transformers import Trainer, TrainerCallback, TrainingArguments
 
     from traind import config
@@ -80,6 +81,7 @@ def train_with_trainer(config_path: Path, scratch: Path) -> None:
     settings = config.load(config_path)
     task = open_task(settings, create_run(settings, scratch), lambda: None)
     train = settings.train
+    on_gpu = train.device != "cpu" and torch.cuda.is_available()
     stamps = np.memmap(scratch / STAMPS, dtype=np.float64, mode="r+")
 
     class Clock(TrainerCallback):  # type: ignore[misc]
@@ -102,7 +104,7 @@ def train_with_trainer(config_path: Path, scratch: Path) -> None:
         warmup_steps=WARM_UP_STEPS,
         max_grad_norm=train.clip_norm,
         dataloader_num_workers=settings.data.num_workers,
-        dataloader_pin_memory=False,
+        dataloader_pin_memory=on_gpu,
         remove_unused_columns=False,
         logging_strategy="steps",
         logging_steps=1,
@@ -110,7 +112,7 @@ def train_with_trainer(config_path: Path, scratch: Path) -> None:
         eval_strategy="no",
         report_to=[],
         disable_tqdm=True,
-        use_cpu=True,
+        use_cpu=not on_gpu,
         seed=settings.seed,
     )
     trainer = Trainer(
