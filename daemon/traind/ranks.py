@@ -114,10 +114,6 @@ class Ranks:
         """The leader's answer to what it alone knows: it alone writes, so that a full disk stops it and no other."""
         return bool(self.meet(Point.ANSWER, answer)[0][0])
 
-    def totals(self, *numbers: float) -> list[float]:
-        """Each number summed over all ranks, always in the same order."""
-        return [sum(column) for column in zip(*self.meet(Point.WEIGH, *numbers), strict=True)]
-
     # --- on the device -------------------------------------------------------------------------------------------
 
     def sum_gradients(self, parameters: Sequence[nn.Parameter]) -> None:

@@ -11,6 +11,7 @@ _OVERFITTING_RISE = 0.02
 
 _PERFECT = 1.0
 """Of a score, beyond which no epoch leads."""
+_NOT_ABOVE = "not above the baseline"
 
 
 class Point(NamedTuple):
@@ -64,7 +65,10 @@ def report(
     elif len(history) > 1:
         parts.append("no overfitting")
     was_rising = not overfitting and _was_rising(history, is_lower=is_lower)
-    parts.append(_advice(best_step, steps_per_epoch, history, was_rising=was_rising))
+    if detail.get("standing") == _NOT_ABOVE and not was_rising:
+        parts.append("use no checkpoint of it: traind diagnose says what may be wrong")
+    else:
+        parts.append(_advice(best_step, steps_per_epoch, history, was_rising=was_rising))
     return Report("; ".join(parts), detail)
 
 
@@ -73,7 +77,7 @@ def _standing(value: float, baseline: float, *, is_lower: bool) -> tuple[str, fl
     gain = -improvement if is_lower else improvement
     room = abs(baseline) if is_lower else max(1.0 - baseline, 0.0)
     if math.isnan(gain) or gain <= 0:
-        return "not above the baseline", improvement
+        return _NOT_ABOVE, improvement
     return ("well above the baseline" if gain >= _WELL_ABOVE * room else "barely above the baseline"), improvement
 
 

@@ -21,7 +21,7 @@ from traind.device import Placement, float_of, is_out_of_memory
 from traind.direct_causes import Causes, DirectCauses
 from traind.guard import Guard
 from traind.host_copy import HostCopy, HostMemory
-from traind.ranks import Ranks, Seat
+from traind.ranks import Point, Ranks, Seat
 from traind.split import split_all, widest
 from traind.task import Batch, EvalResult, Task
 from traind.training_state import TrainingState
@@ -82,6 +82,8 @@ class Stepper:
         self.micro_batch_size: int | None = None
         """Examples a micro-batch may have; None: as many as are handed over."""
         self.eval_batch_size = config.eval.batch_size
+        self._sizes: dict[int, int] = {}
+        """Of the micro-batches of other ranks that had to make them smaller, as last said."""
         self._ranks = ranks or Ranks(Seat())
         self.optimizer = optimizer.build(model, config.train)
         self.scaler = torch.amp.GradScaler(placement.device.type, enabled=placement.needs_scaler)
@@ -122,7 +124,7 @@ class Stepper:
             self._safe_point()
         num_tokens = sum(int(batch["attention_mask"].sum()) for batch in batches if "attention_mask" in batch)
         own_weight = sum(self._task.target_weight(batch) for batch in batches)
-        weight, all_tokens = self._ranks.totals(own_weight, num_tokens)
+        weight, all_tokens = self._weigh(own_weight, num_tokens)
         self._at_boundary = {name: buffer.clone() for name, buffer in self._buffers.items()}
         with self._causes.watch_units() if looks else nullcontext():
             while (added := self._add_up(batches, step, weight)) is None:
@@ -138,6 +140,17 @@ class Stepper:
         # get_scale() would wait for the device; the tensor itself does not.
         loss_scale = self.scaler._get_scale_async() if self.scaler.is_enabled() else None  # noqa: SLF001
         return StepResult(loss_sum, weight, counts, grad_norm, int(all_tokens), loss_scale, causes)
+
+    def _weigh(self, own_weight: float, num_tokens: int) -> tuple[float, float]:
+        """Both summed over all ranks. Says where another rank had no memory for its micro-batches: it has no voice."""
+        rows = self._ranks.meet(Point.WEIGH, own_weight, num_tokens, self.micro_batch_size or 0)
+        for rank, (_, _, its_size) in enumerate(rows):
+            known = self._sizes.get(rank) or self.micro_batch_size or self._config.train.batch_size
+            if rank != self._ranks.seat.rank and 0 < its_size < known:
+                self._sizes[rank] = int(its_size)
+                self._on_shrunk(Shrunk("train", known, int(its_size), f"process {rank} found no memory for a step"))
+        weights, tokens, _ = zip(*rows, strict=True)
+        return sum(weights), sum(tokens)
 
     def shrink_to(self, size: int) -> None:
         """Let no micro-batch have more examples from here on; says so where it makes a difference."""

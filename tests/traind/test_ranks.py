@@ -19,7 +19,7 @@ ranks.join()
 assert ranks.meet(Point.HEAR, rank, 0.5) == [[0.0, 0.5], [1.0, 0.5]]
 assert ranks.share(b"the leader's" if rank == 0 else b"another's, longer") == b"the leader's"
 assert ranks.share(b"") == b""
-assert ranks.totals(rank + 1, 2) == [3.0, 4.0]
+assert ranks.meet(Point.WEIGH, 3.5) == [[3.5], [3.5]]
 used, unused = torch.nn.Parameter(torch.zeros(3)), torch.nn.Parameter(torch.zeros(3))
 half_used = torch.nn.Parameter(torch.zeros(3, dtype=torch.float64))
 used.grad = torch.tensor([1.0, 2.0, 3.0]) * (rank + 1)
@@ -64,7 +64,6 @@ def test_alone_nothing_changes() -> None:
     ranks.join()
     assert ranks.meet(Point.HEAR, 1, 2) == [[1, 2]]
     assert ranks.share(b"as it is") == b"as it is"
-    assert ranks.totals(3.5) == [3.5]
     loss, counts = torch.tensor(1.0), torch.tensor([1, 2])
     assert ranks.sum_step([], loss, counts) == (loss, counts)
     ranks.leave()

@@ -17,7 +17,7 @@ pytestmark = [
 
 PROGRAM = """
 import torch
-from traind.ranks import Ranks, Seat
+from traind.ranks import Point, Ranks, Seat
 
 class Group(Ranks):
     is_alone = False  # takes every path of several, one though it is
@@ -25,7 +25,7 @@ class Group(Ranks):
 ranks, device = Group(Seat()), torch.device("cuda", 0)
 ranks.join()
 ranks.join_device(device)
-assert ranks.totals(2.5, 3) == [2.5, 3.0]
+assert ranks.meet(Point.WEIGH, 2.5, 3) == [[2.5, 3.0]]
 assert ranks.share(b"said") == b"said"
 used, unused = (torch.nn.Parameter(torch.zeros(3, device=device)) for _ in range(2))
 half = torch.nn.Parameter(torch.zeros(2, device=device, dtype=torch.bfloat16))

@@ -89,5 +89,11 @@ def test_evaluations_that_are_nan_say_nothing_about_overfitting(losses: list[flo
     assert "eval loss rose 100% over its lowest" in of(losses, [0.5, 0.4, 0.3]).message
 
 
+def test_what_has_learnt_nothing_is_not_recommended() -> None:
+    said = of([0.69, 0.69, 0.69], [0.3, 0.3, 0.3], {"f1": 0.3})
+    assert said.message.endswith("no overfitting; use no checkpoint of it: traind diagnose says what may be wrong")
+    assert "use checkpoints/best" in of([0.9, 0.8, 0.7], [0.1, 0.2, 0.29], {"f1": 0.3}).message  # more may help
+
+
 def test_without_a_baseline_nothing_is_compared() -> None:
     assert "baseline" not in of([0.9], [0.4]).message

@@ -14,6 +14,7 @@ from traind.config import Config, Policy, Train
 from traind.device import place
 from traind.dial import initial_dials
 from traind.guard import told
+from traind.ranks import Point, Ranks, Seat
 from traind.split import split_all
 from traind.stepper import Shrunk, Stepper
 from traind.task import Batch, Task
@@ -46,6 +47,7 @@ def stepper(
     train: Train | None = None,
     policy: Policy | None = None,
     with_norm: bool = True,
+    ranks: Ranks | None = None,
 ) -> Stepper:
     """`with_norm`: batch norm sees what else is in its micro-batch, so that a split one gives something else."""
     torch.manual_seed(0)
@@ -53,7 +55,8 @@ def stepper(
     model = nn.Sequential(nn.Conv2d(1, 3, 3), norm, nn.Flatten(), nn.Linear(12, 1))
     model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     config = Config(train=train or Train(device="cpu"), policy=policy or Policy())
-    return Stepper(config, cast("Task", task or Regression()), model, place(config.train), safe_point, shrunk.append)
+    of = cast("Task", task or Regression())
+    return Stepper(config, of, model, place(config.train), safe_point, shrunk.append, ranks)
 
 
 shrunk: list[Shrunk] = []
@@ -258,6 +261,31 @@ def test_the_failed_try_of_a_step_leaves_no_trace() -> None:
     train(one, 3)
     train(resumed, 3)
     assert is_same(everything(one), everything(resumed))
+
+
+class BesideAnother(Ranks):
+    """The first of two, the other of which has as much to do, in micro-batches of `its_size`; 0: as they come."""
+
+    its_size = 0
+
+    def meet(self, point: Point, *numbers: float) -> list[list[float]]:  # noqa: ARG002
+        return [list(numbers), [*numbers[:2], self.its_size]]
+
+    def sum_step(self, parameters: object, loss_sum: Tensor, counts: Tensor) -> tuple[Tensor, Tensor]:  # noqa: ARG002
+        return loss_sum, counts
+
+    def take_leaders(self, tensors: object) -> None: ...
+
+
+def test_the_leader_tells_that_another_process_found_no_memory() -> None:
+    ranks = BesideAnother(Seat(rank=0, num_ranks=2))
+    one = stepper(lambda: None, ranks=ranks)
+    one.micro_batch_size = 4
+    for step, ranks.its_size in enumerate((0, 4, 2, 2, 1)):
+        train(one, step)
+    assert [(said.before, said.after) for said in shrunk] == [(4, 2), (2, 1)]
+    assert shrunk[0].error == "process 1 found no memory for a step"
+    assert one.micro_batch_size == 4  # its own memory is its own
 
 
 def test_an_evaluation_finds_a_batch_size_of_its_own() -> None:
