@@ -5,111 +5,52 @@ Most data come from fixed random teachers with examples enough, so that a run ov
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F  # noqa: N812
 
-from bench.alerts import nets
-from bench.alerts.spec import Spec
-
-Criterion = Callable[[Tensor, Tensor, int], Tensor]
-"""(what the net gives, the targets, the step) to the loss."""
-
-
-@dataclass
-class Task:
-    """One thing to train."""
-
-    model: nn.Module
-    x: Tensor
-    y: Tensor
-    held_x: Tensor
-    held_y: Tensor
-    criterion: Criterion
-    num_classes: int | None = None
-    signed: bool = False
-    is_sequence: bool = False
-    """Whether the second dimension is time, so that a curriculum can cut it."""
-    jitter: float = 0.0
-    """Augmentation: Gaussian noise on the inputs of training."""
-    pretrain: int = 0
-    """Steps trained before the record begins."""
-
-
-def cross_entropy(out: Tensor, y: Tensor, _step: int) -> Tensor:
-    return F.cross_entropy(out.reshape(-1, out.shape[-1]), y.reshape(-1))
-
-
-def squares(out: Tensor, y: Tensor, _step: int) -> Tensor:
-    return F.mse_loss(out, y)
-
-
-def _num_train(spec: Spec, enough: int) -> int:
-    return int(spec.size) if spec.fault == "tiny-data" else enough
-
-
-def _pool(spec: Spec, held: int) -> int:
-    """Examples to draw from a teacher: a few epochs' worth, so that a healthy run does not learn them by heart."""
-    return held + min(60_000, max(4000, spec.steps * spec.batch // 3))
-
-
-def _split(spec: Spec, x: Tensor, y: Tensor, held: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """The last `held` examples for evaluation; tiny data take the first few."""
-    n = _num_train(spec, len(x) - held)
-    return x[:n], y[:n], x[-held:], y[-held:]
-
-
-def _dropout(spec: Spec) -> float:
-    return 0.5 if spec.hard == "dropout" else 0.0
+from bench.alerts import held_out, nets
+from bench.alerts.digits import digits
+from bench.alerts.spec import Part, Spec
+from bench.alerts.task import Task, cross_entropy, dropout, num_train, pool, split, squares
 
 
 def mlp(spec: Spec, g: torch.Generator) -> Task:
     """Ten overlapping classes in 20 dimensions, bent by a random layer."""
     k, easy = 10, spec.hard in ("converged", "flat")
     centres = torch.randn(k, 8, generator=g) * (4.0 if easy else 1.3)
-    n = _pool(spec, 600)
+    n = pool(spec, 600)
     y = torch.randint(0, k, (n,), generator=g)
     x = torch.tanh((centres[y] + torch.randn(n, 8, generator=g)) @ (0.4 * torch.randn(8, 20, generator=g)))
     x = x / x.std()
     if spec.fault == "saturated":
         model: nn.Module = nets.Mlp(20, 32, int(spec.size), k, act="sigmoid")
     else:
-        model = nets.Mlp(20, 48, 2, k, dropout=_dropout(spec))
-    return Task(model, *_split(spec, x, y, 600), criterion=cross_entropy, num_classes=k)
-
-
-@lru_cache
-def _digits() -> tuple[Tensor, Tensor]:
-    from sklearn.datasets import load_digits
-
-    data: Any = load_digits()
-    return torch.tensor(data.data, dtype=torch.float32) / 16.0, torch.tensor(data.target)
+        model = nets.Mlp(20, 48, 2, k, dropout=dropout(spec))
+    return Task(model, *split(spec, x, y, 600), criterion=cross_entropy, num_classes=k)
 
 
 def cnn(spec: Spec, g: torch.Generator) -> Task:
     """scikit-learn's digits, noise as augmentation."""
-    x, y = _digits()
+    x, y = digits()
     order = torch.randperm(len(x), generator=g)
     x, y = (x[order] - 0.3) * 2.5, y[order]
     easy = spec.fault == "tiny-data" or spec.hard in ("converged", "flat")
-    split = _split(spec, x, y, 400)
-    model = nets.Cnn(10, dropout=_dropout(spec))
-    return Task(model, *split, criterion=cross_entropy, num_classes=10, jitter=0.0 if easy else 1.0)
+    parts = split(spec, x, y, 400)
+    model = nets.Cnn(10, dropout=dropout(spec))
+    return Task(model, *parts, criterion=cross_entropy, num_classes=10, jitter=0.0 if easy else 1.0)
 
 
 def gru(spec: Spec, g: torch.Generator) -> Task:
     """Which of six hidden motifs runs through a noisy sequence."""
     k, t = 6, 12
     motif = torch.randn(k, t, 6, generator=g)
-    n = _pool(spec, 500)
+    n = pool(spec, 500)
     y = torch.randint(0, k, (n,), generator=g)
     noise = 0.6 if spec.hard in ("converged", "flat") else 2.2
     x = motif[y] + noise * torch.randn(n, t, 6, generator=g)
-    return Task(nets.Gru(6, 24, k), *_split(spec, x, y, 500), criterion=cross_entropy, num_classes=k, is_sequence=True)
+    return Task(nets.Gru(6, 24, k), *split(spec, x, y, 500), criterion=cross_entropy, num_classes=k, is_sequence=True)
 
 
 @lru_cache
@@ -128,18 +69,18 @@ def lm(spec: Spec, g: torch.Generator) -> Task:
     text, vocab = _letters()
     context, held = 24, 100
     cut = len(text) * 9 // 10
-    n = _num_train(spec, _pool(spec, 0))
+    n = num_train(spec, pool(spec, 0))
     starts = torch.randint(0, cut - context - 1, (n,), generator=g)
     ends = torch.randint(cut, len(text) - context - 1, (held,), generator=g)
     windows = [text[(at[:, None] + torch.arange(context + 1))] for at in (starts, ends)]
     (x, y), (held_x, held_y) = ((w[:, :-1], w[:, 1:]) for w in windows)
-    model = nets.Transformer(vocab, 32, vocab, causal=True, dropout=_dropout(spec))
+    model = nets.Transformer(vocab, 32, vocab, causal=True, dropout=dropout(spec))
     return Task(model, x, y, held_x, held_y, criterion=cross_entropy, num_classes=vocab, is_sequence=True)
 
 
 def tokens(spec: Spec, g: torch.Generator) -> Task:
     """Tags of tokens: what a token is, unless the one before it says otherwise. Six in ten are "other"."""
-    vocab, t, n, k = 60, 12, _pool(spec, 200), 5
+    vocab, t, n, k = 60, 12, pool(spec, 200), 5
     kind = torch.where(torch.rand(vocab, generator=g) < 0.6, 0, torch.randint(1, k, (vocab,), generator=g))
     flips = torch.rand(vocab, generator=g) < 0.2
     x = torch.randint(0, vocab, (n, t), generator=g)
@@ -147,13 +88,13 @@ def tokens(spec: Spec, g: torch.Generator) -> Task:
     y = torch.where(flips[before] & (kind[x] > 0), kind[x] % (k - 1) + 1, kind[x])
     if spec.hard not in ("converged", "flat"):
         y = torch.where(torch.rand(n, t, generator=g) < 0.04, torch.randint(0, k, (n, t), generator=g), y)
-    model = nets.Transformer(vocab, 24, k, dropout=_dropout(spec))
-    return Task(model, *_split(spec, x, y, 200), criterion=cross_entropy, num_classes=k, is_sequence=True)
+    model = nets.Transformer(vocab, 24, k, dropout=dropout(spec))
+    return Task(model, *split(spec, x, y, 200), criterion=cross_entropy, num_classes=k, is_sequence=True)
 
 
 def seqcls(spec: Spec, g: torch.Generator) -> Task:
     """Whether a sequence of tokens is good or bad: their worths added up, each turned round after a negation."""
-    vocab, t, n = 80, 14, _pool(spec, 500)
+    vocab, t, n = 80, 14, pool(spec, 500)
     worth = torch.randn(vocab, generator=g)
     negates = torch.rand(vocab, generator=g) < 0.1
     x = torch.randint(0, vocab, (n, t), generator=g)
@@ -162,8 +103,8 @@ def seqcls(spec: Spec, g: torch.Generator) -> Task:
     if spec.hard not in ("converged", "flat"):
         total = total + torch.randn(n, generator=g)
     y = (total > 0).long()
-    model = nets.Transformer(vocab, 24, 2, pooled=True, dropout=_dropout(spec))
-    return Task(model, *_split(spec, x, y, 500), criterion=cross_entropy, num_classes=2, is_sequence=True)
+    model = nets.Transformer(vocab, 24, 2, pooled=True, dropout=dropout(spec))
+    return Task(model, *split(spec, x, y, 500), criterion=cross_entropy, num_classes=2, is_sequence=True)
 
 
 def lora(spec: Spec, g: torch.Generator) -> Task:
@@ -190,26 +131,26 @@ def lora(spec: Spec, g: torch.Generator) -> Task:
 
 def regression(spec: Spec, g: torch.Generator) -> Task:
     """A noisy teacher of ten inputs."""
-    n = _pool(spec, 500)
+    n = pool(spec, 500)
     teacher = nets.Mlp(10, 16, 2, 1, act="tanh")
     x = torch.randn(n, 10, generator=g)
     with torch.no_grad():
         y = teacher(x)
         y = (y - y.mean()) / y.std()
     y = y + (0.0 if spec.hard in ("converged", "flat") else 0.3) * torch.randn(n, 1, generator=g)
-    return Task(nets.Mlp(10, 48, 2, 1, dropout=_dropout(spec)), *_split(spec, x, y, 500), criterion=squares)
+    return Task(nets.Mlp(10, 48, 2, 1, dropout=dropout(spec)), *split(spec, x, y, 500), criterion=squares)
 
 
 def autoencoder(spec: Spec, g: torch.Generator) -> Task:
     """The digits through a code of eight."""
-    x, _ = _digits()
+    x, _ = digits()
     x = x[torch.randperm(len(x), generator=g)] * 2.0
-    return Task(nets.Autoencoder(8), *_split(spec, x, x.clone(), 400), criterion=squares)
+    return Task(nets.Autoencoder(8), *split(spec, x, x.clone(), 400), criterion=squares)
 
 
 def vae(spec: Spec, g: torch.Generator) -> Task:
     """The digits through a Gaussian code; as the hard negative its KL weight grows over the first half."""
-    x, _ = _digits()
+    x, _ = digits()
     x = x[torch.randperm(len(x), generator=g)] * 2.0
     ramp = spec.steps // 2 if spec.hard == "kl" else 0
 
@@ -219,12 +160,12 @@ def vae(spec: Spec, g: torch.Generator) -> Task:
         weight = min(1.0, step / ramp) if ramp else 1.0
         return 3.0 * ((made - y) ** 2).sum(1).mean() + weight * kl
 
-    return Task(nets.Vae(4), *_split(spec, x, x.clone(), 400), criterion=criterion)
+    return Task(nets.Vae(4), *split(spec, x, x.clone(), 400), criterion=criterion)
 
 
 def rl(spec: Spec, g: torch.Generator) -> Task:
     """REINFORCE with a baseline on a contextual bandit: the surrogate loss hovers around zero."""
-    n, actions = _pool(spec, 500), 4
+    n, actions = pool(spec, 500), 4
     x = torch.randn(n, 6, generator=g)
     value = torch.tanh(x @ torch.randn(6, actions, generator=g))
 
@@ -235,12 +176,12 @@ def rl(spec: Spec, g: torch.Generator) -> Task:
         advantage = reward - reward.mean()
         return -(advantage * chosen.log_prob(action)).mean() - 0.01 * chosen.entropy().mean()
 
-    return Task(nets.Mlp(6, 32, 2, actions, act="tanh"), *_split(spec, x, value, 500), criterion=criterion, signed=True)
+    return Task(nets.Mlp(6, 32, 2, actions, act="tanh"), *split(spec, x, value, 500), criterion=criterion, signed=True)
 
 
 def recsys(spec: Spec, g: torch.Generator) -> Task:
     """Whether a user takes an item: a matrix of low rank, seen with noise; three in ten are taken."""
-    users, items, n = 60, 40, _pool(spec, 2000)
+    users, items, n = 60, 40, pool(spec, 2000)
     left, right = torch.randn(users, 3, generator=g), torch.randn(items, 3, generator=g)
     x = torch.stack([torch.randint(0, users, (n,), generator=g), torch.randint(0, items, (n,), generator=g)], 1)
     score = 2.0 * (left[x[:, 0]] * right[x[:, 1]]).sum(1) - 1.5
@@ -248,14 +189,22 @@ def recsys(spec: Spec, g: torch.Generator) -> Task:
         y = (score > 0).long()
     else:
         y = (torch.rand(n, generator=g) < torch.sigmoid(score)).long()
-    return Task(nets.Factors(users, items, 6), *_split(spec, x, y, 2000), criterion=cross_entropy, num_classes=2)
+    return Task(nets.Factors(users, items, 6), *split(spec, x, y, 2000), criterion=cross_entropy, num_classes=2)
 
 
 FAMILIES: dict[str, Callable[[Spec, torch.Generator], Task]] = {
-    each.__name__: each for each in (mlp, cnn, lm, tokens, regression, autoencoder, vae, rl, gru, seqcls, lora, recsys)
+    each.__name__: each
+    for each in (mlp, cnn, lm, tokens, regression, autoencoder, vae, rl, gru, seqcls, lora, recsys, *held_out.FAMILIES)
 }
-ONLY_REPORTED = ("gru", "seqcls", "lora", "recsys")
-"""Families that no run of the dev part has."""
+HELD_OUT_FIRST = ("gru", "seqcls", "lora", "recsys")
+HELD_OUT_NOW = tuple(each.__name__ for each in held_out.FAMILIES)
+OWN_FAMILIES: dict[Part, tuple[str, ...]] = {"dev": (), "spent": HELD_OUT_FIRST, "report": HELD_OUT_NOW}
+"""Families that no part before it has."""
+SHARED_FAMILIES: dict[Part, tuple[str, ...]] = {
+    "dev": tuple(name for name in FAMILIES if name not in (*HELD_OUT_FIRST, *HELD_OUT_NOW)),
+    "spent": tuple(name for name in FAMILIES if name not in (*HELD_OUT_FIRST, *HELD_OUT_NOW)),
+    "report": tuple(name for name in FAMILIES if name not in HELD_OUT_NOW),
+}
 
 
 def build(spec: Spec) -> Task:

@@ -6,9 +6,9 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from bench.alerts.families import Task
 from bench.alerts.flat import Flat
 from bench.alerts.spec import Spec
+from bench.alerts.task import Task
 
 
 def batch(spec: Spec, task: Task, x: Tensor, y: Tensor, step: int) -> tuple[Tensor, Tensor]:

@@ -1,6 +1,6 @@
 """Make the corpus: train every run of the plan, draw every stream, label them, write them to runs/alerts-corpus/.
 
-    python -m bench.alerts.make [--seed 1] [--part dev|report|both] [--folder runs/alerts-corpus]
+    python -m bench.alerts.make [--part dev|spent|report ...] [--seed N] [--folder runs/alerts-corpus]
 
 One core, a run after the other. What is there already is kept, so that a broken-off call goes on. With the same torch,
 Python and processor the same seed gives the same numbers; the labels stand in bench/alerts/labels-<part>.tsv as well.
@@ -16,7 +16,7 @@ import numpy as np
 from bench.alerts import streams
 from bench.alerts.labels import Label, conclude, label
 from bench.alerts.outcomes import Run, every
-from bench.alerts.plan import plan
+from bench.alerts.plan import SEEDS, plan
 from bench.alerts.schedule import declared_lr
 from bench.alerts.spec import Part, Spec
 from bench.alerts.store import FOLDER, Case, Header, read_case, write
@@ -110,17 +110,16 @@ def make(part: Part, seed: int, folder: Path, limit: int = NO_LIMIT) -> list[Hea
 def main() -> None:
     """The command."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--part", choices=["dev", "report", "both"], default="both")
+    parser.add_argument("--seed", type=int, help="another one than the part's own")
+    parser.add_argument("--part", choices=list(SEEDS), nargs="+", default=list(SEEDS))
     parser.add_argument("--folder", type=Path, default=FOLDER)
     parser.add_argument(
         "--limit", type=int, default=NO_LIMIT, help="the first so many runs of the plan only, no streams"
     )
     parser.add_argument("--table", type=Path, help="write the labels' table into this folder")
     given = parser.parse_args()
-    parts: list[Part] = ["dev", "report"] if given.part == "both" else [given.part]
-    for part in parts:
-        headers = make(part, given.seed, given.folder, given.limit)
+    for part in given.part:
+        headers = make(part, given.seed or SEEDS[part], given.folder, given.limit)
         if given.table:
             table = given.table / f"labels-{part}.tsv"
             table.write_text("\n".join(["name\tverdict\tonset\tproblems\tnamed_by", *map(row, headers)]) + "\n")

@@ -4,7 +4,8 @@ from typing import Literal
 
 import msgspec
 
-Part = Literal["dev", "report"]
+Part = Literal["dev", "spent", "report"]
+"""`dev` and `spent` are there to tune on, `report` is not; `spent` was the reporting part before this one."""
 
 
 class Spec(msgspec.Struct, frozen=True, kw_only=True):

@@ -59,10 +59,10 @@ NOISES: dict[str, Callable[[np.random.Generator, int], Array]] = {
 }
 """Standard noise by name; `multiplicative` multiplies the loss by its exponential, the others are added."""
 
-NUM_NOISE = {"dev": {"ar0.9": 5, "": 2}, "report": {"ar0.9": 15, "": 5}}
+NUM_NOISE = {"dev": {"ar0.9": 5, "": 2}, "spent": {"ar0.9": 15, "": 5}, "report": {"ar0.9": 15, "": 5}}
 """Streams of each kind of noise; `""` for those not named."""
 SCALES = (1.0, 1e-6, 1e6, 1e-3, 1e3)
-REPEATS = {"dev": 4, "report": 12}
+REPEATS = {"dev": 4, "spent": 12, "report": 12}
 
 TROUBLES: dict[str, tuple[tuple[float, ...], float, tuple[str, ...]]] = {
     # kind: sizes, the least that counts as faulty, rules that name it
@@ -342,4 +342,4 @@ def draw(part: Part, seed: int) -> Iterator[Drawn]:
 
 
 def _generator(part: Part, seed: int, number: int) -> np.random.Generator:
-    return np.random.default_rng([seed, part == "report", number])
+    return np.random.default_rng([seed, part != "dev", number])

@@ -14,10 +14,11 @@ import torch
 from torch import Tensor
 
 from bench.alerts import inject
-from bench.alerts.families import Task, build, prior
+from bench.alerts.families import build, prior
 from bench.alerts.flat import Flat, Optimizer, Scaler
 from bench.alerts.schedule import actual_lr
 from bench.alerts.spec import Spec
+from bench.alerts.task import Task
 from rundir.records import EvalRecord, Number, ResumeRecord, StepRecord
 
 SAMPLE_EVERY = 10

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from bench.alerts import streams
-from bench.alerts.families import ONLY_REPORTED
+from bench.alerts.families import OWN_FAMILIES
 from bench.alerts.make import make_run, row
-from bench.alerts.plan import plan
-from bench.alerts.spec import FAULTS, HARD
+from bench.alerts.plan import SEEDS, plan
+from bench.alerts.spec import FAULTS, HARD, Part
 from bench.alerts.store import Header, read, read_case, write
 from rundir.records import EvalRecord, StepRecord, SystemRecord
 from tests.bench.alerts.curves import SAMPLE, spec
@@ -21,8 +21,7 @@ def test_the_plan_is_a_function_of_the_seed() -> None:
 
 
 def test_the_plan_holds_what_was_asked_for() -> None:
-    dev, report = plan("dev", 1), plan("report", 1)
-    everything = [*dev, *report]
+    everything = [spec for part, seed in SEEDS.items() for spec in plan(part, seed)]
     assert sum(not s.fault for s in everything) >= 300
     assert sum(bool(s.fault) for s in everything) >= 300
     assert {s.hard for s in everything} - {""} == set(HARD)
@@ -31,11 +30,14 @@ def test_the_plan_holds_what_was_asked_for() -> None:
     assert {s.log_every for s in everything} == {1, 5, 10}
 
 
-def test_the_parts_share_neither_seed_nor_the_families_of_the_report() -> None:
-    dev, report = plan("dev", 1), plan("report", 1)
-    assert not {s.seed for s in dev} & {s.seed for s in report}
-    assert not {s.family for s in dev} & set(ONLY_REPORTED)
-    assert {s.family for s in report} > set(ONLY_REPORTED)
+def test_no_part_has_a_seed_of_another_nor_a_family_of_a_later_one() -> None:
+    plans = {part: plan(part, seed) for part, seed in SEEDS.items()}
+    seeds = [s.seed for specs in plans.values() for s in specs]
+    assert len(seeds) == len(set(seeds))
+    families = {part: {s.family for s in specs} for part, specs in plans.items()}
+    for part, later in (("dev", "spent"), ("dev", "report"), ("spent", "report")):
+        assert not families[part] & set(OWN_FAMILIES[later])  # type: ignore[index]
+    assert families["report"] > {*OWN_FAMILIES["spent"], *OWN_FAMILIES["report"]}
 
 
 def test_a_run_is_trained_labelled_and_read_back(tmp_path: Path) -> None:
@@ -70,11 +72,20 @@ def test_the_sample_is_trained_again_to_the_same_labels(tmp_path: Path) -> None:
     assert made.label.problems.keys() == case.label.problems.keys()
 
 
-def test_the_labels_that_are_kept_are_those_of_the_plan() -> None:
+def labels_of(part: Part) -> dict[str, str]:
+    lines = (SAMPLE.parent / f"labels-{part}.tsv").read_text().splitlines()[1:]
+    return {line.split("\t")[0]: line for line in lines}
+
+
+@pytest.mark.parametrize("part", ["dev", "spent"])
+def test_the_labels_that_are_kept_are_those_of_the_plan(part: Part) -> None:
     """A change of plan or of labels has to be made good by `python -m bench.alerts.make --table bench/alerts`."""
-    lines = (SAMPLE.parent / "labels-dev.tsv").read_text().splitlines()[1:]
-    told = {line.split("\t")[0]: line for line in lines}
-    assert {s.name for s in plan("dev", 1)} == {name for name in told if "-s0" not in name}
+    told = labels_of(part)
+    assert {s.name for s in plan(part, SEEDS[part])} == {name for name in told if "-s0" not in name}
+
+
+def test_the_sample_has_the_labels_that_are_kept() -> None:
+    told = labels_of("dev")
     for case in read("dev", SAMPLE):
         assert told[case.name] == row(case)
 
