@@ -8,7 +8,7 @@ import math
 from typing import Any, ClassVar
 
 from rundir.alerts.base import AlertChange, Finding, Rule, RuleState
-from rundir.alerts.noise import median
+from rundir.alerts.noise import median, quantile
 from rundir.alerts.track import BLOCK, Track
 from rundir.records import Severity, StepRecord
 
@@ -21,6 +21,8 @@ CRITICAL_LEVEL = 0.05
 """What is lost must also be this part of the loss at the start, to be critical."""
 PROGRESS_NOISE = 10.0
 """Progress counts as at least so many deviations of a block."""
+LEAST_SCALE = 0.1
+"""… and as at least this part of the loss at the start: a run may go wrong before it has gained anything."""
 CLEAR_BLOCKS = 4
 SLOW_BLOCKS = 6
 BLOWN_UP_RECORDS = 40
@@ -29,6 +31,11 @@ BLOWN_UP_TIMES = 2.0
 LONG_BLOCKS = 8
 LONG_NOISE = 3.0
 """Deviations of a block that the median of so many blocks stands above that of as many before."""
+APART_OF = 16
+"""Losses before the last block with which these are compared one by one: of sparse logs there are few blocks."""
+ALL_STEPS, ALL_RECORDS = 10, 3
+"""… where each of them stands that far over the start, so few are enough."""
+ALL_TIMES = 1.5
 FAST_STEPS, FAST_RECORDS = 40, 4
 FAST_NOISE = 5.0
 """Losses of about so many steps, at least so many of them, three quarters of which stand so many deviations of a single
@@ -76,6 +83,7 @@ class DivergenceRule(Rule[DivergenceState]):
         lost = (
             (track.has_block and (self._lost(track, best) or self._lost_for_long(track)))
             or self._lost_at_once(track, best)
+            or self._lost_all(track, best)
             or _blown_up(track, best)
         )
         if not lost:
@@ -85,7 +93,7 @@ class DivergenceRule(Rule[DivergenceState]):
         return self.hold(self._finding(record, track, best, share, rise, severity), track)
 
     def _scale(self, track: Track) -> float:
-        scale = max(track.progress, PROGRESS_NOISE * track.block_noise)
+        scale = max(track.progress, PROGRESS_NOISE * track.block_noise, LEAST_SCALE * abs(track.start or 0.0))
         return max(scale, abs(track.start or 0.0)) if track.step - track.first_step < FIRST_STEPS else scale
 
     def _lost(self, track: Track, best: float) -> tuple[float, float, Severity] | None:
@@ -96,7 +104,9 @@ class DivergenceRule(Rule[DivergenceState]):
         if len(levels) < 2:
             return None
         rise = min(levels[-2:]) - best
-        if scale <= 0.0 or rise <= limit["noise"] * _block_noise(track) or rise <= limit["lost"] * scale:
+        if scale <= 0.0 or rise <= limit["lost"] * scale:
+            return None
+        if rise <= limit["noise"] * _block_noise(track) and not _is_apart(track):
             return None
         if track.step - track.first_step < EARLY_STEPS and rise < EARLY_RISE * start:
             return None
@@ -106,7 +116,7 @@ class DivergenceRule(Rule[DivergenceState]):
         late = levels[-SLOW_BLOCKS:]
         is_old = len(late) == SLOW_BLOCKS and min(late) - best > limit["lost"] * scale
         peak = max(late) - best
-        if is_old and rise > 0.85 * peak:  # a harder task, once begun, is learnt: its loss falls again
+        if is_old and rise > 0.75 * peak:  # a harder task, once begun, is learnt: its loss falls again
             return share, rise, Severity.WARNING
         return None
 
@@ -143,6 +153,17 @@ class DivergenceRule(Rule[DivergenceState]):
             return None
         severity = Severity.CRITICAL if rise > limit["lost_critical"] * scale else Severity.WARNING
         return rise / scale, rise, severity
+
+    def _lost_all(self, track: Track, best: float) -> tuple[float, float, Severity] | None:
+        """The same where a few records in a row stand far over the very first ones: before it is infinite."""
+        num, start = max(-(-ALL_STEPS // track.stride), ALL_RECORDS), track.start or 0.0
+        late = track.latest[-num:]
+        if len(late) < num or start <= 0.0 or track.step - track.first_step < EARLY_STEPS:
+            return None
+        rise, scale = min(late) - best, self._scale(track)
+        if min(late) <= ALL_TIMES * start or rise <= 2.0 * scale or rise <= FAST_NOISE * track.noise:
+            return None
+        return rise / scale, rise, Severity.CRITICAL
 
     def _well(self, record: StepRecord, track: Track, best: float) -> list[AlertChange]:
         state = self.state
@@ -186,6 +207,13 @@ class DivergenceRule(Rule[DivergenceState]):
 def _block_noise(track: Track) -> float:
     """The noise of a block's median; of the first blocks by that of single losses."""
     return track.block_noise or 1.25 * track.noise / math.sqrt(track.block_size)
+
+
+def _is_apart(track: Track) -> bool:
+    """Whether three quarters of the last losses lie above nine tenths of those before them: no noise does that."""
+    num = len(track.latest)
+    before = track.window[-num - APART_OF : -num]
+    return num >= BLOCK and len(before) == APART_OF and quantile(track.latest, 0.25) > quantile(before, 0.9)
 
 
 def _blown_up(track: Track, best: float) -> tuple[float, float, Severity] | None:

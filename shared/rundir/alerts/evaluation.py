@@ -12,6 +12,9 @@ from rundir.alerts.track import Track
 from rundir.records import EvalRecord, Record, Severity, StepRecord, number
 
 MIN_EXAMPLES = 50
+IMPROVED = 0.005
+"""Part of the best eval loss that a new one lies below it."""
+MOST_LOSS = 1e150
 
 
 class CollapseState(RuleState, kw_only=True):
@@ -21,6 +24,7 @@ class CollapseState(RuleState, kw_only=True):
     since_step: int = 0
     well_step: int = 0
     """Of the last evaluation that was well: it began after that."""
+    best_loss: float | None = None
 
 
 class ClassCollapseRule(Rule[CollapseState]):
@@ -45,7 +49,7 @@ class ClassCollapseRule(Rule[CollapseState]):
         is_collapsed = (top > self.limit["top_share"] or entropy < self.limit["entropy"]) and (
             label < self.limit["label_share"] and top > label + 0.2
         )
-        if not is_collapsed:
+        if self._is_improving(number(record.loss)) or not is_collapsed:
             state.num, state.well_step = 0, record.step
             return self.clear(record.step, f"the most predicted class has {top:.0%} of the predictions", track=track)
         state.num += 1
@@ -60,6 +64,14 @@ class ClassCollapseRule(Rule[CollapseState]):
             evidence={"top_share": top, "entropy": entropy, "label_top_share": label, "evals": state.num},
         )
         return self.hold(finding, track)
+
+    def _is_improving(self, loss: float) -> bool:
+        """Whether the eval loss is the best yet: the frequent classes are what is learnt first."""
+        best = self.state.best_loss
+        if not abs(loss) < MOST_LOSS:
+            return False
+        self.state.best_loss = loss if best is None else min(loss, best)
+        return best is not None and best - loss > IMPROVED * abs(best)
 
     def _shares(self, record: EvalRecord) -> tuple[float, float, float] | None:
         """Share of the most predicted class, entropy of the predictions (1: even), share of the most frequent label."""

@@ -15,6 +15,8 @@ from rundir.records import EpochRecord, EvalRecord, Record, Severity, StepRecord
 
 BELOW_CHANCE = 0.7
 """A loss that begins below this part of ln(classes) is of a model that knows something: fine-tuning may be flat."""
+RIGHT = 0.25
+"""Part of what lies between chance and all that predictions which know something get right."""
 FAIR_UPDATES = (3e-6, 3e-2)
 """Sizes of an update against the weights at which a flat loss may be that of a model which has learnt elsewhere."""
 MOST_MEANS = 64
@@ -37,6 +39,9 @@ class NotLearningState(RuleState, kw_only=True):
     is_by_epoch: bool = False
     update_ratio: float | None = None
     """The newest that was sampled."""
+    accuracy: float = 0.0
+    num_accuracies: int = 0
+    """Sum and number of the batches' accuracies."""
 
 
 class NotLearningRule(Rule[NotLearningState]):
@@ -78,6 +83,10 @@ class NotLearningRule(Rule[NotLearningState]):
         ratio = number(record.metrics.get("update_ratio")) if record.metrics else math.nan
         if math.isfinite(ratio):
             self.state.update_ratio = ratio
+        accuracy = number(record.metrics.get("accuracy")) if record.metrics else math.nan
+        if 0.0 <= accuracy <= 1.0:
+            self.state.accuracy += accuracy
+            self.state.num_accuracies += 1
         if track.loss is None:
             return []
         if not self._take(record, track):
@@ -150,6 +159,11 @@ class NotLearningRule(Rule[NotLearningState]):
             return []
         return self.hold(self._finding(record, track), track)
 
+    def _is_right(self, classes: int) -> bool:
+        """Whether its predictions were far better than chance all the time."""
+        state, chance = self.state, max(1.0 / classes, self.facts.majority_share or 0.0)
+        return state.num_accuracies > 0 and state.accuracy / state.num_accuracies > chance + RIGHT * (1.0 - chance)
+
     def _is_coarsely_flat(self, track: Track) -> bool:
         return track.progress < self.limit["gain"] * abs(track.start or 0.0) + 3.0 * track.noise
 
@@ -159,7 +173,11 @@ class NotLearningRule(Rule[NotLearningState]):
         values = state.means if is_step else state.coarse
         begun, now = values[0], values[-1]
         classes = self.facts.num_classes
-        knows = classes is not None and classes > 1 and begun < BELOW_CHANCE * math.log(classes)
+        knows = (
+            classes is not None
+            and classes > 1
+            and (begun < BELOW_CHANCE * math.log(classes) or self._is_right(classes))
+        )
         low, high = FAIR_UPDATES
         is_fair = classes is None and state.update_ratio is not None and low < state.update_ratio < high
         what = f"after {record.step - state.first_step + 1} steps" if is_step else f"over {len(values)} rounds"

@@ -28,8 +28,9 @@ FEW_EACH = 0.10
 """… each of which must be so high: noise seldom climbs twice."""
 FEW_TRAIN_FALL = 0.20
 """With fewer evals the train loss must also have fallen by this part of what it was at the best eval."""
-PROGRESS = 0.002
-"""A rise below this part of what the run has gained is none: 1e-6 to 2e-6 after a start at 2.0."""
+PROGRESS = 0.01
+"""A rise below this part of what the run has gained is none, counted from ln(classes) at least: 1e-6 to 2e-6 after a
+start at 2.0."""
 GREW_BY = 2.0
 """An open alert is reported again when its rise is so many times what was last said."""
 EVALS_KEPT = 64
@@ -37,6 +38,8 @@ TRAIN_KEPT = 256
 
 QUALITY_GAIN = 0.02
 """What a metric must have gained since the best eval loss for the model to be over-confident rather than worse."""
+QUALITY_LATE, QUALITY_CREEP = 3, 0.005
+"""So many evals before, the metric must have been lower by this: what only creeps has come to its end."""
 _QUALITIES = ("f1", "accuracy", "token_accuracy")
 """Eval metrics, first found first: while one still sets records the model is over-confident rather than worse."""
 
@@ -198,13 +201,16 @@ class OverfittingRule(Rule[OverfittingState]):
         is_record = state.quality_best is None or now.quality > state.quality_best
         if is_record:
             state.quality_best = now.quality
-        return is_record and best.quality is not None and now.quality - best.quality >= QUALITY_GAIN
+        before = state.evals[-QUALITY_LATE - 1].quality if len(state.evals) > QUALITY_LATE else best.quality
+        creeps = before is not None and now.quality - before < QUALITY_CREEP
+        return is_record and best.quality is not None and now.quality - best.quality >= QUALITY_GAIN and not creeps
 
     def _is_overfitting(self, best: Eval, now: Eval) -> bool:
         if now.train is None or best.train is None:
             return False
         first = self.state.first_loss
-        floor = 0.0 if first is None else PROGRESS * (first - best.loss)
+        classes = self.facts.num_classes or 1
+        floor = 0.0 if first is None else PROGRESS * (max(first, math.log(classes)) - best.loss)
         if now.loss - best.loss <= floor:
             return False
         if now.index + 1 >= MIN_EVALS and self._shows_trend(now):

@@ -11,7 +11,8 @@ import msgspec
 from msgspec import field
 
 from rundir.alerts.facts import Facts
-from rundir.alerts.noise import median, middle, spread, step_noise
+from rundir.alerts.noise import jitter, median, middle, spread, step_noise
+from rundir.alerts.work import Work
 from rundir.records import EpochRecord, EvalRecord, LifecycleEvent, Record, StepRecord, SystemRecord, number
 
 WINDOW = 128
@@ -122,6 +123,7 @@ class Track(msgspec.Struct, kw_only=True):
     lr_rose_step: int | None = None
     """Where it last grew at once by more than `LR_JUMP`."""
     lr_fell_step: int | None = None
+    work: Work = field(default_factory=Work)
     resumed_attempt: int = 0
     resumed_step: int | None = None
 
@@ -183,6 +185,9 @@ class Track(msgspec.Struct, kw_only=True):
                 self.times_every *= 2
         if record.lr is not None:
             self._take_lr(number(record.lr), record.step)
+        if record.tokens_per_s and record.step_s and self.work.takes_another(record.tokens_per_s * record.step_s):
+            self._begin_anew()  # longer sequences or larger batches have a level of their own
+            self.blocks, self.history, self.best = [], [], []
         self.has_block = self.is_spiky = False
         self.excess = None
         loss = number(record.loss)
@@ -323,7 +328,7 @@ class Track(msgspec.Struct, kw_only=True):
                 if len(self.best) > HISTORY:
                     self.best = self.best[::2] if len(self.best) % 2 else self.best[1::2]
         if len(levels) >= 6:
-            noise = step_noise(levels)
+            noise = min(step_noise(levels), jitter(levels))  # by its bends alone, where it falls
             # While a run goes wrong its blocks differ more: that must not raise what they are measured by.
             self.block_noise = min(noise, 3.0 * self.block_noise) if self.block_noise > 0.0 else noise
 

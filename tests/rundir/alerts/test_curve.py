@@ -168,7 +168,7 @@ def test_a_loss_above_that_of_the_run_before() -> None:
 def test_a_cause_found_first_and_its_effects_are_one_incident_with_one_message() -> None:
     records = [
         step(r.step, float(r.loss), lr=0.0, grad_norm=1.0, metrics={"accuracy": 0.2 + 0.01 * (r.step % 3)})
-        for r in flat(800)
+        for r in flat(1200)
     ]
     history = History()
     engine = Engine(facts=Facts(num_classes=5, planned_steps=5000))

@@ -1,0 +1,158 @@
+"""What begins slowly against what never begins, and what only looks as if it went wrong."""
+
+import math
+import random
+from collections.abc import Iterator
+
+import pytest
+
+from rundir.alerts import Facts
+from rundir.alerts.outlook import comes_to, slope, stretches
+from rundir.records import AnyRecord, Severity, StepRecord
+from tests.rundir.alerts.stories import epochs, evaluation, only, step, tell
+
+TWO = Facts(num_classes=2, planned_steps=1000)
+CHANCE = math.log(2)
+
+
+def two_classes(
+    num: int, pace: float = 0.0, every: int = 1, noise: float = 0.05, right: float = 0.5, start: float = CHANCE
+) -> Iterator[AnyRecord]:
+    """A loss that falls by so much a step while the predictions are those of chance; an evaluation every 50 steps."""
+    rng = random.Random(1)
+    for n in range(1, num + 1):
+        loss = start - pace * n
+        if n % every == 0:
+            accuracy = right + 0.05 * rng.gauss(0.0, 1.0)
+            yield step(n, loss + noise * rng.gauss(0.0, 1.0), metrics={"accuracy": accuracy})
+        if n % 50 == 0:
+            yield evaluation(n, loss + 0.002 * rng.gauss(0.0, 1.0), accuracy=right)
+
+
+# --- chance-level ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("every", [1, 5, 10])
+def test_predictions_of_chance_that_nothing_makes_better(every: int) -> None:
+    [change] = tell(two_classes(600, every=every, noise=0.02), only("chance-level", facts=TWO))
+    assert change.severity is Severity.WARNING
+    assert change.step <= 300
+
+
+@pytest.mark.parametrize("every", [1, 5, 10])
+def test_a_loss_that_leaves_chance_within_the_plan_is_waited_for(every: int) -> None:
+    assert tell(two_classes(600, 1e-4, every), only("chance-level", facts=TWO)) == []
+
+
+def test_one_that_does_not_in_what_is_left_of_the_plan_is_not() -> None:
+    facts = Facts(num_classes=2, planned_steps=320)
+    assert tell(two_classes(320, 1e-4), only("chance-level", facts=facts))[0].step < 300
+
+
+def test_without_evaluations_the_losses_of_the_batches_say_it() -> None:
+    falling = [r for r in two_classes(400, 4e-4, noise=0.02) if isinstance(r, StepRecord)]
+    flat = [r for r in two_classes(400, noise=0.02) if isinstance(r, StepRecord)]
+    early = [r for r in falling if r.step < 320]  # before it has left chance by itself
+    assert tell(early, only("chance-level", facts=Facts(num_classes=2, planned_steps=2000))) == []
+    assert [c.rule for c in tell(flat, only("chance-level", facts=TWO))] == ["chance-level"]
+
+
+def test_a_fall_to_the_loss_of_chance_is_no_learning() -> None:
+    """The first steps unlearn what the initialisation has said."""
+    records = [r for r in two_classes(400) if isinstance(r, StepRecord)]
+    records = [step(r.step, float(r.loss) + 0.5 * 0.98**r.step, metrics=r.metrics) for r in records]
+    assert [c.rule for c in tell(records, only("chance-level", facts=TWO))] == ["chance-level"]
+
+
+def test_a_long_plan_is_given_longer() -> None:
+    facts = Facts(num_classes=2, planned_steps=3000)
+    [change] = tell(two_classes(800), only("chance-level", facts=facts))
+    assert 540 <= change.step <= 600
+
+
+def test_chance_on_the_evaluations_alone_is_no_business_of_it() -> None:
+    records = [step(n, 0.01, metrics={"accuracy": 1.0}) for n in range(1, 400)]
+    judged = [evaluation(n, 2.5, accuracy=0.5) for n in range(50, 400, 50)]
+    assert tell(sorted([*records, *judged], key=lambda r: r.step), only("chance-level", facts=TWO)) == []
+
+
+def test_where_a_loss_is_heading() -> None:
+    line = [(float(n), 2.0 - 0.01 * n) for n in range(10)]
+    assert slope(line) == pytest.approx(-0.01)
+    assert comes_to(line, 100) == pytest.approx(2.0 - 0.08 - 1.0)
+    assert comes_to([(float(n), 1.0 + 0.01 * (n % 2)) for n in range(10)], 100) is None
+    assert comes_to(line[:2], 100) is None
+    assert stretches([1, 2, 3, 4, 5], [1.0, 1.0, 3.0, 5.0, 7.0], 2) == [(2.5, 2.0), (4.5, 6.0)]
+
+
+# --- the others ------------------------------------------------------------------------------------------------------
+
+
+def test_a_flat_loss_of_a_model_that_is_right_is_a_mark() -> None:
+    facts = Facts(num_classes=2, planned_steps=600)
+    fine_tuned = two_classes(600, right=0.75, start=0.55, noise=0.02)
+    assert {c.severity for c in tell(fine_tuned, only("not-learning", facts=facts)) if c.change == "raised"} == {
+        Severity.INFO
+    }
+    guessing = two_classes(600, noise=0.02)
+    assert tell(guessing, only("not-learning", facts=facts))[0].severity is Severity.WARNING
+
+
+def test_predictions_of_one_class_are_how_learning_begins() -> None:
+    shares = {"prediction_top_share": 0.97, "prediction_entropy": 0.1, "label_top_share": 0.2}
+    losses = {200: 3.5, 300: 3.0, 400: 2.8}
+    assert tell((evaluation(n, loss, **shares) for n, loss in losses.items()), only("class-collapse")) == []
+    still = tell((evaluation(n, 3.5, **shares) for n in losses), only("class-collapse"))
+    assert [c.step for c in still] == [300]
+
+
+def falling(num: int, level: float = 2.0, tokens: int = 512, first: int = 1, varies: bool = False) -> list[StepRecord]:
+    rng = random.Random(first)
+    records = []
+    for n in range(first, first + num):
+        size = tokens * (rng.uniform(0.5, 1.5) if varies else 1.0)
+        loss = (0.3 + level * math.exp(-(n - first) / 100)) * math.exp(0.02 * rng.gauss(0.0, 1.0))
+        records.append(step(n, loss, step_s=0.1, tokens_per_s=size / 0.1))
+    return records
+
+
+@pytest.mark.parametrize(
+    ("tokens", "varies", "expected"),
+    [(1024, False, []), (512, False, ["divergence"]), (1024, True, ["divergence"])],
+)
+def test_longer_sequences_are_another_task(tokens: int, varies: bool, expected: list[str]) -> None:
+    records = [*falling(400, varies=varies), *falling(200, 1.8, tokens, first=401, varies=varies)]
+    assert [c.rule for c in tell(records, only("divergence")) if c.change == "raised"] == expected
+
+
+def test_a_divergence_is_told_before_it_is_infinite() -> None:
+    records: list[AnyRecord] = [step(n, 0.5 + 2.0 * math.exp(-n / 50) + 0.01 * (n % 3)) for n in range(5, 400, 5)]
+    records += [step(n, loss) for n, loss in ((400, 30.0), (405, 90.0), (410, 70.0), (415, math.nan))]
+    [change] = tell(records, only("divergence"))
+    assert (change.severity, change.step) == (Severity.CRITICAL, 410)
+
+
+def test_a_run_that_goes_wrong_before_it_has_gained_anything() -> None:
+    rng = random.Random(1)
+    records = [step(n, 0.6 * math.exp(max(0, n - 50) / 100 + 0.05 * rng.gauss(0.0, 1.0))) for n in range(10, 400, 10)]
+    [change] = tell(records, only("divergence"))
+    assert change.severity is Severity.CRITICAL
+    assert change.step < 300
+
+
+def test_a_metric_that_only_creeps_no_longer_excuses_the_loss() -> None:
+    falling_train = [0.9**n for n in range(20)]
+    rising = [2.0, 1.9, *(1.9 + 0.1 * n for n in range(1, 19))]
+    records: list[AnyRecord] = []
+    quality = [0.30, 0.34, 0.38, 0.40, *(0.402 + 0.001 * n for n in range(16))]
+    for n, (train, loss, f1) in enumerate(zip(falling_train, rising, quality, strict=True), start=1):
+        records += [*(step(10 * n - 9 + k, train) for k in range(10)), evaluation(10 * n, loss, f1=f1)]
+    worst = [c for c in tell(records, only("overfitting")) if c.severity is Severity.WARNING]
+    assert worst[0].step <= 80
+
+
+def test_a_rise_far_below_what_was_gained_is_none() -> None:
+    train = [0.5 * 0.8**n for n in range(12)]
+    evals = [0.1, 0.02, 0.005, *(0.006 + 0.001 * n for n in range(9))]
+    assert tell(epochs(train, evals), only("overfitting", facts=Facts(num_classes=10))) == []
+    assert tell(epochs(train, [40 * e for e in evals]), only("overfitting"))[0].severity is Severity.WARNING
