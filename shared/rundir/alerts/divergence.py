@@ -24,7 +24,8 @@ PROGRESS_NOISE = 10.0
 LEAST_SCALE = 0.1
 """… and as at least this part of the loss at the start: a run may go wrong before it has gained anything."""
 CLEAR_BLOCKS = 4
-SLOW_BLOCKS = 6
+SLOW_BLOCKS, SLOW_NOISE = 6, 3.0
+"""So many blocks in a row, whose median need stand no more deviations of a single one over the best."""
 BLOWN_UP_RECORDS = 40
 BLOWN_UP_TIMES = 2.0
 """So many losses after the first, every one so many times over it, are no noise."""
@@ -106,15 +107,18 @@ class DivergenceRule(Rule[DivergenceState]):
         rise = min(levels[-2:]) - best
         if scale <= 0.0 or rise <= limit["lost"] * scale:
             return None
-        if rise <= limit["noise"] * _block_noise(track) and not _is_apart(track):
+        late = levels[-SLOW_BLOCKS:]
+        noise = _block_noise(track)
+        is_old = len(late) == SLOW_BLOCKS and min(late) - best > limit["lost"] * scale
+        is_old = is_old and median(late) - best > SLOW_NOISE * noise
+        is_clear = rise > limit["noise"] * noise or _is_apart(track)
+        if not is_clear and not is_old:
             return None
         if track.step - track.first_step < EARLY_STEPS and rise < EARLY_RISE * start:
             return None
         share = rise / scale
-        if share > limit["lost_critical"] and rise > CRITICAL_LEVEL * start:
+        if is_clear and share > limit["lost_critical"] and rise > CRITICAL_LEVEL * start:
             return share, rise, Severity.CRITICAL
-        late = levels[-SLOW_BLOCKS:]
-        is_old = len(late) == SLOW_BLOCKS and min(late) - best > limit["lost"] * scale
         peak = max(late) - best
         if is_old and rise > 0.75 * peak:  # a harder task, once begun, is learnt: its loss falls again
             return share, rise, Severity.WARNING

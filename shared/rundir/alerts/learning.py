@@ -15,6 +15,9 @@ from rundir.records import EpochRecord, EvalRecord, Record, Severity, StepRecord
 
 BELOW_CHANCE = 0.7
 """A loss that begins below this part of ln(classes) is of a model that knows something: fine-tuning may be flat."""
+TUNING_UPDATES = 3e-4
+"""Above this nobody tunes finely: a loss that is flat after half of the plan, and so many steps, is not well."""
+WAIT, WAIT_STEPS = 0.5, 500
 RIGHT = 0.25
 """Part of what lies between chance and all that predictions which know something get right."""
 FAIR_UPDATES = (3e-6, 3e-2)
@@ -180,6 +183,10 @@ class NotLearningRule(Rule[NotLearningState]):
         )
         low, high = FAIR_UPDATES
         is_fair = classes is None and state.update_ratio is not None and low < state.update_ratio < high
+        if is_fair and (state.update_ratio or 0.0) > TUNING_UPDATES:
+            is_fair = record.step < max(
+                WAIT * (self.facts.planned_steps or 0), WAIT_STEPS
+            )  # it was not learnt elsewhere
         what = f"after {record.step - state.first_step + 1} steps" if is_step else f"over {len(values)} rounds"
         evidence = {
             "loss_at_start": begun,

@@ -60,6 +60,15 @@ def jitter(values: Sequence[float]) -> float:
     return _MAD_TO_SIGMA * median(bends) / math.sqrt(6.0) * (1.0 + 6.0 / len(bends))
 
 
+def lone_rise(values: Sequence[float]) -> float:
+    """How far a value stands at most over the higher of its neighbours; 0 for fewer than three values."""
+    if len(values) < 3:
+        return 0.0
+    triples = zip(values, values[1:], values[2:], strict=False)
+    inner = max(b - max(a, c) for a, b, c in triples)
+    return max(inner, values[0] - values[1], values[-1] - values[-2], 0.0)
+
+
 def mann_kendall_z(values: Sequence[float]) -> float:
     """Mann and Kendall's trend statistic, normal with deviation 1 where there is none; 0 for fewer than three values.
 

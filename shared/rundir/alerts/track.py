@@ -11,7 +11,7 @@ import msgspec
 from msgspec import field
 
 from rundir.alerts.facts import Facts
-from rundir.alerts.noise import jitter, median, middle, spread, step_noise
+from rundir.alerts.noise import jitter, lone_rise, median, middle, spread, step_noise
 from rundir.alerts.work import Work
 from rundir.records import EpochRecord, EvalRecord, LifecycleEvent, Record, StepRecord, SystemRecord, number
 
@@ -35,6 +35,7 @@ BLOCK = 15
 """Losses of which one median is taken: the level. With sparse records fewer, so that a level is no older in steps."""
 MIN_BLOCK = 5
 BLOCKS_KEPT = 40
+FEW_LEVELS = 16
 BEST_OF = 5
 """Blocks whose median competes for the best level; of the first twelve blocks three do."""
 BLOW_UP = 100.0
@@ -291,7 +292,7 @@ class Track(msgspec.Struct, kw_only=True):
         insort(ordered, loss)
         if len(window) > WINDOW:
             del ordered[bisect_left(ordered, window.pop(0))]
-        self.note_tail(self.excess or 0.0)
+        self.note_tail(lone_rise(window) if len(window) == self.ready else self.excess or 0.0)
         self.to_estimate -= 1
         if self.to_estimate <= 0 and len(window) >= self.ready:
             self.to_estimate = NOISE_EVERY
@@ -328,7 +329,9 @@ class Track(msgspec.Struct, kw_only=True):
                 if len(self.best) > HISTORY:
                     self.best = self.best[::2] if len(self.best) % 2 else self.best[1::2]
         if len(levels) >= 6:
-            noise = min(step_noise(levels), jitter(levels))  # by its bends alone, where it falls
+            noise = step_noise(levels)
+            if len(levels) < FEW_LEVELS:
+                noise = min(noise, jitter(levels))  # by its bends alone: it falls fast at first
             # While a run goes wrong its blocks differ more: that must not raise what they are measured by.
             self.block_noise = min(noise, 3.0 * self.block_noise) if self.block_noise > 0.0 else noise
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from rundir.alerts import Facts
+from rundir.alerts.noise import lone_rise
 from rundir.alerts.outlook import comes_to, slope, stretches
 from rundir.records import AnyRecord, Severity, StepRecord
 from tests.rundir.alerts.stories import epochs, evaluation, only, step, tell
@@ -96,6 +97,30 @@ def test_a_flat_loss_of_a_model_that_is_right_is_a_mark() -> None:
     }
     guessing = two_classes(600, noise=0.02)
     assert tell(guessing, only("not-learning", facts=facts))[0].severity is Severity.WARNING
+
+
+def test_a_flat_loss_without_classes_is_a_warning_once_half_of_the_plan_is_gone() -> None:
+    def flat(update_ratio: float) -> Iterator[AnyRecord]:
+        for n in range(1, 1201):
+            yield step(n, 0.3 + 0.001 * (n % 7), metrics={"update_ratio": update_ratio})
+
+    facts = Facts(planned_steps=1200)
+    mark, warning = tell(flat(1e-3), only("not-learning", facts=facts))
+    assert (mark.severity, warning.severity) == (Severity.INFO, Severity.WARNING)
+    assert 600 <= warning.step <= 700
+    assert {c.severity for c in tell(flat(1e-5), only("not-learning", facts=facts))} == {Severity.INFO}
+
+
+def test_outliers_before_there_is_a_window_are_remembered() -> None:
+    def heavy(first: float) -> Iterator[AnyRecord]:
+        for n in range(1, 60):
+            yield step(n, {5: first, 40: 12.0}.get(n, 1.0 + 0.01 * (n % 7)))
+
+    assert [c.severity for c in tell(heavy(1.0), only("loss-spike")) if c.change == "raised"] == [Severity.WARNING]
+    assert tell(heavy(10.0), only("loss-spike")) == []
+    assert lone_rise([1.0, 5.0, 2.0, 3.0]) == 3.0
+    assert lone_rise([9.0, 5.0, 5.0]) == 4.0
+    assert lone_rise([1.0, 2.0]) == 0.0
 
 
 def test_predictions_of_one_class_are_how_learning_begins() -> None:
