@@ -10,11 +10,13 @@ from typing import Any
 import msgspec
 
 from rundir import layout
-from rundir.alerts import Engine
+from rundir.alerts import Engine, Facts
+from rundir.alerts.advice import LR_TOO_HIGH
 from rundir.alerts.history import Alert, History
 from rundir.layout import RunDir
-from rundir.records import EvalRecord, StepRecord
+from rundir.records import EvalRecord, Severity, StepRecord
 from rundir.replay import read_config, read_facts, read_merged, replay
+from rundir.status import State, read_status
 from rundir.text import plain
 
 WIDTH = 80
@@ -88,12 +90,31 @@ def _incident(number: int, alerts: list[Alert], run: RunDir) -> Iterator[str]:
     yield from _wrapped("likely", "; ".join(first.causes))
     for place, fix in enumerate(first.fixes, start=1):
         yield from _wrapped("do" if place == 1 else "", f"{place}. {fix}")
-    if first.order is not None:
-        yield from _wrapped("order", _command(first.order, run))
+    has_ended = _has_ended(run)
+    if first.order is not None and not has_ended:
+        yield _to_copy("order", _command(first.order, run))
+    elif first.severity != Severity.INFO and first.causes and first.causes[0] in LR_TOO_HIGH:
+        lr = Facts.of_run({}, read_config(run)).lr_peak
+        if lr is not None and run.config_toml.exists():
+            yield _to_copy("anew", f"traind start {plain(str(run.config_toml))} --set train.lr={lr / 10:.3g}")
     for alert in others:
         yield from _wrapped(
             "also", f"{alert.rule} ({alert.severity}, found at step {alert.detected_step:,}): {alert.message}"
         )
+
+
+def _has_ended(run: RunDir) -> bool:
+    """Whether nothing is left to train."""
+    try:
+        status = read_status(run.status_json)
+    except (OSError, msgspec.DecodeError):
+        return False
+    return status is not None and status.state is State.DONE
+
+
+def _to_copy(label: str, command: str) -> str:
+    """In one line, however long: it is to be copied."""
+    return f"  {label:<{_LABEL}}{command}"
 
 
 def _wrapped(label: str, text: str) -> Iterator[str]:

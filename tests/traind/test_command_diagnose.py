@@ -3,11 +3,13 @@
 import json
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from rundir.append import Appender
 from rundir.layout import RunDir
-from rundir.records import AnyRecord, encode
+from rundir.records import AnyRecord, CheckpointEvent, encode
+from rundir.status import State, Status, write_status
 from tests.rundir.alerts.stories import step
 from traind.cli import main
 
@@ -23,8 +25,14 @@ def record(run: RunDir, records: list[AnyRecord]) -> None:
 def broken(run_dir: RunDir) -> RunDir:
     """A run whose gradient explodes at step 101 and whose loss is lost at step 110."""
     norms = [1.6 + 0.01 * (n % 7) for n in range(100)] + [150.0, 300.0, 310.0] + [400.0] * 6
-    records: list[AnyRecord] = [step(n, 2.0 - 0.01 * n, grad_norm=norm) for n, norm in enumerate(norms, start=1)]
-    record(run_dir, [*records, step(110, float("nan"))])
+    steps = [step(n, 2.0 - 0.01 * n, grad_norm=norm, lr=0.3) for n, norm in enumerate(norms, start=1)]
+    steps.append(step(110, float("nan"), lr=0.3))
+    record(run_dir, [msgspec.structs.replace(each, at=float(each.step)) for each in steps])
+    events = Appender(run_dir.events)
+    for n in (50, 100, 105):
+        path = f"checkpoints/step-{n:08d}"
+        events.append(encode(CheckpointEvent(at=n + 0.5, attempt=1, step=n, writer="trainer", path=path, size_bytes=1)))
+    events.close()
     return run_dir
 
 
@@ -41,7 +49,7 @@ def test_each_alert_is_one_object(broken: RunDir, capsys: pytest.CaptureFixture[
     assert (lost["severity"], lost["onset_step"], lost["detected_step"]) == ("critical", 110, 110)
     assert explode["incident"] == lost["incident"] == 1
     assert [rule for rule, alert in found.items() if alert["primary"]] == ["non-finite"]
-    assert lost["order"] == {"verb": "rollback", "args": {"lr_factor": 0.33}}
+    assert lost["order"] == {"verb": "rollback", "args": {"step": 100, "lr_factor": 0.33}}
     assert lost["causes"]
     assert lost["fixes"]
 
@@ -58,8 +66,18 @@ def test_the_text_fits_the_terminal_and_says_what_to_do(broken: RunDir, capsys: 
     assert max(map(len, text.splitlines())) <= 80
     assert "incident 1: non-finite · critical · from step 110, open" in text
     assert "  also      grad-explode (critical, found at step 103)" in text
-    assert f"traind rollback {broken.id} --lr-factor 0.33" in text
+    assert f"traind rollback {broken.id} --step 100 --lr-factor 0.33" in text
     assert "frozen" in text[text.index("rules have nothing to go by") :]
+
+
+def test_a_run_that_has_ended_is_to_be_begun_anew(broken: RunDir, capsys: pytest.CaptureFixture[str]) -> None:
+    """A finished run has nothing that could go on: no order would help."""
+    broken.config_toml.write_text("train = { lr = 0.3 }\n", encoding="utf-8")
+    write_status(broken.status_json, Status(run=broken.id, state=State.DONE), durable=False)
+    assert main(["diagnose", str(broken.path)]) == 0
+    text = " ".join(capsys.readouterr().out.split())
+    assert "rollback" not in text
+    assert f"anew traind start {broken.config_toml} --set train.lr=0.03" in text
 
 
 def test_a_config_that_is_no_toml_and_thresholds_of_a_later_version_do_no_harm(

@@ -6,21 +6,15 @@ The plan is the loop's own: the same rounding, the same dials.
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import msgspec
+
 from rundir.size import size
+from rundir.usual_lr import USUAL_LR, beginning_of
 from traind.batch_order import BatchOrder
 from traind.check.finding import Finding, fault, ok, warn
 from traind.config import Config
 from traind.dial import initial_dials, total_steps, warmup_steps
 
-USUAL_LR = {
-    ("adamw", "pretrained"): (1e-6, 5e-4),
-    ("adamw", "adapter"): (1e-5, 5e-3),
-    ("adamw", "scratch"): (1e-5, 2e-2),
-    ("sgd", "pretrained"): (1e-5, 0.1),
-    ("sgd", "adapter"): (1e-4, 1.0),
-    ("sgd", "scratch"): (1e-4, 1.0),
-}
-"""Peak learning rates that are in use, by optimizer and by what begins to learn."""
 LONG_WARMUP = 0.5
 """Share of the run."""
 NEARLY_FULL = 0.9
@@ -94,10 +88,7 @@ def _warmup(num_warmup: int, num_steps: int) -> Finding:
 
 def _lr(config: Config) -> Finding:
     train = config.train
-    if config.task.kind == "custom":
-        beginning = "scratch"
-    else:
-        beginning = "adapter" if config.lora.r else "scratch" if config.model.init else "pretrained"
+    beginning = beginning_of(msgspec.to_builtins(config))
     low, high = USUAL_LR[train.optimizer, beginning]
     what = {"adapter": "an adapter", "scratch": "a model from scratch", "pretrained": "a pretrained model"}[beginning]
     text = f"{train.lr:g} ({train.optimizer}, {what})"

@@ -12,10 +12,13 @@ import msgspec
 
 from rundir.alerts.facts import Facts
 from rundir.alerts.track import Track
+from rundir.records import Severity
 
 MOST_CAUSES = 3
 NEAR_STEPS = 200
 """What happened so many steps before an alert's onset may have to do with it."""
+WAITING = 0.3
+"""Share of a step that is spent waiting for data, above which it says something."""
 
 
 class Cause(msgspec.Struct, frozen=True):
@@ -24,6 +27,10 @@ class Cause(msgspec.Struct, frozen=True):
     text: str
     pro: tuple[str, ...] = ()
     contra: tuple[str, ...] = ()
+    fixes: tuple[str, ...] = ()
+    """What to do where it is the likeliest, in place of the rule's own."""
+    order: dict[str, Any] | None = None
+    """The order that goes with those."""
 
 
 class Advice(msgspec.Struct, frozen=True):
@@ -35,7 +42,9 @@ class Advice(msgspec.Struct, frozen=True):
     """The order that carries out one of the fixes, where one does."""
 
 
-def signs(track: Track, facts: Facts, onset_step: int, rules: AbstractSet[str]) -> set[str]:
+def signs(
+    track: Track, facts: Facts, onset_step: int, rules: AbstractSet[str], evidence: Mapping[str, Any]
+) -> set[str]:
     """What the records say about the circumstances: signs that causes refer to, and the rules that have alerts too."""
     found = set(rules)
     rose = track.lr_rose_step
@@ -45,24 +54,47 @@ def signs(track: Track, facts: Facts, onset_step: int, rules: AbstractSet[str]) 
         found.add("resumed")
     if track.lr is not None and track.lr_peak > 0.0:
         found.add("lr-at-peak" if track.lr >= 0.9 * track.lr_peak else "lr-below-peak")
+    if facts.lr_usual is not None and max(track.lr_peak, facts.lr_peak or 0.0) > facts.lr_usual:
+        found.add("lr-unusual")
     found.add("early" if onset_step <= max(100, (facts.planned_steps or 0) // 10) else "late")
+    found.add("unruined" if track.blew_up_step is None else "blew-up")
     if facts.warmup_steps is not None:
         found.add("warmup" if facts.warmup_steps > 0 else "no-warmup")
     if facts.clip_norm is not None:
         found.add("clipped" if facts.clip_norm > 0.0 else "unclipped")
     found.add("fp16" if "loss_scale" in track.seen else "no-fp16")
+    found.add("gpu" if "system.gpu" in track.seen else "no-gpu")
+    waited, took = evidence.get("data_wait_s"), evidence.get("step_s")
+    if isinstance(waited, float) and isinstance(took, float):
+        found.add("data-waits" if waited > WAITING * took else "data-comes")
     return found
 
 
-def ranked(causes: tuple[Cause, ...], found: AbstractSet[str]) -> list[str]:
+def ranked(causes: tuple[Cause, ...], found: AbstractSet[str]) -> list[Cause]:
     """The likeliest causes, at most three."""
     scores = [(-len(found & {*c.pro}) + 2 * len(found & {*c.contra}), i) for i, c in enumerate(causes)]
-    return [causes[i].text for _, i in sorted(scores)[:MOST_CAUSES]]
+    return [causes[i] for _, i in sorted(scores)[:MOST_CAUSES]]
+
+
+def order_of(
+    advice: Advice, cause: Cause, change_severity: Severity, ill_from: int, track: Track
+) -> dict[str, Any] | None:
+    """The order that goes with the advice; a rollback names the newest checkpoint from before `ill_from`.
+
+    None for a mark, which calls for nothing, and where there is no such checkpoint to go back to.
+    """
+    order = cause.order if cause.fixes else advice.order
+    if order is None or change_severity is Severity.INFO:
+        return None
+    if order["verb"] != "rollback":
+        return order
+    before = [step for step in track.checkpoints if step < ill_from]
+    return {**order, "args": {"step": before[-1], **order.get("args", {})}} if before else None
 
 
 _LR_HIGH = Cause(
     "the learning rate is too high",
-    ("lr-at-peak", "lr-rose", "grad-explode", "early", "loss-spike"),
+    ("lr-at-peak", "lr-rose", "lr-unusual", "grad-explode", "early", "loss-spike"),
     ("lr-below-peak",),
 )
 _NO_WARMUP = Cause("there is no warm-up, or too short a one", ("no-warmup", "early"), ("warmup", "late"))
@@ -70,6 +102,27 @@ _UNCLIPPED = Cause("gradients are not clipped", ("unclipped", "grad-explode"), (
 _FP16 = Cause("fp16 overflows", ("fp16", "loss-scale-collapse"), ("no-fp16",))
 _BAD_DATA = Cause("broken samples or labels in the data that came then", ("late",), ("lr-rose", "early"))
 _ROLLBACK = {"verb": "rollback", "args": {"lr_factor": 0.33}}
+_RUINED = Cause(
+    "the learning rate is too high: the weights have blown up",
+    ("blew-up", "lr-unusual", "loss-spike", "divergence", "grad-explode"),
+    ("unruined",),
+    (
+        "go back to a checkpoint from before that, or begin anew, with a tenth of the learning rate: ruined weights "
+        "do not come back by themselves",
+        "clip_norm = 1.0",
+        "a longer warm-up",
+    ),
+    {"verb": "rollback", "args": {"lr_factor": 0.1}},
+)
+_LR_UNUSUAL = Cause(
+    "the learning rate is above what is in use for such a model",
+    ("lr-unusual", "lr-unusual"),
+    (),
+    ("begin anew with a usual learning rate: `traind check` names the range",),
+)
+
+LR_TOO_HIGH = frozenset({_LR_HIGH.text, _RUINED.text, _LR_UNUSUAL.text})
+"""Causes that a lower learning rate is the answer to."""
 
 ADVICE: Mapping[str, Advice] = {
     "non-finite": Advice(
@@ -110,7 +163,12 @@ ADVICE: Mapping[str, Advice] = {
     ),
     "not-learning": Advice(
         (
-            Cause("the learning rate is far too small, or zero", ("lr-zero", "tiny-updates"), ("grad-zero",)),
+            _RUINED,
+            Cause(
+                "the learning rate is far too small, or zero",
+                ("lr-zero", "tiny-updates"),
+                ("grad-zero", "blew-up", "lr-unusual"),
+            ),
             Cause("weights are frozen, or were never given to the optimizer", ("frozen", "grad-zero")),
             Cause("gradients do not reach the first layers", ("grad-vanish", "dead-relu", "grad-zero")),
             Cause("labels do not belong to the inputs", ("chance-level",), ("lr-zero", "tiny-updates", "frozen")),
@@ -124,8 +182,11 @@ ADVICE: Mapping[str, Advice] = {
     ),
     "chance-level": Advice(
         (
-            Cause("labels do not belong to the inputs", (), ("lr-zero", "grad-zero", "tiny-updates")),
-            Cause("the learning rate is far too small, or zero", ("lr-zero", "tiny-updates")),
+            Cause("labels do not belong to the inputs", (), ("lr-zero", "grad-zero", "tiny-updates", "blew-up")),
+            _RUINED,
+            Cause(
+                "the learning rate is far too small, or zero", ("lr-zero", "tiny-updates"), ("blew-up", "lr-unusual")
+            ),
             Cause("the network is dead: its outputs do not depend on the inputs", ("grad-zero", "dead-relu")),
             Cause("the wrong loss, e.g. a softmax applied twice", ("not-learning",)),
         ),
@@ -158,8 +219,9 @@ ADVICE: Mapping[str, Advice] = {
     ),
     "grad-vanish": Advice(
         (
+            _RUINED,
             Cause("too many saturating layers: sigmoid or tanh without normalisation", (), ("dead-relu",)),
-            Cause("too small an initialisation", ("early",)),
+            Cause("too small an initialisation", ("early",), ("blew-up",)),
             Cause("dead units", ("dead-relu",)),
         ),
         ("residual connections or normalisation", "ReLU-like activations", "He or Xavier initialisation"),
@@ -187,15 +249,21 @@ ADVICE: Mapping[str, Advice] = {
     ),
     "tiny-updates": Advice(
         (
-            Cause("the learning rate is far too small", (), ("grad-vanish", "divergence", "loss-spike")),
+            _RUINED,
+            Cause(
+                "the learning rate is far too small",
+                (),
+                ("grad-vanish", "divergence", "loss-spike", "blew-up", "lr-unusual"),
+            ),
             Cause("gradients vanish", ("grad-vanish", "grad-zero")),
-            Cause("the weights have blown up", ("divergence", "loss-spike", "grad-explode")),
         ),
         ("ten to a hundred times the learning rate", "look whether the loss is divided twice"),
     ),
     "frozen": Advice(
         (
-            Cause("the parameters were not given to the optimizer"),
+            _RUINED,
+            Cause("the parameters were not given to the optimizer", (), ("blew-up", "late")),
+            _LR_UNUSUAL,
             Cause("the layer takes no part in the output", ("grad-vanish",)),
             Cause("the units behind it are dead", ("dead-relu", "grad-zero")),
         ),
@@ -211,12 +279,23 @@ ADVICE: Mapping[str, Advice] = {
     ),
     "class-collapse": Advice(
         (
-            Cause("the classes are unbalanced"),
-            Cause("a blow-up has ruined the weights", ("divergence", "loss-spike", "grad-explode")),
-            Cause("labels were mixed up", ("late",), ("divergence",)),
+            Cause("the classes are unbalanced", (), ("blew-up",)),
+            _RUINED,
+            _LR_UNUSUAL,
+            Cause("labels were mixed up", ("late",), ("divergence", "blew-up")),
         ),
         ("class weights", "go back to a checkpoint before it with a lower learning rate", "look at the labels"),
         _ROLLBACK,
+    ),
+    "below-baseline": Advice(
+        (
+            _RUINED,
+            _LR_UNUSUAL,
+            Cause("the learning rate is too small for so few steps", (), ("blew-up", "lr-unusual")),
+            Cause("labels do not belong to the inputs"),
+            Cause("the model is too small, or the classes too rare, for what the metric asks"),
+        ),
+        ("look at what it predicts", "try to learn one batch by heart", "train longer, if the loss still falls"),
     ),
     "overfitting": Advice(
         (
@@ -262,9 +341,9 @@ ADVICE: Mapping[str, Advice] = {
     ),
     "slow-step": Advice(
         (
-            Cause("waiting for data", ("data-bound",)),
-            Cause("the GPU is too hot", ("throttling",)),
             Cause("another process on the machine", ("stale-gpu-process",)),
+            Cause("waiting for data", ("data-bound", "data-waits"), ("data-comes",)),
+            Cause("the GPU is too hot", ("throttling",), ("no-gpu",)),
             Cause("something that grows with every step", ("gpu-mem-leak", "ram-filling")),
         ),
         ("look at what else runs on the machine", "compare data_wait_s with step_s", "profile a step"),

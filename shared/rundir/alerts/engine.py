@@ -9,8 +9,9 @@ from typing import Any
 
 import msgspec
 
-from rundir.alerts.advice import ADVICE, ranked, signs
+from rundir.alerts.advice import ADVICE, order_of, ranked, signs
 from rundir.alerts.base import AlertChange, Rule
+from rundir.alerts.baseline import BelowBaselineRule
 from rundir.alerts.chance import ChanceLevelRule, StartingLossRule
 from rundir.alerts.device import (
     CpuFallbackRule,
@@ -43,7 +44,15 @@ from rundir.records import AnyRecord, ResumeEvent, ResumeRecord
 _ALL: tuple[type[Rule[Any]], ...] = (
     *(NonFiniteRule, LossScaleRule, SpikeRule, DivergenceRule, OverfittingRule, NotLearningRule, ChanceLevelRule),
     *(GradExplodeRule, GradZeroRule, GradVanishRule, LrZeroRule, LrOffScheduleRule, TinyUpdatesRule, FrozenRule),
-    *(DeadReluRule, ClassCollapseRule, StartingLossRule, AlwaysClippingRule, EvalBetterRule, PlateauRule),
+    *(
+        DeadReluRule,
+        ClassCollapseRule,
+        BelowBaselineRule,
+        StartingLossRule,
+        AlwaysClippingRule,
+        EvalBetterRule,
+        PlateauRule,
+    ),
     *(OscillationRule, WorseThanSiblingRule, StallRule, SlowStepRule, DataBoundRule, CpuFallbackRule, GpuMemLeakRule),
     *(OomAheadRule, LowUtilisationRule, StaleGpuProcessRule, ThrottlingRule, RamFillingRule, DiskFillingRule),
     *(CheckpointOverdueRule, ClockJumpRule, NewBestRule, EndedRule, CrashedRule, RestartedRule),
@@ -169,13 +178,18 @@ class Engine:
             return msgspec.structs.replace(change, at=at, onset_at=onset_at, incident=number, primary=is_primary)
         joined, is_news = incidents.join(change.rule, change.severity, change.onset_step, change.step, track.stride)
         advice = ADVICE[change.rule]
+        found = signs(track, self.facts, change.onset_step, joined.members.keys(), change.evidence)
+        causes = ranked(advice.causes, found)
+        ill_from = min(joined.onset_step, change.onset_step)
+        if causes[0].order is not None and track.blew_up_step is not None:
+            ill_from = track.blew_up_step
         return msgspec.structs.replace(
             change,
             at=at,
             onset_at=onset_at,
-            causes=ranked(advice.causes, signs(track, self.facts, change.onset_step, joined.members.keys())),
-            fixes=change.fixes or list(advice.fixes),
-            order=advice.order,
+            causes=[cause.text for cause in causes],
+            fixes=change.fixes or list(causes[0].fixes or advice.fixes),
+            order=order_of(advice, causes[0], change.severity, ill_from, track),
             incident=joined.number,
             primary=joined.primary == change.rule,
             news=is_news,

@@ -9,6 +9,9 @@ from typing import Any
 
 import msgspec
 
+from rundir.direction import directions_in, is_lower_better
+from rundir.usual_lr import most_usual
+
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """The facts of one run; those that are absent are unknown."""
@@ -21,6 +24,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     clip_norm: float | None = None
     """Gradient norm above which it is scaled down; 0: never."""
     lr_peak: float | None = None
+    lr_usual: float | None = None
+    """The highest peak in use with such an optimizer and model."""
     schedule: str | None = None
     """linear, cosine, constant, step, sgdr, …"""
     device_asked: str | None = None
@@ -33,6 +38,10 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """In steps."""
     eval_every: int | None = None
     """In steps."""
+    eval_metric: str | None = None
+    """That chooses the best checkpoint."""
+    is_lower_better: bool = False
+    """Of `eval_metric`."""
     sibling: list[tuple[int, float]] | None = None
     """Step and loss of a run of the same configuration, by step: what `worse-than-sibling` compares with."""
 
@@ -44,7 +53,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
         warmup = _whole(train.get("warmup_steps"))
         if warmup is None and ratio is not None and planned is not None:
             warmup = math.ceil(ratio * planned)
-        device = train.get("device")
+        device, metric = train.get("device"), _section(config, "eval").get("metric")
         # A floor of the cosine is no decay to zero; the plain shape is what the rule on schedules compares with.
         schedule = train.get("schedule") if not train.get("min_lr") else None
         return cls(
@@ -52,11 +61,14 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
             warmup_steps=warmup,
             clip_norm=_real(train.get("clip_norm")),
             lr_peak=_real(train.get("lr")),
+            lr_usual=most_usual(config),
             schedule=schedule if isinstance(schedule, str) else None,
             device_asked=device.partition(":")[0] if isinstance(device, str) else None,
             log_every=_whole(_section(config, "log").get("every")),
             checkpoint_every=_whole(_section(config, "checkpoint").get("every")),
             eval_every=_whole(_section(config, "eval").get("every")),
+            eval_metric=metric if isinstance(metric, str) else None,
+            is_lower_better=is_lower_better(metric, directions_in(config)) if isinstance(metric, str) else False,
         )
 
 

@@ -23,7 +23,7 @@ EXPLOSIVE = ("non-finite", "loss-scale-collapse", "grad-explode", "divergence", 
 """A blow-up, the cause before its effects; but see `_primary`."""
 STANDSTILL = (
     *("lr-zero", "grad-zero", "starting-loss", "dead-relu", "tiny-updates", "grad-vanish", "frozen", "lr-off-schedule"),
-    *("class-collapse", "chance-level", "not-learning"),
+    *("class-collapse", "chance-level", "not-learning", "below-baseline"),
 )
 """Nothing is learnt, the cause before its effects."""
 BLOW_UP = (

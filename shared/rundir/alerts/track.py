@@ -13,7 +13,16 @@ from msgspec import field
 from rundir.alerts.facts import Facts
 from rundir.alerts.noise import jitter, lone_rise, median, middle, spread, step_noise
 from rundir.alerts.work import Work
-from rundir.records import EpochRecord, EvalRecord, LifecycleEvent, Record, StepRecord, SystemRecord, number
+from rundir.records import (
+    CheckpointEvent,
+    EpochRecord,
+    EvalRecord,
+    LifecycleEvent,
+    Record,
+    StepRecord,
+    SystemRecord,
+    number,
+)
 
 WINDOW = 128
 """Accepted losses that a new one is compared with."""
@@ -36,6 +45,7 @@ BLOCK = 15
 MIN_BLOCK = 5
 BLOCKS_KEPT = 40
 FEW_LEVELS = 16
+CHECKPOINTS_KEPT = 64
 BEST_OF = 5
 """Blocks whose median competes for the best level; of the first twelve blocks three do."""
 BLOW_UP = 100.0
@@ -125,6 +135,12 @@ class Track(msgspec.Struct, kw_only=True):
     """Where it last grew at once by more than `LR_JUMP`."""
     lr_fell_step: int | None = None
     work: Work = field(default_factory=Work)
+    num_doubled: int = 0
+    """Losses over twice the start."""
+    blew_up_step: int | None = None
+    """Where the loss first stood three times as high as it began, or the second time twice as high."""
+    checkpoints: list[int] = field(default_factory=list)
+    """Steps of those written, the newest last."""
     resumed_attempt: int = 0
     resumed_step: int | None = None
 
@@ -148,6 +164,10 @@ class Track(msgspec.Struct, kw_only=True):
                 self._take_system(record)
             case LifecycleEvent():
                 self._note(f"event.{record.what}")
+            case CheckpointEvent():
+                if record.step is not None:
+                    self.checkpoints.append(record.step)
+                    del self.checkpoints[:-CHECKPOINTS_KEPT]
             case _:
                 pass
 
@@ -243,6 +263,10 @@ class Track(msgspec.Struct, kw_only=True):
             self.lowest = loss if self.lowest is None else min(self.lowest, loss)
         self.latest.append(loss)
         del self.latest[:-BLOCK]
+        if self.blew_up_step is None and self.start is not None and loss > 2.0 * self.start > 0.0:
+            self.num_doubled += 1
+            if self.num_doubled > 1 or loss > 3.0 * self.start:
+                self.blew_up_step = step
         self._take_sign(loss)
         if len(self.window) >= self.ready:
             self.excess = loss - middle(self.ordered)
@@ -383,6 +407,9 @@ class Track(msgspec.Struct, kw_only=True):
             return
         self.resumed_attempt, self.resumed_step = attempt, step
         self._begin_anew()
+        self.checkpoints = [one for one in self.checkpoints if one <= step]
+        if self.blew_up_step is not None and self.blew_up_step > step:
+            self.num_doubled, self.blew_up_step = 0, None
         self.blocks = [b for b in self.blocks if b.step <= step]
         self.history = [b for b in self.history if b.step <= step]
         self.best = [b for b in self.best if b[0] <= step]

@@ -57,3 +57,13 @@ def test_causes_fixes_and_order(name: str) -> None:
     assert all(f"{key}=" in order for key in args)
     if advice.order["verb"] == Verb.SET:
         assert args.keys() <= {*SETTABLE, "replan"}
+
+
+def test_causes_with_fixes_of_their_own() -> None:
+    stated = table("| cause | fixes | order |")
+    own = {cause.text: cause for advice in ADVICE.values() for cause in advice.causes if cause.fixes}
+    assert stated.keys() == own.keys()
+    for text, (fixes, order) in stated.items():
+        assert fixes == "; ".join(own[text].fixes)
+        args = (own[text].order or {}).get("args", {})
+        assert order == (f"`rollback lr_factor={args['lr_factor']}`" if args else "–")

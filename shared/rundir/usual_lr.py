@@ -1,0 +1,38 @@
+"""Peak learning rates that are in use, by optimizer and by what begins to learn."""
+
+from collections.abc import Mapping
+from typing import Any
+
+USUAL_LR: Mapping[tuple[str, str], tuple[float, float]] = {
+    ("adamw", "pretrained"): (1e-6, 5e-4),
+    ("adamw", "adapter"): (1e-5, 5e-3),
+    ("adamw", "scratch"): (1e-5, 2e-2),
+    ("sgd", "pretrained"): (1e-5, 0.1),
+    ("sgd", "adapter"): (1e-4, 1.0),
+    ("sgd", "scratch"): (1e-4, 1.0),
+}
+"""The lowest and the highest."""
+
+
+def beginning_of(config: Mapping[str, Any]) -> str:
+    """What begins to learn, by a decoded config.toml: an adapter, a model from scratch, or a pretrained one."""
+
+    def section(name: str) -> Mapping[str, Any]:
+        found = config.get(name)
+        return found if isinstance(found, Mapping) else {}
+
+    if section("task").get("kind") == "custom":
+        return "scratch"
+    if section("lora").get("r"):
+        return "adapter"
+    return "scratch" if section("model").get("init") else "pretrained"
+
+
+def most_usual(config: Mapping[str, Any]) -> float | None:
+    """The highest rate in use for such a run; None where config.toml does not say what optimizer and model it has."""
+    train = config.get("train")
+    optimizer = train.get("optimizer") if isinstance(train, Mapping) else None
+    if not isinstance(optimizer, str) or not isinstance(config.get("task"), Mapping):
+        return None
+    known = USUAL_LR.get((optimizer, beginning_of(config)))
+    return None if known is None else known[1]
