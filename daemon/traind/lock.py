@@ -4,6 +4,7 @@ The lock is a flock on an open file description that the trainer inherits (its l
 held as long as any of them lives.
 """
 
+import contextlib
 import fcntl
 import os
 import signal
@@ -90,3 +91,12 @@ def end(leader: ProcessId) -> None:
         return
     finally:
         os.close(pidfd)
+
+
+def end_orphans(leader: ProcessId) -> None:
+    """SIGKILL what a process that is gone has left of its group, if that was one; the system gives its pid to nobody
+    else meanwhile. Only for a process that this one has started: a stranger's may be of an earlier boot.
+    """
+    if process.identify(leader.pid) is None:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(leader.pid, signal.SIGKILL)

@@ -19,7 +19,7 @@ from rundir.layout import RunDir
 from rundir.process import ProcessId
 from traind import handover, rank_launch
 from traind.config import Config
-from traind.lock import end
+from traind.lock import end, end_orphans
 from traind.trainer_process import TOLD_TO_LEAVE, Ending, TrainerProcess, trainer_environment
 from traind.wire import Farewell, Here, Leave, RankEnd
 
@@ -128,6 +128,7 @@ class RankedTrainer(TrainerProcess):
             super().kill(why)
         for rank in self.ranks.values():
             end(rank)
+            end_orphans(rank)
 
     def ended(self) -> Ending | None:
         code = self._process.poll()

@@ -1,9 +1,18 @@
 """What the last words of several processes come to, and how many of them there are to be."""
 
+import os
+import signal
+import subprocess
+import sys
+
 import pynvml
 import pytest
 
+from rundir import process
+from rundir.process import ProcessId
+from tests.conftest import eventually
 from traind import config, rank_launch
+from traind.lock import end_orphans
 from traind.ranked_trainer import ending_of
 from traind.wire import Farewell, Leave, RankEnd
 
@@ -84,3 +93,31 @@ def test_cores_are_shared_unless_told() -> None:
     assert "GLOO_SOCKET_IFNAME" not in rank_launch.environment({}, None, 2, stays_here=False)
     assert rank_launch.environment({}, 3, 2, stays_here=True)["OMP_NUM_THREADS"] == "3"
     assert rank_launch.environment({"OMP_NUM_THREADS": "5"}, None, 2, stays_here=False)["OMP_NUM_THREADS"] == "5"
+
+
+_LEAVES_ONE = """
+import os, signal
+child = os.fork()
+if child == 0:
+    signal.pause()
+print(child, flush=True)
+signal.pause()
+"""
+
+
+def test_what_a_rank_that_is_gone_has_left_is_ended_with_it() -> None:
+    """A worker that hangs right after its fork is not tied to its rank yet, and holds lock and pipes."""
+    with subprocess.Popen(
+        [sys.executable, "-c", _LEAVES_ONE], stdout=subprocess.PIPE, text=True, start_new_session=True
+    ) as rank:
+        assert rank.stdout is not None
+        left = process.identify(int(rank.stdout.readline()))
+        assert left is not None
+        leader = process.identify(rank.pid) or ProcessId(rank.pid)
+        end_orphans(leader)
+        assert process.is_alive(leader), "only those of a process that is gone"
+        os.kill(rank.pid, signal.SIGKILL)
+    assert process.is_alive(left)
+    end_orphans(leader)
+    eventually(lambda: not process.is_alive(left))
+    end_orphans(leader)
