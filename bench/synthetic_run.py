@@ -34,7 +34,7 @@ LABELS = ("Appeal_to_Authority", "Doubt", "Exaggeration,Minimisation", "Flag-Wav
 
 
 def step_record(step: int, started_at: float, total: int, rng: random.Random) -> StepRecord:
-    """A step of a plausible run: loss falls with noise, lr warms up and decays."""
+    """A step of a plausible run, with all eight figures: loss falls with noise, lr warms up and decays."""
     share = step / total
     return StepRecord(
         at=started_at + step * STEP_S,
@@ -46,7 +46,9 @@ def step_record(step: int, started_at: float, total: int, rng: random.Random) ->
         lr=5e-5 * min(share / 0.1, (1 - share) / 0.9),
         epoch=step / STEPS_PER_EPOCH,
         step_s=STEP_S,
+        data_wait_s=0.002 * rng.random(),
         tokens_per_s=41_000 + 3000 * rng.random(),
+        gpu_mem_allocated_bytes=6_442_450_944 + 4096 * (step % 1000),
     )
 
 

@@ -39,6 +39,17 @@ class Column:
         self._blocks = _bounds(np.empty(0))
         self._built = 0
 
+    @classmethod
+    def over(cls, storage: Floats, size: int, blocks: Bounds, marks: Indices = NO_MARKS) -> "Column":
+        """A column of values that are there already: the first `size` of `storage`, which is the column's from now on.
+
+        It grows into the rest. `blocks`: the bounds of its first whole blocks, as `block_bounds` has them.
+        """
+        column = cls()
+        column._values, column._size, column._joined_marks = storage, size, marks
+        column._blocks, column._built = blocks, len(blocks.low)
+        return column
+
     def __len__(self) -> int:
         return self._size
 
@@ -101,20 +112,25 @@ class Column:
     def _whole_blocks(self) -> Bounds:
         whole = self._size // BLOCK
         if whole > self._built:
-            fresh = self._values[self._built * BLOCK : whole * BLOCK].reshape(-1, BLOCK)
-            finite = np.isfinite(fresh)
-            clean = fresh if finite.all() else np.where(finite, fresh, np.nan)
-            new = (
-                np.fmin.reduce(clean, axis=1),
-                np.fmax.reduce(clean, axis=1),
-                _summable(fresh, finite).sum(axis=1),
-                finite.sum(axis=1, dtype=np.float64),
-            )
+            new = block_bounds(self._values[self._built * BLOCK : whole * BLOCK])
             old = self._blocks
-            kept = (old.low, old.high, old.total, old.count)
-            self._blocks = Bounds(*(np.concatenate([a[: self._built], b]) for a, b in zip(kept, new, strict=True)))
+            pairs = ((old.low, new.low), (old.high, new.high), (old.total, new.total), (old.count, new.count))
+            self._blocks = Bounds(*(np.concatenate([a[: self._built], b]) for a, b in pairs))
             self._built = whole
         return self._blocks
+
+
+def block_bounds(values: Floats) -> Bounds:
+    """Bounds of values by blocks of `BLOCK`, of which there are whole ones only."""
+    fresh = values.reshape(-1, BLOCK)
+    finite = np.isfinite(fresh)
+    clean = fresh if finite.all() else np.where(finite, fresh, np.nan)
+    return Bounds(
+        np.fmin.reduce(clean, axis=1),
+        np.fmax.reduce(clean, axis=1),
+        _summable(fresh, finite).sum(axis=1),
+        finite.sum(axis=1, dtype=np.float64),
+    )
 
 
 def _bounds(values: Floats) -> Bounds:

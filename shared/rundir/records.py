@@ -354,17 +354,18 @@ class Decoded(msgspec.Struct):
     """Lines that were no record of this format: fragments, unknown kinds, garbage. Blank lines are not counted."""
 
 
-def decode_lines(lines: bytes, decoder: msgspec.json.Decoder[Any]) -> Decoded:
+def decode_lines(lines: bytes, decoder: msgspec.json.Decoder[Any], num_lines: int | None = None) -> Decoded:
     """Decode whole lines. A bad line costs itself only: the chunk then goes line by line.
 
     What a line means does not depend on its neighbours: an object spread over several lines is no record, nor are two
-    on one line, though msgspec would take both. Hence the count of lines.
+    on one line, though msgspec would take both. Hence the count of lines: `num_lines`, where the caller has a faster
+    way to it.
     """
     try:
         records = decoder.decode_lines(lines)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return _decode_singly(lines.split(b"\n"), decoder)
-    if len(records) != lines.count(b"\n"):
+    if len(records) != (lines.count(b"\n") if num_lines is None else num_lines):
         return _decode_singly(lines.split(b"\n"), decoder)
     return Decoded(records, 0)
 

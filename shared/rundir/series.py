@@ -7,6 +7,7 @@ is not finite is nan or ±inf and counted in `marks`; a resume marker cuts the t
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from operator import attrgetter
 from typing import Any
 
@@ -22,6 +23,18 @@ MAX_STEP = 2**53
 """Beyond it a float no longer tells one step from the next; no run gets there, a damaged line may."""
 
 
+class Storage:
+    """Ready-made columns, to be the own of the first series that takes them."""
+
+    def __init__(self, x: Column, columns: dict[str, Column]) -> None:
+        self._held: tuple[Column, dict[str, Column]] | None = (x, columns)
+
+    def take(self) -> tuple[Column, dict[str, Column]] | None:
+        """Axis and columns; None where they were taken before."""
+        held, self._held = self._held, None
+        return held
+
+
 @dataclass(frozen=True, slots=True)
 class Block:
     """A piece of a series: what one chunk of a file decodes to. Immutable, so that it may cross threads."""
@@ -31,6 +44,8 @@ class Block:
     columns: Mapping[str, Floats]
     marks: Mapping[str, Indices] = field(default_factory=dict)
     """For each column, the indices of values that are there and not finite."""
+    storage: Storage | None = field(default=None, kw_only=True)
+    """Where the block lies as a whole series already: an empty one takes it instead of copying."""
 
     def __len__(self) -> int:
         return len(self.x)
@@ -73,21 +88,30 @@ def _step_block(records: Sequence[StepRecord], step: Floats, fields: Sequence[st
     columns = {"at": _column(records, attrgetter("at"))}
     marks: dict[str, Indices] = {}
     for name in fields:
-        _add_column(name, list(map(attrgetter(name), records)), columns, marks)
-    metrics: list[Any] = list(map(attrgetter("metrics"), records))
-    if any(metrics):
-        for name in sorted(set().union(*filter(None, metrics)) - set(columns)):
-            _add_column(name, [values.get(name) if values else None for values in metrics], columns, marks)
-    return StepBlock(step, columns, marks, records[0].attempt)
+        _add_column(name, records, attrgetter(name), columns, marks)
+    measured: list[Any] = list(filter(None, map(attrgetter("metrics"), records)))
+    for name in sorted(set().union(*measured) - set(columns)) if measured else ():
+        _add_column(name, records, partial(_metric, name), columns, marks)
+    return StepBlock(step, columns, marks, attempt=records[0].attempt)
 
 
-def _add_column(name: str, values: list[Any], columns: dict[str, Floats], marks: dict[str, Indices]) -> None:
-    """Values as a column, unless none of them is there, and where they are there and not finite."""
-    if values[0] is None and values.count(None) == len(values):
+def _metric(name: str, record: StepRecord) -> Any:
+    return record.metrics.get(name) if record.metrics else None
+
+
+def _add_column(
+    name: str,
+    records: Sequence[StepRecord],
+    get: Callable[[Any], Any],
+    columns: dict[str, Floats],
+    marks: dict[str, Indices],
+) -> None:
+    """What is got of each record as a column, unless nothing is; and where it is there and not finite."""
+    if get(records[0]) is None and all(get(record) is None for record in records):
         return
-    column = columns[name] = _column(values)
+    column = columns[name] = _column(records, get)
     odd = np.flatnonzero(~np.isfinite(column)).tolist()
-    if there := [i for i in odd if values[i] is not None]:
+    if there := [i for i in odd if get(records[i]) is not None]:
         marks[name] = np.array(there, dtype=np.int64)
 
 
@@ -144,6 +168,9 @@ class Series:
 
     def append(self, block: Block) -> None:
         """Append a block. What does not rise above the axis' last value is dropped: a repeat, or out of order."""
+        if block.storage is not None and not len(self) and not self._columns and (held := block.storage.take()):
+            self._x, self._columns = held
+            return
         skip = int(np.searchsorted(block.x, self.x[-1], side="right")) if len(self) else 0
         if skip >= len(block):
             return

@@ -44,6 +44,16 @@ class Tail:
         """The last bytes before `offset`, to know the file again; None before the first poll."""
         self._skipping = False
 
+    def stand(self, offset: int, fd: int) -> None:
+        """Go on from an end of a line that was reached by other means in the file behind `fd`, and know it again."""
+        stat = os.fstat(fd)
+        self.offset, self._identity, self._skipping = offset, (stat.st_dev, stat.st_ino), False
+        self._before = self._bytes_before(fd)
+
+    def is_at(self, fd: int) -> bool:
+        """Whether the file behind `fd` is, before the offset, still what was read."""
+        return self._before is not None and not self._is_another_file(fd, os.fstat(fd))
+
     def poll(self) -> Chunk:
         """Read at most one chunk of whole lines. Raises OSError other than a missing file."""
         try:

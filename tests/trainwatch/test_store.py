@@ -146,7 +146,7 @@ def test_batches_of_any_size_come_to_the_same(run: RunDir, monkeypatch: pytest.M
     monkeypatch.setattr("rundir.tail.CHUNK_BYTES", 700)
     monkeypatch.setattr("rundir.tail.MAX_CHUNK_BYTES", 900)
     store, feed = Store(run, read_opened(run)), Feed(run)
-    feed._metrics._chunk_bytes = feed._metrics._least_bytes = 700
+    feed._metrics.tail._chunk_bytes = feed._metrics.tail._least_bytes = 700
     polls = 0
     while not store.caught_up:
         store.apply(feed.poll())

@@ -8,7 +8,7 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -18,27 +18,23 @@ from rundir.direction import directions_in
 from rundir.layout import LATEST, RunDir, is_run
 from rundir.records import (
     EVENT_DECODER,
-    METRICS_DECODER,
     SYSTEM_DECODER,
-    EpochRecord,
-    EvalRecord,
     EventRecord,
-    ResumeRecord,
-    StepRecord,
     SystemRecord,
     decode_lines,
 )
-from rundir.series import Block, StepBlock, step_blocks
+from rundir.series import Block
 from rundir.status import Liveness, RunInfo, Status, read_run_info, read_status
 from rundir.tail import Chunk, Tail
 from trainwatch.foreign.points import Points
 from trainwatch.foreign.source import Source
 from trainwatch.format import as_float
+from trainwatch.longlog.pieces import MetricsPiece
+from trainwatch.longlog.reader import MetricsReader, Portion
 from trainwatch.remote.run import home_of, reference_of, verdict
 
 SHOWN_FIELDS = ("loss", "grad_norm", "lr", "tokens_per_s", "gpu_mem_allocated_bytes")
 """Columns that some pane shows: each costs a twentieth of the time of opening a long run."""
-MetricsPiece: TypeAlias = StepBlock | EvalRecord | EpochRecord | ResumeRecord
 
 CONSOLE_BYTES = 64 * 1024
 """How much of the end of console.log is read when a run is opened."""
@@ -153,16 +149,16 @@ class Feed:
     def __init__(self, run: RunDir, fields: Sequence[str] = SHOWN_FIELDS) -> None:
         """`fields`: of a step record, those that become columns; what is in `metrics` always does."""
         self.run = run
-        self._fields = fields
         self._source = foreign_source(run)
         self._points = Points()
         self._was_at_end = False
         """Whether all of a source of another program has been handed out once."""
         # The first read is small: a short or live run is on screen at once; a long one is behind, and chunks grow.
-        self._metrics = Tail(run.metrics)
+        self._metrics = MetricsReader(run.metrics, fields)
         self._events = Tail(run.events)
         self._system = Tail(run.system)
         self._held: dict[Tail, Chunk] = {}
+        self._held_metrics: Portion | None = None
         """What was read and is in no batch yet."""
         self._console: Tail | None = None
         # Orders without an id are known by the control file's generation, which the supervisor counts.
@@ -179,18 +175,19 @@ class Feed:
         if self._source is not None:
             return self._poll_source(self._source, now)
         status, fault, verdict = self._status(now)
-        metrics_chunk, events_chunk, system_chunk = map(self._read, (self._metrics, self._events, self._system))
+        metrics = self._held_metrics = self._held_metrics or self._metrics.poll()
+        events_chunk, system_chunk = map(self._read, (self._events, self._system))
         console = self._read_console()
         self._held.clear()  # from here on nothing raises
-        metrics, bad_metrics = _metrics_pieces(metrics_chunk.lines, self._fields)
+        self._held_metrics = None
         events = decode_lines(events_chunk.lines, EVENT_DECODER)
         system = decode_lines(system_chunk.lines, SYSTEM_DECODER)
-        ends = (metrics_chunk.at_end, events_chunk.at_end, system_chunk.at_end)
-        progress = 1.0 if all(ends) else min(0.999, _share(self._metrics, self.run.metrics))
+        ends = (metrics.at_end, events_chunk.at_end, system_chunk.at_end)
+        progress = 1.0 if all(ends) else min(0.999, metrics.share)
         return Batch(
             now=now,
-            metrics=tuple(metrics),
-            metrics_restarted=metrics_chunk.restarted,
+            metrics=metrics.pieces,
+            metrics_restarted=metrics.restarted,
             events=tuple(events.records),
             events_restarted=events_chunk.restarted,
             system=_system_blocks(system.records),
@@ -202,9 +199,13 @@ class Feed:
             status=status,
             status_fault=fault,
             verdict=verdict,
-            skipped=bad_metrics + events.skipped + system.skipped,
+            skipped=metrics.skipped + events.skipped + system.skipped,
             progress=progress,
         )
+
+    def close(self) -> None:
+        """Let go of what reading a long log takes."""
+        self._metrics.close()
 
     def _poll_source(self, source: Source, now: float) -> Batch:
         """What another program has written since. All that is there at first comes at once: its order is its own."""
@@ -246,31 +247,6 @@ class Feed:
         while not chunk.at_end:  # a flood of output: only its end can be shown
             chunk = self._console.poll()
         return chunk.lines[-CONSOLE_BYTES:].decode("utf-8", "replace")
-
-
-def _metrics_pieces(lines: bytes, fields: Sequence[str]) -> tuple[list[MetricsPiece], int]:
-    """What lines of metrics.jsonl hold, in file order, and how many of them are no record."""
-    decoded = decode_lines(lines, METRICS_DECODER)
-    pieces: list[MetricsPiece] = []
-    start = 0
-    records = decoded.records
-    # Almost all records are steps: cut the list at the few others, and make columns of the stretches between.
-    kinds = list(map(type, records))
-    all_steps = kinds.count(StepRecord) == len(kinds)
-    others = [] if all_steps else [i for i, kind in enumerate(kinds) if kind is not StepRecord]
-    for i in others:
-        pieces += step_blocks(records[start:i], fields)
-        pieces.append(records[i])
-        start = i + 1
-    pieces += step_blocks(records[start:], fields)
-    return pieces, decoded.skipped
-
-
-def _share(tail: Tail, path: Path) -> float:
-    try:
-        return tail.offset / max(path.stat().st_size, 1)
-    except OSError:
-        return 1.0
 
 
 def _system_blocks(records: list[SystemRecord]) -> tuple[Block, ...]:

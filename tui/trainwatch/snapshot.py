@@ -26,8 +26,11 @@ def read_run(run: RunDir) -> Store:
     """The whole run as it stands. Raises OSError where it cannot be read."""
     store = Store(run, read_opened(run))
     feed = Feed(run)
-    while not store.caught_up:
-        store.apply(feed.poll())
+    try:
+        while not store.caught_up:
+            store.apply(feed.poll())
+    finally:
+        feed.close()
     return store
 
 

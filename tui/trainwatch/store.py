@@ -25,8 +25,9 @@ from rundir.records import (
 )
 from rundir.series import Series, StepBlock
 from rundir.status import HEARTBEAT_S, Liveness, Phase, State, Status
-from trainwatch.feed import Batch, MetricsPiece, Opened
+from trainwatch.feed import Batch, Opened
 from trainwatch.format import as_float
+from trainwatch.longlog.pieces import MetricsPiece
 from trainwatch.pace import pace
 from trainwatch.scores import Scores, numeric
 

@@ -90,6 +90,8 @@ class CompareScreen(PaneScreen):
         self.run_worker(self._follow(), name="follow", exit_on_error=True)
 
     def on_unmount(self) -> None:
+        for feed in self._feeds:
+            feed.close()
         for run in self.board.runs:
             released(run.store.run)
 

@@ -83,6 +83,9 @@ class GalleryScreen(FilterScreen):
         self.place_panes()
         self.run_worker(self._follow(), name="follow", exit_on_error=True)
 
+    def on_unmount(self) -> None:
+        self._feed.close()
+
     async def _follow(self) -> None:
         """Ask for a batch, apply it, paint, wait. The next is asked for only when the last was applied."""
         store = self.gallery.lines.store

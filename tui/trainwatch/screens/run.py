@@ -89,6 +89,7 @@ class RunScreen(PaneScreen):
         self.run_worker(self._follow(), name="follow", exit_on_error=True)
 
     def on_unmount(self) -> None:
+        self._feed.close()
         released(self.store.run)
 
     def repaint(self) -> None:

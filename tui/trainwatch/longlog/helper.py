@@ -1,0 +1,108 @@
+"""A process that decodes stretches of a log for a dashboard: asked by standard input, it answers by standard output.
+
+A request is two int64, start and stop; both ends of lines. An answer is the two lengths of head and body, the head
+(msgpack: what the pieces are) and the body (float64: axis and columns of each block of steps). Ends with its input.
+"""
+
+import gc
+import os
+import sys
+from collections.abc import Sequence
+from struct import Struct as Packing
+from typing import IO
+
+import msgspec
+import numpy as np
+
+from rundir.column import Floats
+from rundir.records import METRICS_DECODER, encode
+from rundir.series import STEP_FIELDS, StepBlock
+from trainwatch.longlog.pieces import MetricsPiece, pieces_of
+
+REQUEST = Packing("=qq")
+LENGTHS = Packing("=qq")
+
+
+class Steps(msgspec.Struct, tag="steps"):
+    """A block of steps, whose numbers are in the body."""
+
+    attempt: int
+    num_rows: int
+    names: list[str]
+    marks: dict[str, list[int]]
+
+
+class Line(msgspec.Struct, tag="line"):
+    """A record of another kind."""
+
+    line: bytes
+
+
+class Head(msgspec.Struct):
+    """What a stretch of the log holds."""
+
+    pieces: list[Steps | Line]
+    skipped: int
+    """Lines that were no record."""
+
+
+_HEAD_DECODER = msgspec.msgpack.Decoder(Head)
+
+
+def packed(pieces: Sequence[MetricsPiece], skipped: int) -> tuple[bytes, list[Floats]]:
+    """Head and body of an answer."""
+    head = Head([], skipped)
+    body: list[Floats] = []
+    for piece in pieces:
+        if isinstance(piece, StepBlock):
+            marks = {name: indices.tolist() for name, indices in piece.marks.items()}
+            head.pieces.append(Steps(piece.attempt, len(piece), list(piece.columns), marks))
+            body += [piece.x, *piece.columns.values()]
+        else:
+            head.pieces.append(Line(encode(piece)))
+    return msgspec.msgpack.encode(head), body
+
+
+def unpacked(head_bytes: bytes | memoryview, body: bytes | bytearray | memoryview) -> tuple[list[MetricsPiece], int]:
+    """The pieces of an answer, views into its body, and how many lines were no record. Raises ValueError."""
+    head = _HEAD_DECODER.decode(head_bytes)
+    numbers = np.frombuffer(body, np.float64)
+    pieces: list[MetricsPiece] = []
+    at = 0
+    for each in head.pieces:
+        if isinstance(each, Line):
+            pieces.append(METRICS_DECODER.decode(each.line))  # type: ignore[arg-type]
+            continue
+        count = each.num_rows
+        x, *columns = (numbers[at + i * count : at + (i + 1) * count] for i in range(1 + len(each.names)))
+        marks = {name: np.array(indices, dtype=np.int64) for name, indices in each.marks.items()}
+        pieces.append(StepBlock(x, dict(zip(each.names, columns, strict=True)), marks, attempt=each.attempt))
+        at += count * (1 + len(each.names))
+    return pieces, head.skipped
+
+
+def answer(lines: bytes, out: IO[bytes]) -> None:
+    """Write what some lines come to."""
+    head, body = packed(*pieces_of(lines, STEP_FIELDS))
+    out.write(LENGTHS.pack(len(head), sum(part.nbytes for part in body)))
+    out.write(head)
+    for part in body:
+        out.write(part.data.cast("B"))
+    out.flush()
+
+
+def main() -> None:
+    gc.disable()  # records hold no cycles
+    log = int(sys.argv[1])
+    requests = sys.stdin.buffer
+    try:
+        while len(request := requests.read(REQUEST.size)) == REQUEST.size:
+            start, stop = REQUEST.unpack(request)
+            lines = os.pread(log, stop - start, start)
+            answer(lines[: lines.rfind(b"\n") + 1], sys.stdout.buffer)
+    except BrokenPipeError:
+        os._exit(0)  # the dashboard has left; there is nobody to complain to
+
+
+if __name__ == "__main__":
+    main()
