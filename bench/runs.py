@@ -17,7 +17,8 @@ import time
 from pathlib import Path
 
 from bench.synthetic_run import write_finished
-from bench.viewer import dashboard, path_of, print_watching, synthetic, watching
+from bench.terminal import dashboard, path_of, synthetic
+from bench.viewer import print_watching, watching
 from rundir.layout import RunDir
 from trainwatch.listing.scan import Scanner
 

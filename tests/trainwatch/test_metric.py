@@ -100,3 +100,26 @@ def test_records_without_what_an_axis_needs_break_nothing(tmp_path: Path, axis: 
         assert xs == sorted(xs)
         assert np.isfinite(xs).all()
     assert len(read.lines.at_steps([1.0, 99.0], axis)) == 2
+
+
+@pytest.mark.parametrize("axis", list(XAxis))
+def test_samples_of_the_machine_lie_where_they_would_if_all_were_read_at_once(read: Read, axis: XAxis) -> None:
+    samples, records = memory(40), steps(60, first=9)
+    for record in records:
+        record.step_s, record.tokens_per_s = 0.5, 50.0
+    for i in range(6):  # now the samples are ahead, now the steps
+        append(read.run.system, samples[4 + 6 * i : 10 + 6 * i])
+        read.on().x("system/rss", axis)
+        append(read.run.metrics, records[10 * i : 10 * i + 10])
+        if i == 3:
+            append(read.run.metrics, [ResumeRecord(at=START_AT + 99, attempt=2, step=20), step(21, 0.5, attempt=2)])
+        line = Lines(read.on().store).line("system/rss", axis)
+        assert line is not None
+        assert read.x("system/rss", axis) == [round(float(x), 6) for x in line.x]
+
+
+def test_samples_are_placed_anew_when_their_log_begins_anew(read: Read) -> None:
+    assert read.x("system/rss", XAxis.STEP) == [1, 2, 4, 6]
+    read.run.system.unlink()
+    append(read.run.system, memory(4)[2:])
+    assert read.on().x("system/rss", XAxis.STEP) == [4, 6]

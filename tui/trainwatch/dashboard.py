@@ -47,6 +47,13 @@ class View:
     """Whether the status line says how to leave, as there is no line of keys."""
     scroll: dict[str, int] = field(default_factory=dict)
     scales: dict[str, Scales] = field(default_factory=dict)
+    lines: Lines | None = None
+    """Of the store that was painted last: what it has computed of a long run is not computed at every painting."""
+
+    def lines_of(self, store: Store) -> Lines:
+        if self.lines is None or self.lines.store is not store:
+            self.lines = Lines(store)
+        return self.lines
 
     def layout(self, width: int, height: int) -> Layout:
         return arrange(width, height, self.chosen, zoomed=self.zoomed)
@@ -91,7 +98,7 @@ def paint_pane(name: str, store: Store, view: View, width: int, height: int) -> 
     style = "border-chosen" if name == view.chosen else "border"
     scroll = view.scroll.get(name, 0)
     if name in CHARTS:
-        lines = None if view.lens.seen is None and view.lens.cursor is None else Lines(store)
+        lines = None if view.lens.seen is None and view.lens.cursor is None else view.lines_of(store)
         scales = view.scales.get(name, Scales())
         rows, view.scales[name] = paint_chart(chart_of(name, store, lines), width, height, scales, view.lens)
         return rows

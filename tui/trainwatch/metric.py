@@ -22,6 +22,8 @@ _AXES_ONLY = ("at", "epoch")
 """Columns of the steps that are axes, not curves."""
 _FIRST = ("loss", "eval/loss", "grad_norm", "lr")
 GIB = 2.0**30
+ROWS_AT_ONCE = 2**17
+"""Of an axis, when it is computed: what is made on the way then stays in the processor's cache."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,9 @@ class Lines:
         self.store = store
         self._axes: dict[XAxis, Column] = {}
         self._built_for: tuple[int, int] = (0, 0)
+        self._system: Series = store.system
+        self._samples: dict[XAxis, Column] = {}
+        """Where those samples of the machine lie that the steps have passed."""
         self._points: dict[str, tuple[Floats, Floats, Floats, Floats]] = {}
         """Of evaluations and epochs: step, epoch, time and value."""
         self._points_revision = -1
@@ -73,11 +78,11 @@ class Lines:
             return steps.x
         key = (len(self.store.seams), self.store.attempt)
         if key != self._built_for:
-            self._axes, self._built_for = {}, key
+            self._axes, self._samples, self._built_for = {}, {}, key
         column = self._axes.setdefault(axis, Column())
         if len(column) > len(steps):
             column.truncate(0)
-        if len(column) < len(steps):
+        while len(column) < len(steps):
             column.append(_grown(steps, axis, column))
         return column.values
 
@@ -113,7 +118,15 @@ class Lines:
         times = self.store.steps.column("at")
         if axis is XAxis.TIME or times is None or not len(times):
             return at - self._began_at()
-        return np.interp(at, np.maximum.accumulate(times.values), self.axis(axis))
+        places, clock = self.axis(axis), self.axis(XAxis.TIME)
+        if self._system is not self.store.system:
+            self._system, self._samples = self.store.system, {}
+        known = self._samples.setdefault(axis, Column())
+        new_at = at[len(known) :] - self._began_at()
+        new = np.interp(new_at, clock, places)
+        passed = int(np.searchsorted(new_at, clock[-1]))
+        known.append(new[:passed])
+        return np.concatenate([known.values, new[passed:]]) if passed < len(new) else known.values
 
     def _began_at(self) -> float:
         times = self.store.steps.column("at")
@@ -151,21 +164,21 @@ def _columns_of(rows: list[tuple[float, float, float, float]]) -> tuple[Floats, 
 
 def _grown(steps: Series, axis: XAxis, known: Column) -> Floats:
     """The part of an axis that is not known yet: it never goes back, and a missing value adds nothing."""
-    start = len(known)
+    start, stop = len(known), min(len(steps), len(known) + ROWS_AT_ONCE)
     last = float(known.values[-1]) if start else 0.0
     if axis is XAxis.TOKENS:
-        rate, took_s = (_values(steps, name)[start:] for name in ("tokens_per_s", "step_s"))
-        count = np.diff(steps.x[start:], prepend=steps.x[start - 1] if start else steps.x[0] - 1)
+        rate, took_s = (_values(steps, name, start, stop) for name in ("tokens_per_s", "step_s"))
+        count = np.diff(steps.x[start:stop], prepend=steps.x[start - 1] if start else steps.x[0] - 1)
         return last + np.cumsum(np.nan_to_num(rate * took_s * count, nan=0.0, posinf=0.0, neginf=0.0))
-    name, offset = ("at", -float(_values(steps, "at")[0])) if axis is XAxis.TIME else ("epoch", 0.0)
-    values = _values(steps, name)[start:] + offset
+    name, offset = ("at", -float(_values(steps, "at", 0, 1)[0])) if axis is XAxis.TIME else ("epoch", 0.0)
+    values = _values(steps, name, start, stop) + offset
     values = np.where(np.isfinite(values), values, last)
     return np.maximum(np.maximum.accumulate(values), last)
 
 
-def _values(steps: Series, name: str) -> Floats:
+def _values(steps: Series, name: str, start: int, stop: int) -> Floats:
     column = steps.column(name)
-    return column.values if column is not None else np.full(len(steps), np.nan)
+    return column.values[start:stop] if column is not None else np.full(stop - start, np.nan)
 
 
 def unit_of(name: str) -> tuple[float, str]:

@@ -20,7 +20,7 @@ from rundir.records import EpochRecord, ResumeRecord, StepRecord, encode
 from rundir.series import STEP_FIELDS, Series
 from tests.trainwatch.runs import evaluation, make_run, steps
 from trainwatch.feed import SHOWN_FIELDS, Feed, Opened
-from trainwatch.longlog import crew, index, reader, writer
+from trainwatch.longlog import crew, index, pieces, reader, writer
 from trainwatch.longlog.pieces import pieces_of
 from trainwatch.longlog.reader import MetricsReader
 from trainwatch.store import Store
@@ -88,9 +88,9 @@ def line_by_line(run: RunDir, fields: tuple[str, ...] = STEP_FIELDS) -> Store:
     store = Store(run, Opened("", None, None))
     data = run.metrics.read_bytes() if run.metrics.exists() else b""
     for line in data[: data.rfind(b"\n") + 1].splitlines(keepends=True):
-        pieces, skipped = pieces_of(line, fields)
+        found, skipped = pieces_of(line, fields)
         store.skipped += skipped
-        for piece in pieces:
+        for piece in found:
             store._apply_metric(piece)
     return store
 
@@ -166,6 +166,7 @@ def test_portions_of_any_lines_come_to_what_each_line_comes_to(
     log: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = fresh_run(tmp_path, log)
+    monkeypatch.setattr(pieces, "SLICE_BYTES", 700)
     with limits(monkeypatch):
         assert state(without_index(run)) == state(line_by_line(run))
 
