@@ -358,6 +358,18 @@ def test_a_full_disk_costs_the_index_and_no_record(
         assert [each.name for place in cache.iterdir() for each in place.iterdir()] == ["lock"]
 
 
+def test_an_index_that_another_machine_may_remove_is_not_mapped(
+    tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = fresh_run(tmp_path, b"".join(map(encode, steps(1000))))
+    with limits(monkeypatch):
+        read(run)
+        monkeypatch.setattr(index, "is_remote", lambda _place: True)
+        monkeypatch.delattr(index.mmap, "mmap")
+        assert is_used(run)
+        assert state(read(run)) == state(line_by_line(run))
+
+
 def test_a_cache_that_cannot_be_written_costs_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", "/proc/no-such-place")
     run = fresh_run(tmp_path, b"".join(map(encode, steps(100))))

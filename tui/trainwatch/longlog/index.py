@@ -27,6 +27,7 @@ from rundir.records import METRICS_DECODER, decode_lines
 from rundir.series import STEP_FIELDS, StepBlock, Storage
 from trainwatch.cache import cache_home
 from trainwatch.longlog.pieces import MetricsPiece
+from trainwatch.mount import is_remote
 
 FORMAT = 1
 META = "meta"
@@ -166,8 +167,9 @@ class _DamagedError(ValueError):
 def _read(place: Path, meta: Meta, fields: Sequence[str]) -> tuple[MetricsPiece, ...] | None:
     others = _others(place, meta)
     unwanted = set(STEP_FIELDS) - set(fields)
+    maps = not is_remote(place)  # what another machine removes is gone under whoever has it mapped
     wanted = [n for n, column in enumerate(meta.columns) if column.name not in unwanted]
-    opened = {n: _OpenColumn(place, n, meta) for n in wanted}
+    opened = {n: _OpenColumn(place, n, meta, maps=maps) for n in wanted}
     pieces: list[MetricsPiece] = []
     for entry in meta.order:
         if isinstance(entry, Others):
@@ -210,16 +212,12 @@ def _block(segment: Segment, meta: Meta, columns: dict[int, "_OpenColumn"]) -> S
 class _OpenColumn:
     """One column, checked and mapped. Raises OSError or ValueError where it is not as it was written."""
 
-    def __init__(self, place: Path, number: int, meta: Meta) -> None:
+    def __init__(self, place: Path, number: int, meta: Meta, *, maps: bool) -> None:
+        """`maps`: whether it is mapped, or read into memory."""
         column, rows = meta.columns[number], meta.rows
         with open(place / f"{number}.values", "rb", buffering=0) as file:
             _check_values(file, rows, column.sums)
-            size = os.fstat(file.fileno()).st_size // VALUE_BYTES * VALUE_BYTES
-            kept = mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ)
-            grows = mmap.mmap(file.fileno(), size, access=mmap.ACCESS_COPY)
-        self.values: Floats = np.frombuffer(kept, np.float64)[:rows]
-        self._storage: Floats = np.frombuffer(grows, np.float64)
-        """The same with room behind; what is written there stays in this process."""
+            self.values, self._storage = _mapped(file, rows) if maps else _loaded(file, rows)
         num_blocks = rows // BLOCK
         blocks = _whole_file(place / f"{number}.blocks", num_blocks * BLOCK_BYTES, column.blocks_crc)
         self._blocks = np.frombuffer(blocks, np.float64).reshape(num_blocks, 4)
@@ -235,6 +233,20 @@ class _OpenColumn:
         """Counted from `start`."""
         first, last = np.searchsorted(self._marks, [start, stop])
         return self._marks[first:last] - start
+
+
+def _mapped(file: io.FileIO, rows: int) -> tuple[Floats, Floats]:
+    """The rows; and the same with the room behind them, for changes that stay in this process."""
+    size = os.fstat(file.fileno()).st_size // VALUE_BYTES * VALUE_BYTES
+    kept = mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ)
+    grows = mmap.mmap(file.fileno(), size, access=mmap.ACCESS_COPY)
+    return np.frombuffer(kept, np.float64)[:rows], np.frombuffer(grows, np.float64)
+
+
+def _loaded(file: io.FileIO, rows: int) -> tuple[Floats, Floats]:
+    file.seek(0)
+    values = np.fromfile(file, np.float64, rows)
+    return values, values.copy()
 
 
 def _check_values(file: io.FileIO, rows: int, sums: list[int]) -> None:
