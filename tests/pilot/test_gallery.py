@@ -1,5 +1,7 @@
 """All metrics of a run: keys and pointer in, charts out; nothing is written."""
 
+import gc
+import weakref
 from pathlib import Path
 
 import pytest
@@ -141,3 +143,17 @@ async def test_the_filter_chooses_charts(run: RunDir) -> None:
         await until(pilot, lambda: "no metric passes" in shown(screen, "status"))
         for size in [(1, 1), (9, 40), (40, 10)]:
             await pilot.resize_terminal(*size)
+
+
+async def test_the_columns_go_with_the_screen_and_wait_for_no_collection_of_garbage(run: RunDir) -> None:
+    app = TrainwatchApp(run)
+    async with app.run_test(size=(150, 40)) as pilot:
+        screen = await opened(app, pilot)
+        columns = weakref.ref(screen.gallery.lines.store.steps)
+        gc.disable()
+        try:
+            await pilot.press("escape")
+            await until(pilot, lambda: columns() is None)
+        finally:
+            gc.enable()
+        assert len(app.run_screen.store.steps) == 100

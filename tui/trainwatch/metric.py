@@ -51,6 +51,11 @@ class Lines:
         """Of evaluations and epochs: step, epoch, time and value."""
         self._points_revision = -1
 
+    def let_go(self) -> None:
+        """Forget axes and columns, the store's as well."""
+        self.store.let_go()
+        self._axes, self._samples, self._points = {}, {}, {}
+
     @property
     def names(self) -> list[str]:
         """Of all series that have a value, the usual ones first."""

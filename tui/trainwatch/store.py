@@ -248,6 +248,10 @@ class Store:
         self._apply_order(order)
         self.revision += 1
 
+    def let_go(self) -> None:
+        """Forget the columns: nobody looks at this store any more, and what still holds it need not hold them."""
+        self.steps, self.system = Series(), Series()
+
     # --- reading ----------------------------------------------------------------------------------------------------
 
     @property

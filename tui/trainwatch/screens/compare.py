@@ -94,6 +94,7 @@ class CompareScreen(PaneScreen):
             feed.close()
         for run in self.board.runs:
             released(run.store.run)
+            run.lines.let_go()
 
     async def _follow(self) -> None:
         """Ask each run for a batch, apply them, paint, wait. The next are asked for only when these were applied."""

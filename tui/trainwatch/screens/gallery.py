@@ -85,6 +85,7 @@ class GalleryScreen(FilterScreen):
 
     def on_unmount(self) -> None:
         self._feed.close()
+        self.gallery.lines.let_go()  # the screen itself waits for a collection of garbage, which may be long in coming
 
     async def _follow(self) -> None:
         """Ask for a batch, apply it, paint, wait. The next is asked for only when the last was applied."""

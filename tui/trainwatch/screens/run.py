@@ -91,6 +91,8 @@ class RunScreen(PaneScreen):
     def on_unmount(self) -> None:
         self._feed.close()
         released(self.store.run)
+        if self.view.has_table:  # there is more to come in this program
+            self.view.lines_of(self.store).let_go()
 
     def repaint(self) -> None:
         self.view.now = time.time()
