@@ -332,7 +332,7 @@ async def test_marks_keep_their_colour_on_the_run_s_page(runs_dir: Path) -> None
     async with app.run_test(size=(160, 48)) as pilot:
         await until(pilot, listed(app))
         await pilot.press("c")
-        assert "mark runs with space" in shown(app, "status")
+        assert "mark runs first" in shown(app, "status")
         await pilot.press("down", "space")
         assert table_of(app).roster.selected == "1-old"
         assert "1 marked" in shown(app, "header")

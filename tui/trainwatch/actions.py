@@ -3,6 +3,7 @@
 Pure: it decides what is allowed and says why not; sending is the screen's business.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -36,6 +37,14 @@ class Action:
     ask: Ask = Ask.NOTHING
     writes: bool = False
     """Whether it writes without being an order: `--read-only` forbids it."""
+
+
+THEME = Action("theme", "T", "theme", "dark, light, and both for any kind of colour vision")
+HELP = Action("help", "question_mark", "help", "what every key does")
+
+
+def _quit(text: str) -> Action:
+    return Action("quit", "q", "quit", text)
 
 
 ACTIONS = (
@@ -73,16 +82,16 @@ ACTIONS = (
     Action("alone", "enter", "", "the loss alone, as among all metrics; two clicks on a chart do the same"),
     Action("zoom", "z", "zoom", "show the chosen pane alone, or all again"),
     Action("next", "tab", "pane", "choose the next pane; 1 to 5 choose one"),
-    Action("theme", "T", "theme", "dark, light, and both for any kind of colour vision"),
+    THEME,
     Action("back", "escape", "back", "end crosshair and zoom; then to the table of runs, if one came from there"),
-    Action("help", "question_mark", "help", "what every key does"),
-    Action("quit", "q", "quit", "leave the dashboard; the run goes on"),
+    HELP,
+    _quit("leave the dashboard; the run goes on"),
 )  # fmt: skip
 
 CHART_ACTIONS = (
     Action("zoom-in", "plus", "zoom", "see less of the axis, larger; the wheel does so around the pointer"),
     Action("zoom-out", "minus", "", "see more of it"),
-    Action("pan-right", "right", "pan", "move along the axis; ← back"),
+    Action("pan-right", "right", "pan", "move along the axis"),
     Action("pan-left", "left", "", "move back along the axis"),
     Action("fit", "0", "fit", "see the whole run"),
     Action("follow", "f", "follow", "stay at the newest records; once more: let go"),
@@ -91,7 +100,7 @@ CHART_ACTIONS = (
     Action("smoother", "m", "smooth", "over more; what was measured stays, faint; beyond the most: none"),
     Action("rougher", "M", "", "smooth over less"),
     Action("x-axis", "x", "x axis", "step, epoch, tokens, time"),
-    Action("cursor-right", "full_stop", "crosshair", "read all charts at one place, or under the pointer; , back"),
+    Action("cursor-right", "full_stop", "crosshair", "read all charts at one place, or under the pointer"),
     Action("cursor-left", "comma", "", "the crosshair back"),
 )
 """What can be done to charts: `lens.after` does it."""
@@ -102,18 +111,18 @@ FRONT_CHART_ACTIONS = tuple(action for action in CHART_ACTIONS if action.name !=
 COMPARE_ACTIONS = (
     Action("metric-down", "down", "metric", "draw the next metric; a click on one draws it"),
     Action("metric-up", "up", "", "draw the metric before"),
-    Action("pane", "tab", "pane", "metrics or differences on a small screen; which of them ↑ ↓ move"),
+    Action("pane", "tab", "pane", "metrics or differences: which a small screen shows, and which of them is moved in"),
     *CHART_ACTIONS,
     Action("zoom", "z", "alone", "the chart alone, or all again"),
-    Action("theme", "T", "theme", "dark, light, and both for any kind of colour vision"),
+    THEME,
     Action("back", "escape", "back", "end the crosshair, then back to the table"),
-    Action("help", "question_mark", "help", "what every key does"),
-    Action("quit", "q", "quit", "leave; the runs go on"),
+    HELP,
+    _quit("leave; the runs go on"),
 )
 """What can be done where runs are compared."""
 
 GRID_ACTIONS = (
-    Action("open", "enter", "alone", "the chosen chart alone; esc: all again"),
+    Action("open", "enter", "alone", "the chosen chart alone, or all again"),
     Action("next", "tab", "chart", "choose the next chart; a click does so, a second one shows it alone"),
     Action("previous", "shift+tab", "", "choose the chart before"),
     Action("page-down", "pagedown", "page", "the next charts"),
@@ -121,15 +130,15 @@ GRID_ACTIONS = (
     Action("filter", "slash", "filter", "words that the names hold, -word: do not; a group by its prefix: eval/"),
     *CHART_ACTIONS,
     Action("events", "v", "events", "◆ checkpoints ▲ alerts ✎ notes ▸ orders at the foot of the charts, or none"),
-    Action("theme", "T", "theme", "dark, light, and both for any kind of colour vision"),
+    THEME,
     Action("back", "escape", "back", "end crosshair, single chart, filter; then back to the run"),
-    Action("help", "question_mark", "help", "what every key does"),
-    Action("quit", "q", "quit", "leave; the run goes on"),
+    HELP,
+    _quit("leave; the run goes on"),
 )
 """What can be done where all metrics of a run are drawn."""
 
 RUNS_ACTIONS = (
-    Action("open", "enter", "open", "the page of the chosen run; esc comes back"),
+    Action("open", "enter", "open", "the page of the chosen run"),
     Action("mark", "space", "mark", "mark for comparison, or no more; a marked run gets a colour"),
     Action("compare", "c", "compare", "the marked runs in one picture"),
     Action(
@@ -145,18 +154,12 @@ RUNS_ACTIONS = (
     ),
     Action("archived", "A", "archived", "list those that were put away, or no more"),
     Action("delete", "D", "delete", "remove the chosen run and its checkpoints for good; asked twice", writes=True),
-    Action("theme", "T", "theme", "dark, light, and both for any kind of colour vision"),
+    THEME,
     Action("clear", "escape", "", "end the filter, then the marks"),
-    Action("help", "question_mark", "help", "what every key does"),
-    Action("quit", "q", "quit", "leave; the runs go on"),
+    HELP,
+    _quit("leave; the runs go on"),
 )
 """What can be done in the table of runs."""
-
-KEY_NAMES = {
-    "question_mark": "?", "slash": "/", "escape": "esc", "left": "←", "right": "→", "up": "↑", "down": "↓",
-    "plus": "+", "minus": "-", "comma": ",", "pagedown": "PgDn",
-    "pageup": "PgUp", "full_stop": ".", "left_square_bracket": "[", "right_square_bracket": "]",
-}  # fmt: skip
 
 PANES = {1: "charts", 2: "evals", 3: "events", 4: "orders", 5: "console"}
 """The panes that a number key chooses."""
@@ -207,7 +210,7 @@ def table_refusal(action: Action, *, read_only: bool, has_run: bool, may_live: b
     if action.name == "delete" and may_live:
         return "delete is not possible while the run lives, or may do so on another machine: stop it first"
     if action.name == "compare" and not num_marked:
-        return "mark runs with space first"
+        return "mark runs first"
     return ""
 
 
@@ -244,9 +247,9 @@ def is_heard(now: Situation) -> bool:
     return not now.read_only and now.state is not None and not attention(now)
 
 
-def for_key(key: str, now: Situation) -> Action:
+def for_key(key: str, now: Situation, actions: Sequence[Action] = ACTIONS) -> Action:
     """The row behind a key: of several (pause, resume) the one that is possible now, else the first."""
-    rows = [action for action in ACTIONS if action.key == key]
+    rows = [action for action in actions if action.key == key]
     possible = [a for a in rows if a.verb is None or now.state in a.states]
     return possible[0] if possible else rows[0]
 

@@ -12,6 +12,7 @@ from textual.screen import Screen
 from rundir.layout import RunDir
 from rundir.text import plain
 from trainwatch import theme
+from trainwatch.keyname import shown
 from trainwatch.screens.panes import PaneScreen
 from trainwatch.screens.run import RunScreen
 
@@ -90,7 +91,7 @@ class TrainwatchApp(App[None]):
     def action_help_quit(self) -> None:
         """Ctrl+C: whoever presses it wants to leave, and is told how. It must not be thought to stop the run."""
         if isinstance(self.screen, PaneScreen):
-            self.screen.say(self.screen.QUIT_HINT)
+            self.screen.say(self.screen.quit_hint)
 
     @property
     def farewell(self) -> str:
@@ -101,10 +102,12 @@ class TrainwatchApp(App[None]):
         return f"the run goes on; come back with: trainwatch {reference}"
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
-        """Every row of the screen's table; one that is not possible now says why."""
+        """Every row of the screen's table, with its key; one that is not possible now says why."""
         if isinstance(screen, PaneScreen):
             for command in screen.commands():
-                text = f"not now: {command.refusal}" if command.refusal else command.help
+                key = shown(screen.key_of(command.action))
+                help_text = f"{key}  {command.help}" if key else command.help
+                text = f"not now: {command.refusal}" if command.refusal else help_text
                 yield SystemCommand(command.name, _escaped(text), partial(screen.do, command.action))
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from rundir import layout
 from rundir.layout import RunDir, RunNotFoundError
+from trainwatch import keymap
 from trainwatch.remote.address import is_address
 from trainwatch.theme import PALETTES
 
@@ -23,14 +24,19 @@ BAD_USAGE = 2
 def main(argv: list[str] | None = None) -> int:
     """Exit code 0, or 2 with one line on standard error."""
     arguments = _parser().parse_args(argv)
+    if arguments.print_keys:
+        print(keymap.document(), end="")
+        return 0
     references: list[str] = arguments.runs
     try:
+        if not (arguments.json or arguments.once):
+            keymap.use(keymap.read(arguments.keys))
         if len(references) > 1 or any(map(is_address, references)):
             return _show_places(references, arguments)
         reference = references[0] if references else None
         wants_run = arguments.json or arguments.once
         return _show(find_target(reference, Path(arguments.runs_dir), wants_run=wants_run), arguments)
-    except RunNotFoundError as error:
+    except (RunNotFoundError, keymap.KeymapError) as error:
         print(f"trainwatch: {error}", file=sys.stderr)
         return BAD_USAGE
 
@@ -75,6 +81,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--json", action="store_true", help="print the state as one JSON object and leave")
     parser.add_argument("--read-only", action="store_true", help="never write: no order, no tag, no note")
     parser.add_argument("--theme", choices=list(PALETTES), default="dark", help="colours (default: dark)")
+    parser.add_argument(
+        "--keys",
+        type=Path,
+        metavar="FILE",
+        help="which key does what (default: ~/.config/trainwatch/keys.toml, if any)",
+    )
+    parser.add_argument("--print-keys", action="store_true", help="print the keys as a TOML to begin with, and leave")
     parser.add_argument("--runs-dir", default="runs", metavar="D", help="where ids are looked for (default: runs)")
     return parser
 

@@ -3,10 +3,11 @@
 The terminal program shows the panes one by one, `--once` prints them together; both get the same rows from here.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from trainwatch.actions import Situation
+from trainwatch.actions import ACTIONS, Action, Situation
 from trainwatch.layout import Layout, arrange
 from trainwatch.lens import Lens
 from trainwatch.metric import Lines
@@ -43,8 +44,10 @@ class View:
     """What the pointer is on, in words."""
     trouble: str = ""
     """Why what is shown is not the newest, where the run is on another host; in words."""
-    names_quit: bool = False
-    """Whether the status line says how to leave, as there is no line of keys."""
+    quit_key: str = ""
+    """What leaves, for the status line where there is no line of keys."""
+    actions: Sequence[Action] = ACTIONS
+    """What the line of keys names."""
     scroll: dict[str, int] = field(default_factory=dict)
     scales: dict[str, Scales] = field(default_factory=dict)
     lines: Lines | None = None
@@ -117,11 +120,11 @@ def paint_pane(name: str, store: Store, view: View, width: int, height: int) -> 
                 view.notice,
                 view.pointed,
                 read_only=read_only,
-                names_quit=view.names_quit,
+                quit_key=view.quit_key,
                 trouble=view.trouble,
             )
         case "keys":
-            return paint_keys(situation(store, view), width, has_table=view.has_table)
+            return paint_keys(situation(store, view), width, has_table=view.has_table, actions=view.actions)
         case _:
             raise ValueError(name)
 

@@ -1,10 +1,11 @@
 """The two lowest lines: how much was read and what was last said; and the keys. Pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from rundir.text import plain
 from trainwatch import format as fmt
-from trainwatch.actions import ACTIONS, KEY_NAMES, Situation, for_key, is_heard, refusal
+from trainwatch.actions import ACTIONS, Action, Situation, for_key, is_heard, refusal
+from trainwatch.keyname import shown as shown_key
 from trainwatch.paint import Row, fit_row, row_width, spread
 from trainwatch.store import Store
 
@@ -16,12 +17,12 @@ def paint_status(
     pointed: str = "",
     *,
     read_only: bool = False,
-    names_quit: bool = False,
+    quit_key: str = "",
     trouble: str = "",
 ) -> list[Row]:
     """One line. "N steps" is written only once the last record is painted: scripts wait for it.
 
-    `pointed` says what the pointer is on; `names_quit` is for a screen without a line of keys; `trouble`: why
+    `pointed` says what the pointer is on; `quit_key` is named on a screen without a line of keys; `trouble`: why
     this is not the newest.
     """
     left: Row
@@ -42,39 +43,54 @@ def paint_status(
         right = [(plain(pointed) + " ", "dim")]
     if store.newer:
         right = [("newer run: " + plain(store.newer) + " ", "notice")]
-    if names_quit:
-        way_out: Row = [("q", "key"), (" quit ", "dim")]
+    if quit_key:
+        way_out: Row = [(shown_key(quit_key), "key"), (" quit ", "dim")]
         both = [*right, *way_out]
         right = both if row_width(left) + row_width(both) < width else way_out
     return [spread(left, right, width)]
 
 
-_NOT_ON_LINE = frozenset({"T"})
-"""Keys that the help names, and the line does not."""
-_FIRST_TO_GO = ("n", "l", "g", "e", "tab", "z", "c", "k", "p", "s")
-"""Keys in the order in which a narrow line loses them. Help and quit never go."""
+_NOT_ON_LINE = frozenset({"theme"})
+"""Actions that the help names, and the line does not."""
+_FIRST_TO_GO = ("note", "set-lr", "grid", "eval", "next", "zoom", "checkpoint", "park", "pause", "stop")
+"""Actions in the order in which a narrow line loses their keys. Help and quit never go."""
 
 
-def paint_keys(now: Situation, width: int, *, has_table: bool = False) -> list[Row]:
+def paint_keys(
+    now: Situation, width: int, *, has_table: bool = False, actions: Sequence[Action] = ACTIONS
+) -> list[Row]:
     """One line of keys. Those that make no sense now are greyed; where nobody would hear an order, they are left out.
 
     Help and quit are always among them. `has_table`: there is a table of runs to go back to.
     """
     shown: dict[str, tuple[str, bool]] = {}
-    for key in dict.fromkeys(action.key for action in ACTIONS if action.key):
-        if key in _NOT_ON_LINE or (key == "escape" and not has_table):
+    for key in dict.fromkeys(action.key for action in actions if action.key):
+        action = for_key(key, now, actions)
+        if action.name in _NOT_ON_LINE or (action.name == "back" and not has_table):
             continue
-        action = for_key(key, now)
         if action.label and (action.verb is None or is_heard(now)):
             shown[key] = (action.label, not refusal(action, now))
-    return key_line(shown, width, _FIRST_TO_GO)
+    return key_line(shown, width, _keys_of(_FIRST_TO_GO, actions))
+
+
+def line_of(
+    rows: Sequence[Action], width: int, first_to_go: Sequence[str], refused: Callable[[Action], object] = lambda _: ""
+) -> list[Row]:
+    """The line of keys of a table, in which those that are refused are greyed. `first_to_go`: names of actions."""
+    shown = {row.key: (row.label, not refused(row)) for row in rows if row.label and row.key}
+    return key_line(shown, width, _keys_of(first_to_go, rows))
+
+
+def _keys_of(names: Sequence[str], rows: Sequence[Action]) -> list[str]:
+    keys = {row.name: row.key for row in rows}
+    return [keys[name] for name in names]
 
 
 def key_line(shown: Mapping[str, tuple[str, bool]], width: int, first_to_go: Sequence[str]) -> list[Row]:
     """One line of keys with their labels, those that are not possible greyed, as many as have room."""
     entries: dict[str, Row] = {}
     for key, (label, possible) in shown.items():
-        name = (KEY_NAMES.get(key, key), "key" if possible else "faint")
+        name = (shown_key(key), "key" if possible else "faint")
         entries[key] = [(" ", ""), name, (f" {label} ", "dim" if possible else "faint")]
     for key in first_to_go:
         if sum(map(row_width, entries.values())) <= width + 1:  # the last blank may go

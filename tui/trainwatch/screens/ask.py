@@ -11,7 +11,8 @@ from textual.containers import Vertical, VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
-from trainwatch.actions import KEY_NAMES, Action
+from trainwatch.actions import Action
+from trainwatch.keyname import shown
 
 NARROW = 60
 """A help below this width has no column for the labels."""
@@ -28,11 +29,11 @@ class Confirm(ModalScreen[bool]):
         self._key = key
         for yes in {"y", key} - {""}:
             self._bindings.bind(yes, "answer(True)", show=False)
-        for no in ("n", "escape", "q"):
+        for no in {"n", "escape", "q"} - {key}:
             self._bindings.bind(no, "answer(False)", show=False)
 
     def compose(self) -> ComposeResult:
-        again = f"{self._key} or y" if self._key else "y"
+        again = f"{shown(self._key)} or y" if self._key not in ("", "y") else "y"
         with Vertical(classes="dialog"):
             yield Static(self._question, markup=False, classes="question")
             yield Static(f"{again}: yes     n or esc: no", markup=False, classes="hint")
@@ -78,14 +79,14 @@ class Help(ModalScreen[None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "dismiss", show=False),
-        Binding("question_mark", "dismiss", show=False),
-        Binding("q", "dismiss", show=False),
     ]
 
     def __init__(self, actions: Sequence[Action], more: Sequence[tuple[str, str, str]]) -> None:
         """A screen's table of actions, and what is in none: key, label, help."""
         super().__init__()
-        self._rows = [(KEY_NAMES.get(a.key, a.key) or "palette", a.label, a.help) for a in actions]
+        for key in {a.key for a in actions if a.name in ("help", "quit") and a.key}:
+            self._bindings.bind(key, "dismiss", show=False)
+        self._rows = [(shown(a.key) or "palette", a.label, a.help) for a in actions]
         self._rows += [("", "", ""), *more]
 
     def compose(self) -> ComposeResult:

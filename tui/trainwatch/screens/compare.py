@@ -4,12 +4,10 @@ import asyncio
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, ClassVar, cast
-
-from textual.binding import Binding, BindingType
+from typing import TYPE_CHECKING, cast
 
 from rundir.series import STEP_FIELDS
-from trainwatch.actions import CHART_ACTIONS, COMPARE_ACTIONS
+from trainwatch.actions import CHART_ACTIONS
 from trainwatch.comparison.board import LETTERS, Board, Compared
 from trainwatch.feed import Batch, Feed, read_opened
 from trainwatch.layout import Layout
@@ -27,7 +25,7 @@ from trainwatch.panes.compare import (
     paint_differences,
     paint_metrics,
 )
-from trainwatch.panes.footer import key_line
+from trainwatch.panes.footer import line_of
 from trainwatch.remote.run import lag, opened, released
 from trainwatch.screens.ask import Help
 from trainwatch.screens.panes import Command, PaneScreen
@@ -42,17 +40,18 @@ FRAME_S = 0.5
 POLL_S = 1.0
 STILL_POLL_S = 15.0
 _LENS_NAMES = {action.name for action in CHART_ACTIONS}
-_KEYS_FIRST_TO_GO = ("T", "z", "full_stop", "o", "f", "right", "0", "y", "m", "x", "plus", "tab", "down")
+_FIRST_TO_GO = (
+    "theme", "zoom", "cursor-right", "outliers", "follow", "pan-right", "fit", "log", "smoother", "x-axis", "zoom-in",
+    "pane", "metric-down",
+)  # fmt: skip
 
 
 class CompareScreen(PaneScreen):
     """Owns the board: a store for each run, and how they are looked at."""
 
     PANE_NAMES = ("header", "chart", "metrics", "differences", "status", "keys")
-    BINDINGS: ClassVar[list[BindingType]] = [
-        *(Binding(action.key, f"press('{action.name}')", show=False) for action in COMPARE_ACTIONS),
-        Binding("equals_sign", "press('zoom-in')", show=False),
-    ]
+    SCREEN = "compare"
+    STAYS = "the runs go on"
 
     def __init__(self, entries: Sequence[Entry], marks: Marks) -> None:
         super().__init__()
@@ -81,7 +80,7 @@ class CompareScreen(PaneScreen):
             case "status":
                 return paint_comparison_status(self.board, width, self.notice, self.pointed or POINTED[self.board.pane])
             case _:
-                return key_line({a.key: (a.label, True) for a in COMPARE_ACTIONS if a.label}, width, _KEYS_FIRST_TO_GO)
+                return line_of(self.rows, width, _FIRST_TO_GO)
 
     # --- following --------------------------------------------------------------------------------------------------
 
@@ -119,7 +118,7 @@ class CompareScreen(PaneScreen):
     # --- keys and pointer -------------------------------------------------------------------------------------------
 
     def commands(self) -> Iterable[Command]:
-        return [Command(a.name.replace("-", " "), a.help, a.name) for a in COMPARE_ACTIONS]
+        return [Command(a.name.replace("-", " "), a.help, a.name) for a in self.rows]
 
     def action_press(self, name: str) -> None:
         self.do(name)
@@ -152,7 +151,7 @@ class CompareScreen(PaneScreen):
             case "back":
                 self.app.pop_screen()
             case "help":
-                self.app.push_screen(Help(COMPARE_ACTIONS, (("ctrl+p", "palette", "every action by name"),)))
+                self.app.push_screen(Help(self.rows, (("ctrl+p", "palette", "every action by name"),)))
             case _:
                 self.app.exit()
 

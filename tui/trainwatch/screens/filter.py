@@ -33,10 +33,10 @@ class FilterScreen(PaneScreen):
         self.repaint()
 
     def on_key(self, event: Key) -> None:
-        """The line is opened here, not by the binding: what is typed right behind `/` belongs into it."""
+        """The line is opened here, not by the binding: what is typed right behind its key belongs into it."""
         line = next(iter(self.query("#filter").results(Input)), None)
         if line is None:
-            if event.key == "slash":
+            if event.key == self.key_of("filter"):
                 self.do("filter")
                 event.stop()
         elif event.key == "escape":

@@ -4,20 +4,18 @@ import asyncio
 import time
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import TYPE_CHECKING, ClassVar, cast
-
-from textual.binding import Binding, BindingType
+from typing import TYPE_CHECKING, cast
 
 from rundir.layout import RunDir
 from rundir.series import STEP_FIELDS
-from trainwatch.actions import CHART_ACTIONS, GRID_ACTIONS
+from trainwatch.actions import CHART_ACTIONS
 from trainwatch.feed import Batch, Feed, read_opened
 from trainwatch.gallery import MOST_CHARTS, Gallery, arrange_gallery
 from trainwatch.layout import Layout
 from trainwatch.lens import ZOOM, after, zoomed
 from trainwatch.metric import Lines
 from trainwatch.paint import Row
-from trainwatch.panes.footer import key_line
+from trainwatch.panes.footer import line_of
 from trainwatch.panes.gallery import paint_gallery_chart, paint_gallery_header, paint_gallery_status
 from trainwatch.remote.run import lag
 from trainwatch.screens.ask import Help
@@ -33,21 +31,18 @@ FRAME_S = 0.5
 POLL_S = 1.0
 STILL_POLL_S = 15.0
 _LENS_NAMES = {action.name for action in CHART_ACTIONS}
-_KEYS_FIRST_TO_GO = ("T", "v", "pagedown", "full_stop", "o", "f", "right", "tab", "y", "m", "x", "0", "plus", "slash")
+_FIRST_TO_GO = (
+    "theme", "events", "page-down", "cursor-right", "outliers", "follow", "pan-right", "next", "log", "smoother",
+    "x-axis", "fit", "zoom-in", "filter",
+)  # fmt: skip
 
 
 class GalleryScreen(FilterScreen):
     """Owns a store of its own, with every column: the run's own page does with a few."""
 
     PANE_NAMES = ("header", *(f"chart-{number}" for number in range(MOST_CHARTS)), "status", "keys")
-    QUIT_HINT = "press q to quit; the run goes on"
-    BINDINGS: ClassVar[list[BindingType]] = [
-        *(
-            Binding(action.key, f"press('{action.name}')", show=False, priority=action.key == "tab")
-            for action in GRID_ACTIONS
-        ),
-        Binding("equals_sign", "press('zoom-in')", show=False),
-    ]
+    SCREEN = "metrics"
+    STAYS = "the run goes on"
 
     def __init__(self, run: RunDir, metric: str = "") -> None:
         """`metric` stands alone at first."""
@@ -73,7 +68,7 @@ class GalleryScreen(FilterScreen):
             case "status":
                 return paint_gallery_status(self.gallery, width, self.notice, self.pointed or self.gallery.chosen)
             case "keys":
-                return key_line({a.key: (a.label, True) for a in GRID_ACTIONS if a.label}, width, _KEYS_FIRST_TO_GO)
+                return line_of(self.rows, width, _FIRST_TO_GO)
             case _:
                 return paint_gallery_chart(self.gallery, _number_of(name), self.page_size, width, height)
 
@@ -111,7 +106,7 @@ class GalleryScreen(FilterScreen):
     # --- keys and pointer -------------------------------------------------------------------------------------------
 
     def commands(self) -> Iterable[Command]:
-        return [Command(a.name.replace("-", " "), a.help, a.name) for a in GRID_ACTIONS]
+        return [Command(a.name.replace("-", " "), a.help, a.name) for a in self.rows]
 
     def action_press(self, name: str) -> None:
         self.do(name)
@@ -145,7 +140,7 @@ class GalleryScreen(FilterScreen):
                 if not gallery.back():
                     self.app.pop_screen()
             case "help":
-                self.app.push_screen(Help(GRID_ACTIONS, (("ctrl+p", "palette", "every action by name"),)))
+                self.app.push_screen(Help(self.rows, (("ctrl+p", "palette", "every action by name"),)))
             case _:
                 self.app.exit()
         self.place_panes()

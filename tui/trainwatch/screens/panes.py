@@ -4,10 +4,15 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
+from typing import ClassVar
 
 from textual.app import ComposeResult
+from textual.binding import Binding
 from textual.screen import Screen
 
+from trainwatch import keymap
+from trainwatch.actions import Action
+from trainwatch.keyname import shown
 from trainwatch.layout import Layout, Rect
 from trainwatch.paint import Row
 from trainwatch.widgets.compositor import NarrowCompositor
@@ -30,10 +35,17 @@ class PaneScreen(Screen[None]):
     """Subclasses name their panes, and say where each is and what it shows."""
 
     PANE_NAMES: tuple[str, ...] = ()
-    QUIT_HINT = "press q to quit"
+    SCREEN: ClassVar[str] = ""
+    """Of `keymap.SCREENS`: whose table is bound to keys, each row to `press(name)`."""
+    STAYS: ClassVar[str] = ""
+    """What leaving does not touch."""
 
     def __init__(self) -> None:
         super().__init__()
+        self.rows: tuple[Action, ...] = keymap.rows(self.SCREEN) if self.SCREEN else ()
+        for key, name in _pressed(self.rows).items():
+            binding = Binding(key, f"press('{name}')", show=False, priority=key == "tab")
+            self._bindings.key_to_bindings[key] = [binding]
         self.places: Layout = {}
         self.painted_at = 0.0
         """By the monotonic clock."""
@@ -58,6 +70,17 @@ class PaneScreen(Screen[None]):
     def say(self, notice: str) -> None:
         """Show a line in the status line until the next key."""
         raise NotImplementedError
+
+    def key_of(self, action: str) -> str:
+        """The key of an action of this screen; empty where it has none."""
+        return next((row.key for row in self.rows if row.name == action), "")
+
+    @property
+    def quit_hint(self) -> str:
+        """How to leave, in words."""
+        key = self.key_of("quit")
+        way = f"press {shown(key)} to quit" if key else "quit is in the palette, ctrl+p"
+        return "; ".join(filter(None, (way, self.STAYS)))
 
     def compose(self) -> ComposeResult:
         # Placed before the first layout: a second one would send the whole screen once more.
@@ -102,6 +125,17 @@ class PaneScreen(Screen[None]):
         """Paint everything once more: the palette is another."""
         for pane in self.query(Pane):
             pane.restyle()
+
+
+def _pressed(rows: Iterable[Action]) -> dict[str, str]:
+    """Key to name of the first action that it has; `=` is `+` without shift, where nothing else is on it."""
+    keys: dict[str, str] = {}
+    for row in rows:
+        if row.key:
+            keys.setdefault(row.key, row.name)
+    if "plus" in keys:
+        keys.setdefault("equals_sign", keys["plus"])
+    return keys
 
 
 def _place(pane: Pane, place: Rect | None) -> None:

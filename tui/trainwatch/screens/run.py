@@ -15,7 +15,7 @@ from rundir import process
 from rundir.control import Order, Verb, new_order_id
 from rundir.layout import RunDir
 from trainwatch import format as fmt
-from trainwatch.actions import ACTIONS, FRONT_CHART_ACTIONS, PANES, Action, Ask, for_key, parse_lr, refusal
+from trainwatch.actions import CHART_ACTIONS, PANES, Action, Ask, for_key, parse_lr, refusal
 from trainwatch.dashboard import PANE_NAMES, SCROLLING, View, paint_pane, scroll_limit, situation
 from trainwatch.feed import Batch, Feed, read_opened
 from trainwatch.layout import Layout
@@ -43,6 +43,7 @@ STILL_POLL_S = 15.0
 """The same for a run that does not move: a newer one may have begun."""
 BLIND_POLL_S = 3.0
 """The same where the system gives no file events."""
+_LOOKS = {action.name for action in CHART_ACTIONS}
 _UNREADABLE = "cannot read the run"
 
 
@@ -50,11 +51,9 @@ class RunScreen(PaneScreen):
     """Owns the store of one run; all else is read from it."""
 
     PANE_NAMES = PANE_NAMES
-    QUIT_HINT = "press q to quit; the run goes on"
+    SCREEN = "run"
+    STAYS = "the run goes on"
     BINDINGS: ClassVar[list[BindingType]] = [
-        *(Binding(key, f"press('{key}')", show=False) for key in sorted({a.key for a in ACTIONS if a.key})),
-        *(Binding(action.key, f"look('{action.name}')", show=False) for action in FRONT_CHART_ACTIONS),
-        Binding("equals_sign", "look('zoom-in')", show=False),
         *(Binding(str(number), f"choose('{name}')", show=False) for number, name in PANES.items()),
         *(
             Binding(key, f"scroll_pane({lines})", show=False)
@@ -67,7 +66,9 @@ class RunScreen(PaneScreen):
         super().__init__()
         run = opened(run)
         self.store = Store(run, read_opened(run))
-        self.view = View(read_only=read_only, now=time.time(), colour=colour, has_table=has_table)
+        self.actions = tuple(row for row in self.rows if row.name not in _LOOKS)
+        """The rows that are not looks at the charts."""
+        self.view = View(read_only=read_only, now=time.time(), colour=colour, has_table=has_table, actions=self.actions)
         self._feed = Feed(run)
         self._wake = asyncio.Event()
         self._hurry = asyncio.Event()
@@ -76,7 +77,7 @@ class RunScreen(PaneScreen):
 
     def arranged(self, width: int, height: int) -> Layout:
         places = self.view.layout(width, height)
-        self.view.names_quit = "keys" not in places
+        self.view.quit_key = self.key_of("quit") if "keys" not in places else ""
         return places
 
     def paint(self, name: str, width: int, height: int) -> list[Row]:
@@ -166,19 +167,23 @@ class RunScreen(PaneScreen):
 
     # --- keys -------------------------------------------------------------------------------------------------------
 
-    def action_press(self, key: str) -> None:
-        self.act(for_key(key, situation(self.store, self.view)))
+    def action_press(self, name: str) -> None:
+        """The key of an action: of several that have it, the one that is possible now."""
+        if name in _LOOKS:
+            self.action_look(name)
+        else:
+            self.act(for_key(self.key_of(name), situation(self.store, self.view), self.actions))
 
     def commands(self) -> Iterable[Command]:
         now = situation(self.store, self.view)
-        yield from (Command(action.label, action.help, action.name, refusal(action, now)) for action in ACTIONS)
+        yield from (Command(action.label, action.help, action.name, refusal(action, now)) for action in self.actions)
         yield from (Command(f"pane {name}", "choose this pane", f"pane {name}") for name in PANES.values())
 
     def do(self, action: str) -> None:
         if action.startswith("pane "):
             self.action_choose(action.removeprefix("pane "))
         else:
-            self.act(next(each for each in ACTIONS if each.name == action))
+            self.act(next(each for each in self.actions if each.name == action))
 
     def act(self, action: Action) -> None:
         """Do what a row of the table says, or say why not."""
@@ -194,7 +199,7 @@ class RunScreen(PaneScreen):
                 names = list(PANES.values())
                 self.action_choose(names[(names.index(self.view.chosen) + 1) % len(names)])
             case "help":
-                self.app.push_screen(Help((*ACTIONS, *FRONT_CHART_ACTIONS), _MORE_KEYS))
+                self.app.push_screen(Help(self.rows, _MORE_KEYS))
             case "back":
                 self._back()
             case "grid":
@@ -242,7 +247,7 @@ class RunScreen(PaneScreen):
 
     def _send(self, verb: Verb, args: dict[str, object]) -> None:
         """Write an order. It is pending until its outcome is read; a question may have taken long, so look again."""
-        action = next(a for a in ACTIONS if a.verb is verb)
+        action = next(a for a in self.actions if a.verb is verb)
         if reason := refusal(action, situation(self.store, self.view)):
             self.say(reason)
             return

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual.binding import Binding, BindingType
 
-from trainwatch.actions import RUNS_ACTIONS, Action, table_refusal
+from trainwatch.actions import Action, table_refusal
 from trainwatch.layout import Layout, Rect
 from trainwatch.listing.entry import Entry
 from trainwatch.listing.query import QueryError, parse
@@ -19,7 +19,7 @@ from trainwatch.listing.roster import Marks, Roster
 from trainwatch.listing.scan import LIVE_S, STILL_S, Batch, Scanner
 from trainwatch.listing.survey import Source, Survey
 from trainwatch.paint import Row, fit_row
-from trainwatch.panes.footer import key_line
+from trainwatch.panes.footer import line_of
 from trainwatch.panes.runs import (
     column_at,
     describe,
@@ -45,15 +45,18 @@ POLL_S = 0.25
 """... the others so long after one another: each batch is sorted and painted."""
 AGE_S = 60.0
 """Ages are painted anew so often though nothing else has changed."""
-_KEYS_FIRST_TO_GO = ("T", "A", "r", "D", "a", "n", "t", "right", "c", "space", "slash")
+_FIRST_TO_GO = (
+    "theme", "archived", "reverse", "delete", "archive", "note", "tags", "sort-right", "compare", "mark", "filter",
+)  # fmt: skip
 
 
 class RunsScreen(DeedScreen):
     """Owns the roster of a directory, or of several; all else is read from it."""
 
     PANE_NAMES = ("header", "table", "detail", "status", "keys")
+    SCREEN = "runs"
+    STAYS = "the runs go on"
     BINDINGS: ClassVar[list[BindingType]] = [
-        *(Binding(action.key, f"press('{action.name}')", show=False) for action in RUNS_ACTIONS),
         *(
             Binding(key, f"move({rows})", show=False)
             for key, rows in (("up", -1), ("down", 1), ("k", -1), ("j", 1), ("home", -1_000_000), ("end", 1_000_000))
@@ -103,8 +106,7 @@ class RunsScreen(DeedScreen):
                     roster, width, self.notice, words, read_only=self.read_only, trouble=self._trouble
                 )
             case "keys":
-                shown = {a.key: (a.label, not self._refusal(a)) for a in RUNS_ACTIONS if a.label}
-                return key_line(shown, width, _KEYS_FIRST_TO_GO)
+                return line_of(self.rows, width, _FIRST_TO_GO, self._refusal)
             case _:
                 return [fit_row([], width)] * height
 
@@ -202,10 +204,10 @@ class RunsScreen(DeedScreen):
         self.do(name)
 
     def commands(self) -> Iterable[Command]:
-        return [Command(a.name.replace("-", " "), a.help, a.name, self._refusal(a)) for a in RUNS_ACTIONS]
+        return [Command(a.name.replace("-", " "), a.help, a.name, self._refusal(a)) for a in self.rows]
 
     def do(self, action: str) -> None:
-        row = next(each for each in RUNS_ACTIONS if each.name == action)
+        row = next(each for each in self.rows if each.name == action)
         if reason := self._refusal(row):
             self.say(reason)
             return
@@ -250,7 +252,7 @@ class RunsScreen(DeedScreen):
             self._trainwatch.open_run(self.roster.chosen.run, self.roster.chosen.id)
 
     def _help(self) -> None:
-        self.app.push_screen(Help(RUNS_ACTIONS, _MORE_KEYS))
+        self.app.push_screen(Help(self.rows, _MORE_KEYS))
 
     def _mark(self) -> None:
         self.roster.marks.toggle(self.roster.selected)
