@@ -113,7 +113,7 @@ async def test_the_charts_of_the_first_page_are_looked_at_together(run: RunDir) 
         await until(pilot, lambda: view.lens.cursor is not None)
         for chart in ("loss", "grad_norm", "lr", "memory"):
             assert " @ " in page_text(page, chart).split("\n")[0]
-        assert "learning rate; the wheel zooms" in page_text(page, "status")
+        assert "learning rate; wheel or drag: zoom" in page_text(page, "status")
         before = view.lens.seen
         loss = page.query_one("#loss", Pane)
         loss.post_message(MouseScrollUp(loss, 30, 4, 0, -1, 0, False, False, False))

@@ -18,9 +18,11 @@ from trainwatch.lens import (
     XAxis,
     along,
     followed,
+    marked,
     moved_cursor,
     panned,
     smoother,
+    taken,
     words,
     zoomed,
 )
@@ -170,3 +172,14 @@ def test_no_value_and_no_look_breaks_a_chart(values: list[float], lens: Lens, wi
     rows, _ = paint_chart(chart(values, ended=True, smoothed=True, **points), width, height, Scales(), lens)
     assert len(rows) == height
     assert {sum(len(text) for text, _ in row) for row in rows} == {width}
+
+
+def test_what_is_marked_becomes_what_is_seen() -> None:
+    whole = Extent(0, 100)
+    lens = marked(Lens(cursor=3.0, follows=True, seen=Extent(90, 100)), 40, 20)
+    assert (lens.marked, lens.cursor) == (Extent(20, 40), None)
+    assert taken(lens, whole) == Lens(seen=Extent(20, 40))
+    assert taken(marked(Lens(), 0, 100), whole) == Lens()
+    assert taken(marked(Lens(), 7, 7), whole).seen == Extent(7, 7 + 1e-4)
+    assert taken(marked(Lens(), 90, 120), whole).seen == Extent(70, 100)
+    assert taken(Lens(log_y=True), whole) == Lens(log_y=True)

@@ -58,6 +58,11 @@ class View:
             self.lines = Lines(store)
         return self.lines
 
+    @property
+    def is_by_step(self) -> bool:
+        """Whether memory is drawn over the steps, too: what is seen of the others is seen of it."""
+        return self.lens.seen is not None or self.lens.cursor is not None or self.lens.marked is not None
+
     def layout(self, width: int, height: int) -> Layout:
         return arrange(width, height, self.chosen, zoomed=self.zoomed)
 
@@ -101,7 +106,7 @@ def paint_pane(name: str, store: Store, view: View, width: int, height: int) -> 
     style = "border-chosen" if name == view.chosen else "border"
     scroll = view.scroll.get(name, 0)
     if name in CHARTS:
-        lines = None if view.lens.seen is None and view.lens.cursor is None else view.lines_of(store)
+        lines = view.lines_of(store) if view.is_by_step else None
         scales = view.scales.get(name, Scales())
         rows, view.scales[name] = paint_chart(chart_of(name, store, lines), width, height, scales, view.lens)
         return rows

@@ -64,8 +64,10 @@ class Gallery:
         return names[at : at + size]
 
     def back(self) -> bool:
-        """Undo one thing: crosshair, single chart, filter. Whether there was one."""
-        if self.lens.cursor is not None:
+        """Undo one thing: what is marked, crosshair, single chart, filter. Whether there was one."""
+        if self.lens.marked is not None:
+            self.lens = replace(self.lens, marked=None)
+        elif self.lens.cursor is not None:
             self.lens = replace(self.lens, cursor=None)
         elif self.alone:
             self.alone = False

@@ -52,6 +52,8 @@ class Lens:
     """One of SMOOTHINGS."""
     cursor: float | None = None
     """Where on the axis the crosshair stands."""
+    marked: Extent | None = None
+    """What a drag over a chart has chosen so far."""
     axis: XAxis = XAxis.STEP
 
     def over(self, whole: Extent) -> Extent:
@@ -115,6 +117,22 @@ def along(lens: Lens) -> Lens:
     """Against the next axis. What was seen and pointed at has no meaning there."""
     axes = list(XAxis)
     return replace(lens, axis=axes[(axes.index(lens.axis) + 1) % len(axes)], seen=None, follows=False, cursor=None)
+
+
+def marked(lens: Lens, one_end: float, other: float) -> Lens:
+    """A stretch chosen between two places, in whichever order; the crosshair would be in its way."""
+    return replace(lens, marked=Extent(min(one_end, other), max(one_end, other)), cursor=None)
+
+
+def taken(lens: Lens, whole: Extent) -> Lens:
+    """What is marked becomes what is seen; never less than a millionth of the whole."""
+    if lens.marked is None:
+        return lens
+    length = max(lens.marked.length, whole.length * 1e-6)
+    if length >= whole.length:
+        return replace(lens, marked=None)
+    seen = _inside(Extent(lens.marked.start, lens.marked.start + length), whole)
+    return replace(lens, seen=seen, follows=False, marked=None)
 
 
 def moved_cursor(lens: Lens, whole: Extent, share: float) -> Lens:

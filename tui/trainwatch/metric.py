@@ -14,7 +14,7 @@ from rundir.records import number
 from rundir.series import MAX_STEP, Series
 from rundir.size import size
 from trainwatch import format as fmt
-from trainwatch.lens import XAxis
+from trainwatch.lens import Lens, XAxis
 from trainwatch.scores import numeric, ordered, values_of
 from trainwatch.store import Store
 
@@ -203,6 +203,19 @@ def elapsed(seconds: float) -> str:
         if seconds >= limit:
             return f"{seconds / limit:.3g}{unit}"
     return f"{seconds:.3g}s"
+
+
+def place_of(at: float, axis: XAxis) -> str:
+    """A place on an axis as people read it."""
+    return elapsed(at) if axis is XAxis.TIME else fmt.number(at) if axis is XAxis.EPOCH else fmt.count(at)
+
+
+def marked_words(lens: Lens) -> str:
+    """What is marked, and what comes of it; empty where nothing is."""
+    if lens.marked is None:
+        return ""
+    start, stop = (place_of(at, lens.axis) for at in (lens.marked.start, lens.marked.stop))
+    return f"{lens.axis} {start} – {stop}: release to see it alone"
 
 
 def group_of(name: str) -> str:

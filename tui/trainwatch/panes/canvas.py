@@ -33,6 +33,12 @@ class Cells:
         for line in range(self.lines):
             self.put(column, line, character, style, below=True)
 
+    def fade(self, start: int, stop: int, style: str) -> None:
+        """Give everything before one column and from another on a style: what lies between stands out."""
+        for styles in self._styles:
+            styles[:start] = [style] * len(styles[:start])
+            styles[stop:] = [style] * len(styles[stop:])
+
     def write(self, text: str, style: str) -> None:
         """A remark in the middle."""
         text = fmt.clip(text, self.columns)

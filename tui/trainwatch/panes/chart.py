@@ -114,6 +114,14 @@ class Scales:
             return None
         return self.seen.at((cell + 0.5) / columns)
 
+    def between(self, x: int, other: int, width: int) -> tuple[float, float] | None:
+        """What of the axis lies between two columns, these included; what is beside the canvas counts as its edge."""
+        columns = width - 2 - self.gutter
+        if self.seen is None or columns < 1:
+            return None
+        first, last = (min(max(cell - 1 - self.gutter, 0), columns - 1) for cell in sorted((x, other)))
+        return self.seen.at(first / columns), self.seen.at((last + 1) / columns)
+
 
 @dataclass(frozen=True, slots=True)
 class _Drawn:
@@ -146,6 +154,8 @@ def paint_chart(
     for each in drawn:
         _draw_curve(cells, each, lens, chart.unit, y)
     _draw_marks(cells, chart, drawn, lens, window, y)
+    if lens.marked is not None:
+        _draw_marked(cells, lens.marked, window)
     if not any(len(d.curve.points_x) or np.any(d.binned.count > 0) or d.binned.odd.any() for d in drawn):
         cells.write(chart.empty, "dim")
     labels = _tick_labels(y, lines, gutter, chart.unit_name, is_log=lens.log_y)
@@ -290,6 +300,17 @@ def _draw_marks(cells: Cells, chart: Chart, drawn: Sequence[_Drawn], lens: Lens,
             cells.put(at, line, character, style)
         for at in np.unique(np.flatnonzero(each.binned.odd) // DOTS_X).tolist():
             cells.put(at, 0, "×", "alert")
+
+
+def _draw_marked(cells: Cells, marked: Extent, window: Window) -> None:
+    """What a drag has chosen so far: between two rules, all else faint."""
+    start, stop = (
+        round((at - window.start) / (window.stop - window.start) * cells.columns) for at in (marked.start, marked.stop)
+    )
+    start, stop = max(0, min(start, cells.columns - 1)), max(1, min(stop, cells.columns))
+    cells.fade(start, stop, "faint")
+    for column in (start, stop - 1):
+        cells.rule(column, "┃", "chosen")
 
 
 def _places(

@@ -11,7 +11,7 @@ from trainwatch.comparison.board import Board, Compared
 from trainwatch.layout import Layout, Rect
 from trainwatch.lens import XAxis, words
 from trainwatch.listing.column import state_of
-from trainwatch.metric import elapsed, unit_of, written
+from trainwatch.metric import elapsed, place_of, unit_of, written
 from trainwatch.paint import Row, box, fit_row, flow, spread
 from trainwatch.panes.chart import Chart, Curve, paint_chart, value_near
 
@@ -88,7 +88,7 @@ def comparison_chart(board: Board) -> Chart:
     ends = [end for run in board.runs if (end := run.lines.ends(axis)) is not None]
     title = board.metric
     if board.lens.cursor is not None:
-        title += f" @ {_place(board.lens.cursor, axis)}"
+        title += f" @ {place_of(board.lens.cursor, axis)}"
     return Chart(
         title=plain(title),
         x=_EMPTY,
@@ -103,10 +103,6 @@ def comparison_chart(board: Board) -> Chart:
         overlay=curves,
         empty="none of the runs has it" if board.is_read else "reading …",
     )
-
-
-def _place(at: float, axis: XAxis) -> str:
-    return elapsed(at) if axis is XAxis.TIME else fmt.number(at) if axis is XAxis.EPOCH else fmt.count(at)
 
 
 def _curve(run: Compared, board: Board) -> Curve | None:

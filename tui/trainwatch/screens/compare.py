@@ -14,7 +14,7 @@ from trainwatch.layout import Layout
 from trainwatch.lens import ZOOM, after, zoomed
 from trainwatch.listing.entry import Entry
 from trainwatch.listing.roster import Marks
-from trainwatch.metric import Lines
+from trainwatch.metric import Lines, marked_words
 from trainwatch.paint import Row
 from trainwatch.panes.compare import (
     arrange_comparison,
@@ -28,7 +28,7 @@ from trainwatch.panes.compare import (
 from trainwatch.panes.footer import line_of
 from trainwatch.remote.run import lag, opened, released
 from trainwatch.screens.ask import Help
-from trainwatch.screens.panes import Command, PaneScreen
+from trainwatch.screens.panes import Command, PaneScreen, dragged
 from trainwatch.store import Store
 from trainwatch.widgets.pane import Pane
 
@@ -50,6 +50,7 @@ class CompareScreen(PaneScreen):
     """Owns the board: a store for each run, and how they are looked at."""
 
     PANE_NAMES = ("header", "chart", "metrics", "differences", "status", "keys")
+    CHART_PANES = frozenset({"chart"})
     SCREEN = "compare"
     STAYS = "the runs go on"
 
@@ -146,6 +147,9 @@ class CompareScreen(PaneScreen):
                 self.place_panes()
             case "theme":
                 cast("TrainwatchApp", self.app).next_theme()
+            case "back" if board.lens.marked is not None:
+                self.let_go()
+                board.lens = replace(board.lens, marked=None)
             case "back" if board.lens.cursor is not None:
                 board.lens = replace(board.lens, cursor=None)
             case "back":
@@ -184,6 +188,15 @@ class CompareScreen(PaneScreen):
                 board.metric = board.metrics[row]
             self.repaint()
 
+    def on_pane_dragged(self, message: Pane.Dragged) -> None:
+        """A stretch of the axis is chosen, and seen alone once the button is let go."""
+        board = self.board
+        if message.pane == "chart" and board.scales.whole is not None:
+            width = self.places["chart"].width
+            board.lens = dragged(board.lens, board.scales.whole, message, board.scales, width)
+            self.pointed = marked_words(board.lens)
+            self.repaint()
+
     def on_pane_pointed(self, message: Pane.Pointed) -> None:
         """The crosshair follows the pointer over the chart; elsewhere there is none."""
         board = self.board
@@ -199,7 +212,7 @@ class CompareScreen(PaneScreen):
 
 
 POINTED = {
-    "chart": "the metric of all runs; the wheel zooms",
+    "chart": "the metric of all runs; wheel or drag: zoom",
     "metrics": "last and best of each run, ▲ the best of all; a click draws the metric",
     "differences": "keys that are not the same in all runs",
 }

@@ -13,14 +13,14 @@ from trainwatch.feed import Batch, Feed, read_opened
 from trainwatch.gallery import MOST_CHARTS, Gallery, arrange_gallery
 from trainwatch.layout import Layout
 from trainwatch.lens import ZOOM, after, zoomed
-from trainwatch.metric import Lines
+from trainwatch.metric import Lines, marked_words
 from trainwatch.paint import Row
 from trainwatch.panes.footer import line_of
 from trainwatch.panes.gallery import paint_gallery_chart, paint_gallery_header, paint_gallery_status
 from trainwatch.remote.run import lag
 from trainwatch.screens.ask import Help
 from trainwatch.screens.filter import FilterScreen
-from trainwatch.screens.panes import Command
+from trainwatch.screens.panes import Command, dragged
 from trainwatch.store import Store
 from trainwatch.widgets.pane import Pane
 
@@ -41,6 +41,7 @@ class GalleryScreen(FilterScreen):
     """Owns a store of its own, with every column: the run's own page does with a few."""
 
     PANE_NAMES = ("header", *(f"chart-{number}" for number in range(MOST_CHARTS)), "status", "keys")
+    CHART_PANES = frozenset(f"chart-{number}" for number in range(MOST_CHARTS))
     SCREEN = "metrics"
     STAYS = "the run goes on"
 
@@ -137,6 +138,7 @@ class GalleryScreen(FilterScreen):
             case "theme":
                 cast("TrainwatchApp", self.app).next_theme()
             case "back":
+                self.let_go()
                 if not gallery.back():
                     self.app.pop_screen()
             case "help":
@@ -172,6 +174,15 @@ class GalleryScreen(FilterScreen):
         at = self._place_of(message.pane, name, message.x) if name is not None else None
         if at != self.gallery.lens.cursor or (name or "") != self.pointed:
             self.gallery.lens, self.pointed = replace(self.gallery.lens, cursor=at), name or ""
+            self.repaint()
+
+    def on_pane_dragged(self, message: Pane.Dragged) -> None:
+        """A stretch of the axis is chosen, in all charts, and seen alone once the button is let go."""
+        gallery, name = self.gallery, self._name_of(message.pane)
+        scales, place = gallery.scales.get(name or ""), self.places.get(message.pane)
+        if scales is not None and place is not None and gallery.whole is not None:
+            gallery.lens = dragged(gallery.lens, gallery.whole, message, scales, place.width)
+            self.pointed = marked_words(gallery.lens) or name or ""
             self.repaint()
 
     def _place_of(self, pane: str, name: str, x: int) -> float | None:

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import ClassVar
 
@@ -14,9 +14,11 @@ from trainwatch import keymap
 from trainwatch.actions import Action
 from trainwatch.keyname import shown
 from trainwatch.layout import Layout, Rect
+from trainwatch.lens import Extent, Lens, marked, taken
 from trainwatch.paint import Row
+from trainwatch.panes.chart import Scales
 from trainwatch.widgets.compositor import NarrowCompositor
-from trainwatch.widgets.pane import Pane
+from trainwatch.widgets.pane import LEAST_DRAG, Pane
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,8 @@ class PaneScreen(Screen[None]):
     """Subclasses name their panes, and say where each is and what it shows."""
 
     PANE_NAMES: tuple[str, ...] = ()
+    CHART_PANES: ClassVar[frozenset[str]] = frozenset()
+    """Those of whose axis a part can be chosen by dragging."""
     SCREEN: ClassVar[str] = ""
     """Of `keymap.SCREENS`: whose table is bound to keys, each row to `press(name)`."""
     STAYS: ClassVar[str] = ""
@@ -86,7 +90,7 @@ class PaneScreen(Screen[None]):
         # Placed before the first layout: a second one would send the whole screen once more.
         self.places = self.arranged(*self.app.size)
         for name in self.PANE_NAMES:
-            pane = Pane(name, partial(self.paint, name))
+            pane = Pane(name, partial(self.paint, name), has_axis=name in self.CHART_PANES)
             _place(pane, self.places.get(name))
             yield pane
 
@@ -121,10 +125,27 @@ class PaneScreen(Screen[None]):
             pane.repaint()
         self.painted_at = time.monotonic()
 
+    def let_go(self) -> None:
+        """A drag that goes on chooses nothing any more."""
+        for pane in self.query(Pane):
+            pane.let_go()
+
     def restyle(self) -> None:
         """Paint everything once more: the palette is another."""
         for pane in self.query(Pane):
             pane.restyle()
+
+
+def dragged(lens: Lens, whole: Extent, drag: Pane.Dragged, scales: Scales, width: int) -> Lens:
+    """The lens after a drag over a chart that was drawn with these scales in so many cells; unchanged beside it."""
+    between = scales.between(drag.start, drag.x, width)
+    if between is None:
+        return replace(lens, marked=None)
+    if not drag.is_over:
+        return marked(lens, *between)
+    if abs(drag.x - drag.start) < LEAST_DRAG:  # drawn back to where it began
+        return replace(lens, marked=None)
+    return taken(marked(lens, *between), whole)
 
 
 def _pressed(rows: Iterable[Action]) -> dict[str, str]:

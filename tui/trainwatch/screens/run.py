@@ -20,13 +20,15 @@ from trainwatch.dashboard import PANE_NAMES, SCROLLING, View, paint_pane, scroll
 from trainwatch.feed import Batch, Feed, read_opened
 from trainwatch.layout import Layout
 from trainwatch.lens import ZOOM, Extent, after, words, zoomed
+from trainwatch.metric import marked_words
 from trainwatch.paint import Row, fit_row
 from trainwatch.panes.chart import WHOLE
 from trainwatch.panes.charts import CHARTS
+from trainwatch.panes.hints import POINTED
 from trainwatch.panes.orders import describe, reason_of
 from trainwatch.remote.run import RemoteRun, deliver, lag, opened, released, trouble
 from trainwatch.screens.ask import Confirm, Help, Prompt
-from trainwatch.screens.panes import Command, PaneScreen
+from trainwatch.screens.panes import Command, PaneScreen, dragged
 from trainwatch.store import ALLOCATED, Answer, Store
 from trainwatch.widgets.pane import Pane
 
@@ -51,6 +53,7 @@ class RunScreen(PaneScreen):
     """Owns the store of one run; all else is read from it."""
 
     PANE_NAMES = PANE_NAMES
+    CHART_PANES = frozenset(CHARTS)
     SCREEN = "run"
     STAYS = "the run goes on"
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -300,6 +303,17 @@ class RunScreen(PaneScreen):
         self.view.lens = zoomed(self.view.lens, whole, 1 / ZOOM if message.lines > 0 else ZOOM, around)
         self.repaint()
 
+    def on_pane_dragged(self, message: Pane.Dragged) -> None:
+        """A stretch of the axis is chosen, in all charts, and seen alone once the button is let go."""
+        if not self._is_by_step(message.pane):  # it is so from the next painting on
+            self.view.lens = replace(self.view.lens, marked=self._whole)
+            self.repaint()
+        if self._whole is not None:
+            width = self.places[message.pane].width
+            self.view.lens = dragged(self.view.lens, self._whole, message, self.view.scales[message.pane], width)
+            self.view.pointed = marked_words(self.view.lens) or POINTED[message.pane]
+            self.repaint()
+
     def on_pane_pointed(self, message: Pane.Pointed) -> None:
         """The crosshair stands in all charts where the pointer is in one; the footer says what it is on."""
         scales, cursor = self.view.scales.get(message.pane), None
@@ -312,7 +326,7 @@ class RunScreen(PaneScreen):
 
     def _is_by_step(self, pane: str) -> bool:
         """Memory by itself has an axis of time."""
-        return pane != "memory" or self.view.lens.seen is not None or self.view.lens.cursor is not None
+        return pane != "memory" or self.view.is_by_step
 
     @property
     def _whole(self) -> Extent | None:
@@ -332,7 +346,11 @@ class RunScreen(PaneScreen):
         cast("TrainwatchApp", self.app).open_gallery(self.store.run, metric)
 
     def _back(self) -> None:
-        if self.view.lens != WHOLE:
+        if self.view.lens.marked is not None:
+            self.let_go()
+            self.view.lens = replace(self.view.lens, marked=None)
+            self.repaint()
+        elif self.view.lens != WHOLE:
             self.view.lens = WHOLE
             self.repaint()
         elif self.view.has_table:
@@ -361,19 +379,6 @@ def _series_of(chart: str, store: Store) -> str:
     name = store.memory()[1]
     return name if name == ALLOCATED else f"system/{name}"
 
-
-POINTED = {
-    "header": "state, progress and figures; below them what needs attention",
-    "loss": "training loss and evaluations; the wheel zooms, two clicks: alone",
-    "grad_norm": "gradient norm before clipping; the wheel zooms, two clicks: alone",
-    "lr": "learning rate; the wheel zooms, two clicks: alone",
-    "memory": "memory that matters on this device; the wheel zooms, two clicks: alone",
-    "evals": "evaluations, the best marked; the wheel scrolls",
-    "events": "what happened, newest last; the wheel scrolls",
-    "orders": "orders and their outcomes; the wheel scrolls",
-    "console": "what the libraries print; the wheel scrolls",
-}
-"""What a pane is, for the footer."""
 
 _MORE_KEYS = (
     ("1 – 5", "panes", "charts, evals, events, orders, console"),

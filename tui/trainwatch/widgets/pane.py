@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 from functools import cache
+from typing import ClassVar
 
 from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
-from textual.events import Click, MouseMove, MouseScrollDown, MouseScrollUp
+from textual.events import Click, MouseDown, MouseMove, MouseScrollDown, MouseScrollUp, MouseUp
 from textual.geometry import Region
 from textual.message import Message
 from textual.strip import Strip
@@ -20,6 +21,8 @@ NEAR = 12
 """Spans nearer than this go out as one: a cursor position and a style cost more than the cells between."""
 
 WHEEL_LINES = 3
+LEAST_DRAG = 2
+"""Cells that the pointer moves with its button down before that is no click any more."""
 
 Painter = Callable[[int, int], list[Row]]
 """(width, height) to rows of exactly that many cells."""
@@ -63,11 +66,28 @@ class Pane(Widget):
             self.pane = pane
             self.x, self.y = x, y
 
+    class Dragged(Message):
+        """The pointer was moved with its button down, from one column of the pane to another, or beyond its edges."""
+
+        def __init__(self, pane: str, start: int, x: int, *, is_over: bool) -> None:
+            super().__init__()
+            self.pane = pane
+            self.start, self.x = start, x
+            self.is_over = is_over
+            """The button was let go."""
+
+    ALLOW_SELECT: ClassVar[bool] = False
     DEFAULT_CSS = "Pane { position: absolute; display: none; }"
 
-    def __init__(self, name: str, painter: Painter) -> None:
+    def __init__(self, name: str, painter: Painter, *, has_axis: bool = False) -> None:
+        """`has_axis`: of which a part can be chosen by dragging."""
         super().__init__(id=name)
         self._painter = painter
+        self._has_axis = has_axis
+        self._pressed: int | None = None
+        """The column in which the button went down."""
+        self._is_dragged = False
+        """Whether it was moved since: letting go is no click then."""
         self._rows: list[Row] = []
         self._strips: list[Strip] = []
 
@@ -86,7 +106,28 @@ class Pane(Widget):
         if changed:
             self.refresh(*changed)
 
+    def on_mouse_down(self, event: MouseDown) -> None:
+        self._is_dragged = False
+        if self._has_axis and event.button == 1:
+            self._pressed = event.x
+            self.capture_mouse()
+
+    def on_mouse_up(self, event: MouseUp) -> None:
+        start = self._pressed
+        if self.let_go() and start is not None:
+            self.post_message(self.Dragged(self.id or "", start, event.x, is_over=True))
+
+    def let_go(self) -> bool:
+        """No more of this drag is told. Whether there was one."""
+        was_dragged = self._is_dragged and self._pressed is not None
+        if self._pressed is not None:
+            self._pressed = None
+            self.release_mouse()
+        return was_dragged
+
     def on_click(self, event: Click) -> None:
+        if self._is_dragged:
+            return
         self.post_message(self.Chosen(self.id or "", event.x, event.y, event.chain))
 
     def on_mouse_scroll_up(self, event: MouseScrollUp) -> None:
@@ -96,6 +137,11 @@ class Pane(Widget):
         self.post_message(self.Scrolled(self.id or "", -WHEEL_LINES, event.x, event.y))
 
     def on_mouse_move(self, event: MouseMove) -> None:
+        if self._pressed is not None:
+            self._is_dragged = self._is_dragged or abs(event.x - self._pressed) >= LEAST_DRAG
+            if self._is_dragged:
+                self.post_message(self.Dragged(self.id or "", self._pressed, event.x, is_over=False))
+            return
         self.post_message(self.Pointed(self.id or "", event.x, event.y))
 
     def restyle(self) -> None:
