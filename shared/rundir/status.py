@@ -119,6 +119,9 @@ class Status(msgspec.Struct, omit_defaults=True, kw_only=True):
     """The newest whole checkpoint, relative to the run directory."""
     control: ControlPosition | None = None
     """How far the supervisor has read control.jsonl."""
+    takes: list[str] | None = None
+    """Of a script's run: which orders it carries out, and what may be set, besides pause, resume, note and stop. None:
+    not known, or all of them."""
 
 
 class Liveness(StrEnum):

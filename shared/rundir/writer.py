@@ -108,7 +108,7 @@ class RunWriter:
         status = self._status
         status.run, status.state, status.intent, status.phase = self.dir.id, State.STARTING, Intent.RUN, None
         status.attempt += 1
-        status.total_steps = total_steps
+        status.total_steps, status.takes = total_steps, sorted(self.takes)
         status.step = status.step if self._from_step is None else self._from_step
         status.last_error = status.ended_at = status.signal = None
         status.host, status.boot_id, status.started_at = process.host(), process.boot_id(), status.started_at or now

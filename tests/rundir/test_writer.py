@@ -294,3 +294,10 @@ def test_the_example_is_steered_by_traind_and_its_death_is_seen(tmp_path: Path, 
         process.wait()
     lrs = [r.lr for r in metrics(run) if isinstance(r, StepRecord)]
     assert (lrs[0], lrs[-1]) == (0.01, 0.002)
+
+
+def test_the_status_says_what_the_script_takes_this_time(tmp_path: Path) -> None:
+    with RunWriter(tmp_path, name="mine", takes=("lr", "checkpoint")) as run:
+        assert status_of(run.dir).takes == ["checkpoint", "lr"]
+    with RunWriter(run.dir.path):
+        assert status_of(run.dir).takes == []

@@ -178,6 +178,8 @@ class Situation:
     """Verbs that wait for their outcome."""
     by_script: bool = False
     """A script writes the run for itself: no command goes on with it."""
+    takes: frozenset[str] | None = None
+    """What a script's run has said it takes; None: it has not said."""
     host: str = ""
     """Where the run is, if not here: the reference is its path there."""
 
@@ -192,13 +194,30 @@ def refusal(action: Action, now: Situation) -> str:
         return "the run has no status yet"
     if unattended := attention(now):
         return unattended
-    if now.by_script and action.verb in (Verb.PARK, Verb.ROLLBACK, Verb.KILL):
-        return f"a script's run knows no {action.verb}: pause or stop it"
+    if not is_taken(action, now):
+        if action.verb in _NOT_A_SCRIPTS:
+            return f"a script's run knows no {action.verb}: pause or stop it"
+        return f"its script takes no order to {action.label}"
     if now.state not in action.states:
         return f"{action.label} is not possible while the run is {now.state}"
     if action.verb in now.pending and action.verb is not Verb.NOTE:
         return f"{action.label} is pending already"
     return ""
+
+
+_NOT_A_SCRIPTS = frozenset({Verb.PARK, Verb.ROLLBACK, Verb.KILL})
+_MUST_BE_TAKEN = {Verb.CHECKPOINT: "checkpoint", Verb.EVAL: "eval", Verb.SET: "lr"}
+"""What a script has to say that it takes."""
+
+
+def is_taken(action: Action, now: Situation) -> bool:
+    """Whether the run ever takes such an order: a script's takes but those that it has said it does."""
+    if not now.by_script or action.verb is None:
+        return True
+    if action.verb in _NOT_A_SCRIPTS:
+        return False
+    word = _MUST_BE_TAKEN.get(action.verb)
+    return word is None or now.takes is None or word in now.takes
 
 
 def table_refusal(action: Action, *, read_only: bool, has_run: bool, may_live: bool, num_marked: int) -> str:

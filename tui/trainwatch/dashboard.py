@@ -87,6 +87,7 @@ def situation(store: Store, view: View) -> Situation:
         read_only=view.read_only or bool(store.opened.source),
         pending=frozenset(o.verb for o in store.orders.values() if o.answer(view.now) is Answer.PENDING),
         by_script=store.by_script,
+        takes=store.takes,
     )
 
 

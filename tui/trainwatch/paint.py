@@ -9,7 +9,11 @@ from typing import TypeAlias
 
 from rich.cells import cell_len
 
+from rundir.text import plain
 from trainwatch.format import clip
+
+LEAST_HINT = 12
+"""Cells of a hint that still say something."""
 
 Span: TypeAlias = tuple[str, str]
 Row: TypeAlias = list[Span]
@@ -42,13 +46,28 @@ def fit_row(row: Iterable[Span], width: int) -> Row:
     return [*fitted, (" " * missing, "")] if missing > 0 else fitted
 
 
-def spread(left: Row, right: Row, width: int) -> Row:
-    """Two rows on one line, the second at the right edge; it goes first when there is no room for both."""
+def spread(left: Row, right: Row, width: int, *, least: int | None = None) -> Row:
+    """Two rows on one line, the second at the right edge; it goes first when there is no room for both.
+
+    `least`: so many cells of the second, or more, are worth showing though the rest is cut off.
+    """
     room = width - row_width(left)
     length = row_width(right)
     if length + 1 > room:
-        return fit_row(left, width)
+        if least is None or room < least + 2:
+            return fit_row(left, width)
+        return [*left, ("  ", ""), *fit_row(right, room - 2)]
     return [*left, (" " * (room - length), ""), *right]
+
+
+def hint_line(left: Row, notice: str, hint: str, width: int, trouble: str = "") -> Row:
+    """The line of a screen that says how much was read, why that is old, what was last said, and what the pointer is
+    on: of that as much as there is room for."""
+    if trouble:
+        left = [*left, ("  " + plain(trouble), "warn")]
+    if notice:
+        left = [*left, ("   ", ""), (plain(notice), "notice")]
+    return spread(left, [(plain(hint) + " ", "dim")] if hint else [], width, least=LEAST_HINT)
 
 
 def flow(groups: Sequence[Row], width: int, gap: int = 3) -> list[Row]:

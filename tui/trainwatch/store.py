@@ -276,6 +276,12 @@ class Store:
         return self.opened.info is not None and self.opened.info.by_script
 
     @property
+    def takes(self) -> frozenset[str] | None:
+        """Which orders a script's run has said it takes; None where it has not."""
+        takes = self.status.takes if self.status is not None else None
+        return None if takes is None else frozenset(takes)
+
+    @property
     def has_ended(self) -> bool:
         return self.verdict is Liveness.ENDED
 

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from textual.pilot import Pilot
 from textual.widgets import Input
 
@@ -21,6 +22,7 @@ from trainwatch.listing.survey import Survey
 from trainwatch.remote.visit import Visit
 from trainwatch.screens.ask import Confirm, Prompt
 from trainwatch.screens.compare import CompareScreen
+from trainwatch.screens.gallery import GalleryScreen
 from trainwatch.screens.run import RunScreen
 from trainwatch.screens.runs import RunsScreen
 from trainwatch.widgets.pane import Pane
@@ -149,3 +151,34 @@ async def test_a_lost_connection_is_shown_and_orders_are_refused(host: Host) -> 
                 pilot, lambda: "25 steps" in shown(app, "status") and "connection for" not in shown(app, "status")
             )
     assert not far.control_dir.exists()
+
+
+async def test_a_lost_connection_is_shown_among_all_metrics_and_where_runs_are_compared(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("gallery", "compare"):
+        monkeypatch.setattr(f"trainwatch.screens.{module}.POLL_S", 0.1)
+    make(host.runs, "1-far")
+    make(host.runs, "2-far", State.DONE)
+    with Visit([host.url]) as visit:
+        app = TrainwatchApp(visit.target())
+        async with app.run_test(size=(160, 30)) as pilot:
+            await until(pilot, lambda: " 2 runs" in shown(app, "status"))
+            await pilot.press("space", "space", "c")
+            await until(pilot, lambda: " 2 runs compared" in shown(app, "status"))
+            assert "connection" not in shown(app, "status")
+            host.set_down(down=True)
+            (mirror,) = visit._mirrors.values()
+            assert mirror._line is not None
+            os.killpg(mirror._line._process.pid, signal.SIGKILL)
+            await until(pilot, lambda: "farhost: no connection for" in shown(app, "status"))
+            assert shown(app, "status").count("no connection") == 1
+            await pilot.press("escape")
+            await until(pilot, lambda: app.screen is app.root)
+            await pilot.press("home", "enter")
+            await until(pilot, lambda: isinstance(app.screen, RunScreen) and "20 steps" in shown(app, "status"))
+            await pilot.press("g")
+            await until(pilot, lambda: isinstance(app.screen, GalleryScreen))
+            await until(pilot, lambda: "farhost: no connection for" in shown(app, "status"))
+            host.set_down(down=False)
+            await until(pilot, lambda: "connection" not in shown(app, "status"))

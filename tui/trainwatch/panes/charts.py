@@ -43,6 +43,14 @@ def chart_of(name: str, store: Store, lines: Lines | None = None) -> Chart:
     )
 
 
+def series_of(chart: str, store: Store) -> str:
+    """The name among all metrics of what one of `CHARTS` shows."""
+    if chart != "memory":
+        return chart
+    name = store.memory()[1]
+    return name if name == ALLOCATED else f"system/{name}"
+
+
 def _memory_by_step(store: Store, lines: Lines) -> Chart:
     by_time = _memory(store)
     line = lines.line(f"system/{store.memory()[1]}", XAxis.STEP)

@@ -12,7 +12,7 @@ from trainwatch.layout import Layout, Rect
 from trainwatch.lens import XAxis, words
 from trainwatch.listing.column import state_of
 from trainwatch.metric import elapsed, place_of, unit_of, written
-from trainwatch.paint import Row, box, fit_row, flow, spread
+from trainwatch.paint import Row, box, fit_row, flow, hint_line, spread
 from trainwatch.panes.chart import Chart, Curve, paint_chart, value_near
 
 _EMPTY = np.empty(0)
@@ -184,13 +184,11 @@ def paint_differences(board: Board, width: int, height: int) -> list[Row]:
     return box([("what differs", "title")], lines[start : start + room], width, height, note=note, style=style)
 
 
-def paint_comparison_status(board: Board, width: int, notice: str, pointed: str) -> list[Row]:
-    """One line. "N runs compared" is written only once all were read."""
+def paint_comparison_status(board: Board, width: int, notice: str, pointed: str, trouble: str = "") -> list[Row]:
+    """One line. "N runs compared" is written only once all were read. `trouble`: why this is not the newest."""
     if board.is_read:
         left: Row = [(f" {len(board.runs)} runs compared", "value")]
     else:
         share = min(run.store.progress for run in board.runs)
         left = [(f" reading … {min(99, int(100 * share))}%", "warn")]
-    if notice:
-        left += [("   ", ""), (plain(notice), "notice")]
-    return [spread(left, [(plain(pointed) + " ", "dim")] if pointed else [], width)]
+    return [hint_line(left, notice, pointed, width, trouble)]

@@ -4,9 +4,9 @@ from collections.abc import Callable, Mapping, Sequence
 
 from rundir.text import plain
 from trainwatch import format as fmt
-from trainwatch.actions import ACTIONS, Action, Situation, for_key, is_heard, refusal
+from trainwatch.actions import ACTIONS, Action, Situation, for_key, is_heard, is_taken, refusal
 from trainwatch.keyname import shown as shown_key
-from trainwatch.paint import Row, fit_row, row_width, spread
+from trainwatch.paint import Row, fit_row, hint_line, row_width, spread
 from trainwatch.store import Store
 
 
@@ -34,17 +34,18 @@ def paint_status(
         left.append((f"  {store.skipped:,} lines passed over", "warn"))
     if read_only:
         left.append(("  read-only", "dim"))
+    if pointed and not quit_key:
+        return [hint_line(left, notice, pointed, width, trouble)]
     if trouble:
         left.append(("  " + plain(trouble), "warn"))
     if notice:
         left += [("   ", ""), (plain(notice), "notice")]
     right: Row = [("watching " + plain(store.run.id) + " ", "dim")] if width >= 100 else []
-    if pointed:
-        right = [(plain(pointed) + " ", "dim")]
     if store.newer:
         right = [("newer run: " + plain(store.newer) + " ", "notice")]
     if quit_key:
         way_out: Row = [(shown_key(quit_key), "key"), (" quit ", "dim")]
+        right = [(plain(pointed) + " ", "dim")] if pointed else right
         both = [*right, *way_out]
         right = both if row_width(left) + row_width(both) < width else way_out
     return [spread(left, right, width)]
@@ -68,7 +69,7 @@ def paint_keys(
         action = for_key(key, now, actions)
         if action.name in _NOT_ON_LINE or (action.name == "back" and not has_table):
             continue
-        if action.label and (action.verb is None or is_heard(now)):
+        if action.label and (action.verb is None or (is_heard(now) and is_taken(action, now))):
             shown[key] = (action.label, not refusal(action, now))
     return key_line(shown, width, _keys_of(_FIRST_TO_GO, actions))
 
@@ -99,3 +100,13 @@ def key_line(shown: Mapping[str, tuple[str, bool]], width: int, first_to_go: Seq
     row = [span for entry in entries.values() for span in entry]
     last, style = row[-1]
     return [fit_row([*row[:-1], (last.rstrip(), style)], width)]
+
+
+def key_under(line: Row, x: int) -> str:
+    """The key that a line of `key_line` shows at a cell, or beside its label there; empty beyond the last."""
+    end = 0
+    for blank, key, label in zip(line[::3], line[1::3], line[2::3], strict=False):
+        end += row_width([blank, key, label])
+        if x < end:
+            return key[0]
+    return ""

@@ -9,7 +9,7 @@ from trainwatch import format as fmt
 from trainwatch.gallery import Gallery
 from trainwatch.lens import Lens, XAxis, words
 from trainwatch.metric import Lines, elapsed, group_of, unit_of, written
-from trainwatch.paint import Row, box, spread
+from trainwatch.paint import Row, box, hint_line, spread
 from trainwatch.panes.chart import Chart, Mark, Scales, paint_chart
 from trainwatch.panes.charts import event_marks
 
@@ -88,13 +88,11 @@ def paint_gallery_header(gallery: Gallery, size: int, width: int) -> list[Row]:
     return [spread(left, [(plain(look) + " ", "notice")] if look else [], width)]
 
 
-def paint_gallery_status(gallery: Gallery, width: int, notice: str, pointed: str) -> list[Row]:
-    """One line. "N metrics" is written only once all was read."""
+def paint_gallery_status(gallery: Gallery, width: int, notice: str, pointed: str, trouble: str = "") -> list[Row]:
+    """One line. "N metrics" is written only once all was read. `trouble`: why this is not the newest."""
     store = gallery.lines.store
     if store.caught_up:
         left: Row = [(f" {len(gallery.names):,} metrics", "value"), (f" of {fmt.count(store.last_step)} steps", "dim")]
     else:
         left = [(f" reading … {min(99, int(store.progress * 100))}%", "warn")]
-    if notice:
-        left += [("   ", ""), (plain(notice), "notice")]
-    return [spread(left, [(plain(pointed) + " ", "dim")] if pointed else [], width)]
+    return [hint_line(left, notice, pointed, width, trouble)]

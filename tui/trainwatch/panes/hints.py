@@ -1,6 +1,6 @@
 """What the pointer is on, in words, for the footer. Pure."""
 
-POINTED = {
+RUN = {
     "header": "state, progress and figures; below them what needs attention",
     "loss": "training loss and evaluations; wheel or drag: zoom, two clicks: alone",
     "grad_norm": "gradient norm before clipping; wheel or drag: zoom, two clicks: alone",
@@ -11,4 +11,22 @@ POINTED = {
     "orders": "orders and their outcomes; the wheel scrolls",
     "console": "what the libraries print; the wheel scrolls",
 }
-"""What a pane is, for the footer."""
+"""The panes of a run's page."""
+
+COMPARE = {
+    "header": "the runs, each in its colour, their states, and what they are at the crosshair",
+    "chart": "the metric of all runs; wheel or drag: zoom",
+    "metrics": "last and best of each run, ▲ the best of all; a click draws the metric",
+    "differences": "keys that are not the same in all runs",
+}
+METRICS = {"header": "the run, its groups of metrics and how many each has, and how they are looked at"}
+RUNS = {
+    "header": "where the runs are, how many there are of each state, and what is filtered by",
+    "detail": "the chosen run: what is wrong with it, what was said of it, its scores",
+}
+LOWEST = {
+    "status": "how much was read, and what was last said",
+    "keys": "keys of this screen; a click on one presses it",
+}
+"""The two lines that every screen has."""
+CHART = "wheel or drag: zoom, two clicks: alone"

@@ -5,7 +5,7 @@ from trainwatch import format as fmt
 from trainwatch.listing.column import GAP, Column, placed, state_of
 from trainwatch.listing.entry import Entry
 from trainwatch.listing.roster import Marks, Roster
-from trainwatch.paint import Row, box, fit_row, flow, row_width, spread
+from trainwatch.paint import Row, box, fit_row, flow, hint_line, row_width, spread
 from trainwatch.panes.words import SEVERITY_STYLES, state_words
 from trainwatch.scores import ordered
 
@@ -152,12 +152,7 @@ def paint_runs_status(
             left.append((f"  looking closer: {roster.num_shallow:,} left", "dim"))
     if read_only:
         left.append(("  read-only", "dim"))
-    if notice:
-        left += [("   ", ""), (plain(notice), "notice")]
-    if trouble:
-        left += [("   ", ""), (plain(trouble), "warn")]
-    right: Row = [(plain(pointed) + " ", "dim")] if pointed else []
-    return [spread(left, right, width)]
+    return [hint_line(left, notice, pointed, width, trouble)]
 
 
 def describe(entry: Entry) -> str:

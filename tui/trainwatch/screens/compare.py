@@ -16,6 +16,7 @@ from trainwatch.listing.entry import Entry
 from trainwatch.listing.roster import Marks
 from trainwatch.metric import Lines, marked_words
 from trainwatch.paint import Row
+from trainwatch.panes import hints
 from trainwatch.panes.compare import (
     arrange_comparison,
     difference_lines,
@@ -26,7 +27,7 @@ from trainwatch.panes.compare import (
     paint_metrics,
 )
 from trainwatch.panes.footer import line_of
-from trainwatch.remote.run import lag, opened, released
+from trainwatch.remote.run import lag, opened, released, trouble
 from trainwatch.screens.ask import Help
 from trainwatch.screens.panes import Command, PaneScreen, dragged
 from trainwatch.store import Store
@@ -51,6 +52,7 @@ class CompareScreen(PaneScreen):
 
     PANE_NAMES = ("header", "chart", "metrics", "differences", "status", "keys")
     CHART_PANES = frozenset({"chart"})
+    HINTS = hints.COMPARE
     SCREEN = "compare"
     STAYS = "the runs go on"
 
@@ -79,7 +81,8 @@ class CompareScreen(PaneScreen):
             case "differences":
                 return paint_differences(self.board, width, height)
             case "status":
-                return paint_comparison_status(self.board, width, self.notice, self.pointed or POINTED[self.board.pane])
+                words = self.pointed or self.HINTS[self.board.pane]
+                return paint_comparison_status(self.board, width, self.notice, words, self._trouble)
             case _:
                 return line_of(self.rows, width, _FIRST_TO_GO)
 
@@ -110,8 +113,14 @@ class CompareScreen(PaneScreen):
             if is_at_end or time.monotonic() - self.painted_at > FRAME_S:
                 self.repaint()
             if is_at_end:
-                is_still = all(run.store.is_still and not lag(run.store.run) for run in self.board.runs)
+                is_still = not self._trouble and all(run.store.is_still for run in self.board.runs)
                 await asyncio.sleep(STILL_POLL_S if is_still else POLL_S)
+
+    @property
+    def _trouble(self) -> str:
+        """Why what is shown of runs elsewhere may be old; once for all of one host."""
+        words = [trouble(run.store.run) or lag(run.store.run) for run in self.board.runs]
+        return "  ".join(dict.fromkeys(filter(None, words)))
 
     def _poll(self) -> list[Batch | OSError]:
         return [_polled(feed) for feed in self._feeds]
@@ -120,9 +129,6 @@ class CompareScreen(PaneScreen):
 
     def commands(self) -> Iterable[Command]:
         return [Command(a.name.replace("-", " "), a.help, a.name) for a in self.rows]
-
-    def action_press(self, name: str) -> None:
-        self.do(name)
 
     def do(self, action: str) -> None:
         board = self.board
@@ -201,7 +207,7 @@ class CompareScreen(PaneScreen):
         """The crosshair follows the pointer over the chart; elsewhere there is none."""
         board = self.board
         at = board.scales.at(message.x, self.places["chart"].width) if message.pane == "chart" else None
-        pointed = POINTED.get(message.pane, "")
+        pointed = self.hint(message.pane, message.x)
         if at != board.lens.cursor or pointed != self.pointed:
             board.lens, self.pointed = replace(board.lens, cursor=at), pointed
             self.repaint()
@@ -209,13 +215,6 @@ class CompareScreen(PaneScreen):
     def say(self, notice: str) -> None:
         self.notice = notice
         self.repaint()
-
-
-POINTED = {
-    "chart": "the metric of all runs; wheel or drag: zoom",
-    "metrics": "last and best of each run, ▲ the best of all; a click draws the metric",
-    "differences": "keys that are not the same in all runs",
-}
 
 
 def _compared(entry: Entry, marks: Marks, number: int) -> Compared:

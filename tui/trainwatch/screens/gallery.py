@@ -15,9 +15,10 @@ from trainwatch.layout import Layout
 from trainwatch.lens import ZOOM, after, zoomed
 from trainwatch.metric import Lines, marked_words
 from trainwatch.paint import Row
+from trainwatch.panes import hints
 from trainwatch.panes.footer import line_of
 from trainwatch.panes.gallery import paint_gallery_chart, paint_gallery_header, paint_gallery_status
-from trainwatch.remote.run import lag
+from trainwatch.remote.run import lag, trouble
 from trainwatch.screens.ask import Help
 from trainwatch.screens.filter import FilterScreen
 from trainwatch.screens.panes import Command, dragged
@@ -42,6 +43,7 @@ class GalleryScreen(FilterScreen):
 
     PANE_NAMES = ("header", *(f"chart-{number}" for number in range(MOST_CHARTS)), "status", "keys")
     CHART_PANES = frozenset(f"chart-{number}" for number in range(MOST_CHARTS))
+    HINTS = hints.METRICS
     SCREEN = "metrics"
     STAYS = "the run goes on"
 
@@ -67,7 +69,9 @@ class GalleryScreen(FilterScreen):
             case "header":
                 return paint_gallery_header(self.gallery, self.page_size, width)
             case "status":
-                return paint_gallery_status(self.gallery, width, self.notice, self.pointed or self.gallery.chosen)
+                run = self.gallery.lines.store.run
+                words = self.pointed or self.gallery.chosen
+                return paint_gallery_status(self.gallery, width, self.notice, words, trouble(run) or lag(run))
             case "keys":
                 return line_of(self.rows, width, _FIRST_TO_GO)
             case _:
@@ -96,7 +100,8 @@ class GalleryScreen(FilterScreen):
             if is_at_end or time.monotonic() - self.painted_at > FRAME_S:
                 self.repaint()
             if is_at_end:
-                await asyncio.sleep(STILL_POLL_S if store.is_still and not lag(store.run) else POLL_S)
+                is_still = store.is_still and not (trouble(store.run) or lag(store.run))
+                await asyncio.sleep(STILL_POLL_S if is_still else POLL_S)
 
     def _poll(self) -> Batch | OSError:
         try:
@@ -108,9 +113,6 @@ class GalleryScreen(FilterScreen):
 
     def commands(self) -> Iterable[Command]:
         return [Command(a.name.replace("-", " "), a.help, a.name) for a in self.rows]
-
-    def action_press(self, name: str) -> None:
-        self.do(name)
 
     def do(self, action: str) -> None:
         gallery = self.gallery
@@ -172,8 +174,9 @@ class GalleryScreen(FilterScreen):
         """The crosshair stands in all charts where the pointer is in one."""
         name = self._name_of(message.pane)
         at = self._place_of(message.pane, name, message.x) if name is not None else None
-        if at != self.gallery.lens.cursor or (name or "") != self.pointed:
-            self.gallery.lens, self.pointed = replace(self.gallery.lens, cursor=at), name or ""
+        pointed = f"{name}; {hints.CHART}" if name is not None else self.hint(message.pane, message.x)
+        if at != self.gallery.lens.cursor or pointed != self.pointed:
+            self.gallery.lens, self.pointed = replace(self.gallery.lens, cursor=at), pointed
             self.repaint()
 
     def on_pane_dragged(self, message: Pane.Dragged) -> None:

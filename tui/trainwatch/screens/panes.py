@@ -1,7 +1,7 @@
 """A screen made of panes: places them, paints what changed, and says what the pointer is on. Owns no data."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import ClassVar
@@ -17,6 +17,8 @@ from trainwatch.layout import Layout, Rect
 from trainwatch.lens import Extent, Lens, marked, taken
 from trainwatch.paint import Row
 from trainwatch.panes.chart import Scales
+from trainwatch.panes.footer import key_under
+from trainwatch.panes.hints import LOWEST
 from trainwatch.widgets.compositor import NarrowCompositor
 from trainwatch.widgets.pane import LEAST_DRAG, Pane
 
@@ -41,6 +43,8 @@ class PaneScreen(Screen[None]):
     """Those of whose axis a part can be chosen by dragging."""
     SCREEN: ClassVar[str] = ""
     """Of `keymap.SCREENS`: whose table is bound to keys, each row to `press(name)`."""
+    HINTS: ClassVar[Mapping[str, str]] = {}
+    """What each pane is, in words."""
     STAYS: ClassVar[str] = ""
     """What leaving does not touch."""
 
@@ -78,6 +82,27 @@ class PaneScreen(Screen[None]):
     def key_of(self, action: str) -> str:
         """The key of an action of this screen; empty where it has none."""
         return next((row.key for row in self.rows if row.name == action), "")
+
+    def action_press(self, name: str) -> None:
+        """Do what is on the key of an action."""
+        self.do(name)
+
+    def action_under(self, x: int) -> Action | None:
+        """The action whose key the line of keys shows at a cell."""
+        place = self.places.get("keys")
+        key = key_under(self.paint("keys", place.width, 1)[0], x) if place is not None else ""
+        return next((row for row in self.rows if key and shown(row.key) == key), None)
+
+    def hint(self, pane: str, x: int) -> str:
+        """What the pointer is on, in words."""
+        if pane == "keys" and (row := self.action_under(x)) is not None:
+            return row.help
+        return self.HINTS.get(pane, "") or LOWEST.get(pane, "")
+
+    def on_pane_chosen(self, message: Pane.Chosen) -> None:
+        """A click on a key presses it. What other panes do when they are chosen, subclasses say besides."""
+        if message.pane == "keys" and (row := self.action_under(message.x)) is not None:
+            self.action_press(row.name)
 
     @property
     def quit_hint(self) -> str:

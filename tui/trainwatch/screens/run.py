@@ -22,14 +22,14 @@ from trainwatch.layout import Layout
 from trainwatch.lens import ZOOM, Extent, after, words, zoomed
 from trainwatch.metric import marked_words
 from trainwatch.paint import Row, fit_row
+from trainwatch.panes import hints
 from trainwatch.panes.chart import WHOLE
-from trainwatch.panes.charts import CHARTS
-from trainwatch.panes.hints import POINTED
+from trainwatch.panes.charts import CHARTS, series_of
 from trainwatch.panes.orders import describe, reason_of
 from trainwatch.remote.run import RemoteRun, deliver, lag, opened, released, trouble
 from trainwatch.screens.ask import Confirm, Help, Prompt
 from trainwatch.screens.panes import Command, PaneScreen, dragged
-from trainwatch.store import ALLOCATED, Answer, Store
+from trainwatch.store import Answer, Store
 from trainwatch.widgets.pane import Pane
 
 if TYPE_CHECKING:
@@ -54,6 +54,7 @@ class RunScreen(PaneScreen):
 
     PANE_NAMES = PANE_NAMES
     CHART_PANES = frozenset(CHARTS)
+    HINTS = hints.RUN
     SCREEN = "run"
     STAYS = "the run goes on"
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -175,7 +176,14 @@ class RunScreen(PaneScreen):
         if name in _LOOKS:
             self.action_look(name)
         else:
-            self.act(for_key(self.key_of(name), situation(self.store, self.view), self.actions))
+            self.act(self._row_on(self.key_of(name)))
+
+    def _row_on(self, key: str) -> Action:
+        return for_key(key, situation(self.store, self.view), self.actions)
+
+    def action_under(self, x: int) -> Action | None:
+        row = super().action_under(x)
+        return None if row is None else self._row_on(row.key)
 
     def commands(self) -> Iterable[Command]:
         now = situation(self.store, self.view)
@@ -193,7 +201,7 @@ class RunScreen(PaneScreen):
         if reason := refusal(action, situation(self.store, self.view)):
             self.say(reason)
             return
-        self.view.notice = ""
+        self.view.notice = self.view.pointed = ""
         match action.name:
             case "zoom":
                 self.view.zoomed = not self.view.zoomed
@@ -291,7 +299,7 @@ class RunScreen(PaneScreen):
         if message.pane in PANES.values():
             self.action_choose(message.pane)
         elif message.pane in CHARTS and message.count == 2:
-            self._open_gallery(_series_of(message.pane, self.store))
+            self._open_gallery(series_of(message.pane, self.store))
 
     def on_pane_scrolled(self, message: Pane.Scrolled) -> None:
         scales = self.view.scales.get(message.pane)
@@ -311,7 +319,7 @@ class RunScreen(PaneScreen):
         if self._whole is not None:
             width = self.places[message.pane].width
             self.view.lens = dragged(self.view.lens, self._whole, message, self.view.scales[message.pane], width)
-            self.view.pointed = marked_words(self.view.lens) or POINTED[message.pane]
+            self.view.pointed = marked_words(self.view.lens) or self.hint(message.pane, message.x)
             self.repaint()
 
     def on_pane_pointed(self, message: Pane.Pointed) -> None:
@@ -319,7 +327,7 @@ class RunScreen(PaneScreen):
         scales, cursor = self.view.scales.get(message.pane), None
         if scales is not None and self._is_by_step(message.pane):
             cursor = scales.at(message.x, self.places[message.pane].width)
-        pointed = POINTED.get(message.pane, "")
+        pointed = self.hint(message.pane, message.x)
         if cursor != self.view.lens.cursor or pointed != self.view.pointed:
             self.view.lens, self.view.pointed = replace(self.view.lens, cursor=cursor), pointed
             self.repaint()
@@ -370,14 +378,6 @@ class RunScreen(PaneScreen):
     def say(self, notice: str) -> None:
         self.view.notice = notice
         self.repaint()
-
-
-def _series_of(chart: str, store: Store) -> str:
-    """The name among all metrics of what a chart shows."""
-    if chart != "memory":
-        return chart
-    name = store.memory()[1]
-    return name if name == ALLOCATED else f"system/{name}"
 
 
 _MORE_KEYS = (

@@ -19,6 +19,7 @@ from trainwatch.listing.roster import Marks, Roster
 from trainwatch.listing.scan import LIVE_S, STILL_S, Batch, Scanner
 from trainwatch.listing.survey import Source, Survey
 from trainwatch.paint import Row, fit_row
+from trainwatch.panes import hints
 from trainwatch.panes.footer import line_of
 from trainwatch.panes.runs import (
     column_at,
@@ -54,6 +55,7 @@ class RunsScreen(DeedScreen):
     """Owns the roster of a directory, or of several; all else is read from it."""
 
     PANE_NAMES = ("header", "table", "detail", "status", "keys")
+    HINTS = hints.RUNS
     SCREEN = "runs"
     STAYS = "the runs go on"
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -188,7 +190,7 @@ class RunsScreen(DeedScreen):
         self.action_move(-message.lines)
 
     def on_pane_pointed(self, message: Pane.Pointed) -> None:
-        words = ""
+        words = self.hint(message.pane, message.x)
         if message.pane == "table":
             column = column_at(message.x, self.size.width, has_places=self.roster.has_places)
             row = self.roster.top + message.y - 1
@@ -199,9 +201,6 @@ class RunsScreen(DeedScreen):
         if words != self.pointed:
             self.pointed = words
             self.query_one("#status", Pane).repaint()
-
-    def action_press(self, name: str) -> None:
-        self.do(name)
 
     def commands(self) -> Iterable[Command]:
         return [Command(a.name.replace("-", " "), a.help, a.name, self._refusal(a)) for a in self.rows]
