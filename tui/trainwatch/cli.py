@@ -23,7 +23,10 @@ BAD_USAGE = 2
 
 def main(argv: list[str] | None = None) -> int:
     """Exit code 0, or 2 with one line on standard error."""
-    arguments = _parser().parse_args(argv)
+    words = sys.argv[1:] if argv is None else argv
+    if words[:1] == ["serve"]:
+        return _serve(words[1:])
+    arguments = _parser().parse_args(words)
     if arguments.print_keys:
         print(keymap.document(), end="")
         return 0
@@ -41,6 +44,22 @@ def main(argv: list[str] | None = None) -> int:
         return BAD_USAGE
 
 
+def _serve(words: list[str]) -> int:
+    from trainwatch.serve import command
+
+    arguments = command.parser().parse_args(words)
+    references: list[str] = arguments.runs
+    try:
+        keymap.read(arguments.keys)
+        if len(references) < 2 and not any(map(is_address, references)):
+            find_target(references[0] if references else None, Path(arguments.runs_dir), wants_run=False)
+        command.run(arguments)
+    except (RunNotFoundError, keymap.KeymapError, command.ServeError) as error:
+        print(f"trainwatch: {error}", file=sys.stderr)
+        return BAD_USAGE
+    return 0
+
+
 def _show_places(references: list[str], arguments: argparse.Namespace) -> int:
     """Several directories, or other hosts. Raises RunNotFoundError."""
     from trainwatch.remote.visit import Visit  # what is here alone does without
@@ -55,21 +74,23 @@ def _show(target: "RunDir | Path | Survey", arguments: argparse.Namespace) -> in
     gc.disable()  # what is imported and read from here on stays; collecting meanwhile costs a tenth of the time
     if isinstance(target, RunDir) and (arguments.json or arguments.once):
         return _print_once(target, as_json=arguments.json)
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+    if not (sys.stdin.isatty() and sys.stdout.isatty()) and not os.environ.get("TEXTUAL_DRIVER"):
         print("trainwatch: not on a terminal; use --once or --json", file=sys.stderr)
         return BAD_USAGE
     from trainwatch.app import TrainwatchApp
 
     app = TrainwatchApp(target, read_only=arguments.read_only, palette=arguments.theme)
     app.run()
-    if not app.return_code and app.farewell:
+    if not app.return_code and app.farewell and sys.stdout.isatty():
         print(app.farewell)
     return app.return_code or 0
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="trainwatch", description="Watch and steer a training run. Leaving it never touches the run."
+        prog="trainwatch",
+        description="Watch and steer a training run. Leaving it never touches the run.",
+        epilog="trainwatch serve [DIR] shows the same in a browser: trainwatch serve --help",
     )
     parser.add_argument(
         "runs", nargs="*", metavar="RUN | DIR | ssh://HOST/PATH",

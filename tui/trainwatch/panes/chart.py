@@ -303,7 +303,9 @@ def _draw_marks(cells: Cells, chart: Chart, drawn: Sequence[_Drawn], lens: Lens,
 
 
 def _draw_marked(cells: Cells, marked: Extent, window: Window) -> None:
-    """What a drag has chosen so far: between two rules, all else faint."""
+    """What a drag has chosen so far: between two rules, all else faint; nothing where it is not in sight."""
+    if marked.start >= window.stop or marked.stop <= window.start:
+        return
     start, stop = (
         round((at - window.start) / (window.stop - window.start) * cells.columns) for at in (marked.start, marked.stop)
     )
