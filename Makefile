@@ -8,7 +8,7 @@ PYTEST := $(BIN)/python -m pytest
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test check test-slow fault soak bench fmt lint snap-update test-gpu picture clean
+.PHONY: help install run test check test-slow fault soak fuzz bench fmt lint snap-update test-gpu picture clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -41,6 +41,9 @@ fault: $(DEV)  ## what runs survive, each fault done to real processes, 30 kills
 
 soak: $(DEV)  ## the same with 100 kills and every face of each fault; under an hour
 	$(PYTEST) -n $(WORKERS) --dist worksteal --faults=all tests/process tests/soak
+
+fuzz: $(DEV)  ## 200 hostile run directories on every screen of the dashboard, 100,000 hostile lines; 5 minutes
+	FUZZ_RUNS=200 $(PYTEST) tests/fuzz
 
 bench: $(DEV)  ## what speed costs and gains; prints tables, never fails on a time
 	$(BIN)/python -m bench.logging
