@@ -12,6 +12,7 @@ from msgspec import field
 from rundir import FORMAT
 from rundir.atomic import write_atomic
 from rundir.records import encode
+from rundir.regular import read_regular
 
 MAX_NOTE_LENGTH = 2000
 MAX_TAG_LENGTH = 40
@@ -35,7 +36,7 @@ class Remarks(msgspec.Struct, omit_defaults=True, kw_only=True, frozen=True):
 def read_remarks(path: Path) -> Remarks:
     """The remarks in a file; empty ones when it is missing. Raises msgspec.DecodeError when it is not ours."""
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Remarks)
+        return msgspec.json.decode(read_regular(path), type=Remarks)
     except FileNotFoundError:
         return Remarks()
     except (UnicodeDecodeError, RecursionError) as error:

@@ -17,6 +17,7 @@ from rundir.atomic import write_atomic, write_in_room
 from rundir.control import ControlPosition
 from rundir.process import ProcessId
 from rundir.records import encode
+from rundir.regular import read_regular
 
 HEARTBEAT_S = 1.0
 """The supervisor beats at least this often."""
@@ -224,7 +225,7 @@ _DECODER = msgspec.json.Decoder(Status)
 def read_status(path: Path) -> Status | None:
     """The status in a file; None when there is none yet. Raises msgspec.DecodeError when it is not ours."""
     try:
-        return _decode(path.read_bytes())
+        return _decode(read_regular(path))
     except FileNotFoundError:
         return None
     except (UnicodeDecodeError, RecursionError) as error:
@@ -286,7 +287,7 @@ class RunInfo(msgspec.Struct, omit_defaults=True, kw_only=True):
 def read_run_info(path: Path) -> RunInfo | None:
     """The content of run.json; None when it is missing. Raises msgspec.DecodeError when it is not ours."""
     try:
-        return msgspec.json.decode(path.read_bytes(), type=RunInfo)
+        return msgspec.json.decode(read_regular(path), type=RunInfo)
     except FileNotFoundError:
         return None
     except (UnicodeDecodeError, RecursionError) as error:

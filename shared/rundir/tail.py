@@ -9,6 +9,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from rundir.regular import open_regular
+
 CHUNK_BYTES = 256 * 1024
 MAX_CHUNK_BYTES = 2 * 1024 * 1024
 MAX_LINE_BYTES = 64 * 1024 * 1024
@@ -57,7 +59,7 @@ class Tail:
     def poll(self) -> Chunk:
         """Read at most one chunk of whole lines. Raises OSError other than a missing file."""
         try:
-            fd = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+            fd = open_regular(self.path)
         except FileNotFoundError:
             return Chunk(b"", self.offset, at_end=True, restarted=False)
         try:

@@ -8,6 +8,7 @@ import pytest
 from rundir.alerts import Engine
 from rundir.layout import RunDir
 from rundir.records import EVENT_DECODER, METRICS_DECODER, SYSTEM_DECODER, decode_lines
+from rundir.series import STEP_FIELDS
 from rundir.status import State
 from rundir.text import plain
 from tests.fuzz.hostile import events_lines, hostile_lines, metrics_lines, system_lines
@@ -42,7 +43,7 @@ def written(parent: Path, seed: int) -> RunDir:
 
 def followed(run: RunDir) -> Store:
     """A store that has read all of it."""
-    store, feed = Store(run, read_opened(run)), Feed(run)
+    store, feed = Store(run, read_opened(run)), Feed(run, STEP_FIELDS)
     while not store.caught_up:
         store.apply(feed.poll())
     return store

@@ -123,3 +123,18 @@ def test_samples_are_placed_anew_when_their_log_begins_anew(read: Read) -> None:
     read.run.system.unlink()
     append(read.run.system, memory(4)[2:])
     assert read.on().x("system/rss", XAxis.STEP) == [4, 6]
+
+
+@pytest.mark.filterwarnings("error")
+def test_no_claim_of_tokens_turns_the_axis_back_or_overflows(tmp_path: Path) -> None:
+    run = make_run(tmp_path)
+    rates = [100.0, 1e300, 1e200, -1e300, 100.0]
+    append(run.metrics, [step(i, 1.0, step_s=1e10, tokens_per_s=rate) for i, rate in enumerate(rates, 1)])
+    x = np.array(Read(run).on().x("loss", XAxis.TOKENS))
+    assert np.diff(x, prepend=0.0).tolist() == [1e12, 0.0, 1e15, 0.0, 1e12]
+
+
+def test_an_epoch_beyond_all_numbers_is_none(tmp_path: Path) -> None:
+    run = make_run(tmp_path)
+    append(run.metrics, [*steps(3), EpochRecord(at=START_AT, attempt=1, step=2, epoch=10**400, loss=0.5)])
+    assert Read(run).on().x("epoch/loss", XAxis.EPOCH) == [0.02]

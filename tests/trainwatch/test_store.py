@@ -315,3 +315,8 @@ def test_an_open_order_outlasts_any_number_of_answered_ones(run: RunDir) -> None
     assert len(store.orders) == ORDERS_KEPT
     assert [o.id for o in store.orders.values() if o.outcome is None] == ["open"]
     assert f"late{ORDERS_KEPT - 1}" in store.orders
+
+
+def test_a_configuration_nested_without_end_is_none(run: RunDir) -> None:
+    run.config_toml.write_text("a = " + "[" * 100_000, encoding="utf-8")
+    assert read_opened(run).config == {}

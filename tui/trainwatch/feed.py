@@ -23,6 +23,7 @@ from rundir.records import (
     SystemRecord,
     decode_lines,
 )
+from rundir.regular import read_regular
 from rundir.series import Block
 from rundir.status import Liveness, RunInfo, Status, read_run_info, read_status
 from rundir.tail import Chunk, Tail
@@ -106,8 +107,8 @@ def read_opened(run: RunDir) -> Opened:
     except (OSError, msgspec.DecodeError, UnicodeDecodeError):
         info = None
     try:
-        configured = tomllib.loads(run.config_toml.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        configured = tomllib.loads(read_regular(run.config_toml).decode())
+    except (OSError, ValueError, RecursionError):
         configured = {}
     lr, task = _value(configured, "train", "lr"), _value(configured, "task", "kind")
     return Opened(

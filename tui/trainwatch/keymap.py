@@ -4,7 +4,6 @@ Which keys are in use is the one thing that this module owns; the command line a
 screens.
 """
 
-import difflib
 import os
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -152,6 +151,8 @@ def _known_key(place: str, text: str) -> str:
 
 
 def _near(word: str, known: Mapping[str, Any] | set[str]) -> str:
+    import difflib  # only what is wrong needs it
+
     found = difflib.get_close_matches(word, sorted(known), 1)
     return f", did you mean {found[0]}?" if found else ""
 

@@ -24,6 +24,8 @@ _FIRST = ("loss", "eval/loss", "grad_norm", "lr")
 GIB = 2.0**30
 ROWS_AT_ONCE = 2**17
 """Of an axis, when it is computed: what is made on the way then stays in the processor's cache."""
+MAX_TOKENS = 1e15
+"""Between two records: what claims more is no count, and would leave no room for the others on the axis."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +150,7 @@ class Lines:
                 _add(rows, f"eval/{name}", evaluation.step, evaluation.epoch, evaluation.at, value)
         for epoch in self.store.epochs:
             for name, value in ordered(numeric({"loss": number(epoch.loss), **(epoch.metrics or {})})).items():
-                _add(rows, f"epoch/{name}", epoch.step, float(epoch.epoch), epoch.at, value)
+                _add(rows, f"epoch/{name}", epoch.step, fmt.as_float(epoch.epoch), epoch.at, value)
         self._points = {name: _columns_of(found) for name, found in rows.items()}
         self._points_revision = self.store.revision
         return self._points
@@ -159,7 +161,8 @@ _Rows = dict[str, list[tuple[float, float, float, float]]]
 
 def _add(rows: _Rows, name: str, step: int, epoch: float | None, at: float, value: float) -> None:
     if 0 <= step < MAX_STEP:
-        rows.setdefault(name, []).append((float(step), math.nan if epoch is None else epoch, at, value))
+        known = math.nan if epoch is None or math.isinf(epoch) else epoch
+        rows.setdefault(name, []).append((float(step), known, at, value))
 
 
 def _columns_of(rows: list[tuple[float, float, float, float]]) -> tuple[Floats, Floats, Floats, Floats]:
@@ -174,7 +177,9 @@ def _grown(steps: Series, axis: XAxis, known: Column) -> Floats:
     if axis is XAxis.TOKENS:
         rate, took_s = (_values(steps, name, start, stop) for name in ("tokens_per_s", "step_s"))
         count = np.diff(steps.x[start:stop], prepend=steps.x[start - 1] if start else steps.x[0] - 1)
-        return last + np.cumsum(np.nan_to_num(rate * took_s * count, nan=0.0, posinf=0.0, neginf=0.0))
+        with np.errstate(over="ignore", invalid="ignore"):
+            tokens = np.nan_to_num(rate * took_s * count, nan=0.0, posinf=0.0, neginf=0.0)
+        return last + np.cumsum(np.clip(tokens, 0.0, MAX_TOKENS))
     name, offset = ("at", -float(_values(steps, "at", 0, 1)[0])) if axis is XAxis.TIME else ("epoch", 0.0)
     values = _values(steps, name, start, stop) + offset
     values = np.where(np.isfinite(values), values, last)

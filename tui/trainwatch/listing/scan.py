@@ -16,6 +16,7 @@ import msgspec
 
 from rundir.direction import directions_in
 from rundir.layout import RunDir, is_run
+from rundir.regular import open_regular, read_regular
 from rundir.remarks import Remarks, read_remarks
 from rundir.status import Liveness, RunInfo, Status, read_run_info, read_status
 from trainwatch.listing.entry import Entry
@@ -271,7 +272,7 @@ def _remarks_of(run: RunDir) -> Remarks:
 
 def _config_of(run: RunDir) -> dict[str, Any]:
     try:
-        return tomllib.loads(run.config_toml.read_text(encoding="utf-8"))
+        return tomllib.loads(read_regular(run.config_toml).decode())
     except (OSError, ValueError, RecursionError):
         return {}
 
@@ -279,7 +280,7 @@ def _config_of(run: RunDir) -> dict[str, Any]:
 def _end_of(path: str, num_bytes: int) -> bytes:
     """The whole lines among the last bytes of a log; empty where it cannot be read."""
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        fd = open_regular(path)
     except OSError:
         return b""
     try:
@@ -295,7 +296,7 @@ def _end_of(path: str, num_bytes: int) -> bytes:
 
 def _course(path: str, size: int, last_step: int) -> tuple[float, ...]:
     try:
-        with open(path, "rb") as file:
+        with open(open_regular(path), "rb") as file:
             pieces = [
                 os.pread(file.fileno(), SAMPLE_BYTES, max(0, i * (size - SAMPLE_BYTES) // CURVE_POINTS))
                 for i in range(CURVE_POINTS)

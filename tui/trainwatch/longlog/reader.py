@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from rundir.regular import open_regular
 from rundir.series import STEP_FIELDS
 from rundir.tail import Tail
 from trainwatch.longlog.crew import Crew, HelperError, num_helpers
@@ -81,7 +82,7 @@ class MetricsReader:
     def _open(self) -> Portion | None:
         """Stand behind what the index has, with helpers at work on the rest where that is much."""
         try:
-            fd = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
+            fd = open_regular(self._path)
         except FileNotFoundError:
             return None
         try:
@@ -190,7 +191,7 @@ class MetricsReader:
         if writer is None or covered - self._committed < COMMIT_BYTES:
             return
         try:
-            fd = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
+            fd = open_regular(self._path)
             try:
                 # In this order: what is written anew from here on is not in the fingerprint.
                 known = fingerprint(fd, covered)
