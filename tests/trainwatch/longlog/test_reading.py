@@ -424,6 +424,19 @@ def test_helpers_find_what_the_lines_hold(long_run: RunDir, monkeypatch: pytest.
         assert state(read(long_run)) == state(line_by_line(long_run))
 
 
+def test_the_first_picture_waits_for_no_helper(long_run: RunDir, monkeypatch: pytest.MonkeyPatch) -> None:
+    def poll(self: crew.Crew, wait_s: float) -> None:
+        pytest.fail("waited for")
+
+    with_helpers(monkeypatch)
+    monkeypatch.setattr(crew.Crew, "poll", poll)
+    with limits(monkeypatch, CREW_BYTES=1):
+        viewer = Viewer(long_run)
+        viewer.store.apply(viewer.feed.poll())
+        viewer.feed.close()
+        assert (viewer.store.revision, viewer.store.progress) == (1, 0.0)
+
+
 def killed(feed: Feed) -> None:
     found = feed._metrics._crew
     assert found is not None

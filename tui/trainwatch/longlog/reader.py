@@ -73,6 +73,8 @@ class MetricsReader:
             self._is_opened = True
             if indexed is not None:
                 return indexed
+            if self._crew is not None:  # the first picture does not wait for what they find
+                return self._nothing_new()
         if self._crew is not None and (portion := self._poll_crew(self._crew)) is not None:
             return portion
         return self._poll_tail()
@@ -129,13 +131,16 @@ class MetricsReader:
             return None
         if stretch is None:
             if not crew.is_done:
-                return Portion((), 0, at_end=False, restarted=False, share=self._share(self._reached))
+                return self._nothing_new()
             self._dismiss()
             return None
         self._reached = stretch.stop
         self._write(stretch.pieces, stretch.skipped)
         pieces = tuple(narrowed(piece, self._fields) for piece in stretch.pieces)
         return Portion(pieces, stretch.skipped, at_end=False, restarted=False, share=self._share(self._reached))
+
+    def _nothing_new(self) -> Portion:
+        return Portion((), 0, at_end=False, restarted=False, share=self._share(self._reached))
 
     def _dismiss(self) -> None:
         if self._crew is not None:
