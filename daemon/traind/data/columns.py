@@ -4,10 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from traind.config import ConfigError
+from traind.config_near import near
 
 TEXT_NAMES = ("text", "sentence", "review", "content", "comment", "tweet", "question", "utterance", "document", "body")
 LABEL_NAMES = ("label", "category", "class", "sentiment", "intent", "score", "rating", "stars", "target", "labels")
 """What the columns are usually called, the likelier first; upper and lower case are the same."""
+_SHOWN = 40
+"""Characters of a cell that are shown where it may be a text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,10 +24,38 @@ class Columns:
 
 
 def is_header(cells: Sequence[str], wanted: Columns) -> bool:
-    """Whether a first row names its columns: by all the names that were given, or by one of the usual ones."""
-    given = {name for name in (wanted.text, wanted.label) if name is not None}
+    """Whether a first row names its columns: by a name that was given or one like it, or by one of the usual ones."""
+    given = [name for name in (wanted.text, wanted.label) if name is not None]
+    names = [name for name in given if not _is_position(name, len(cells))]
+    if given and not names:
+        by_given = set(given) <= set(cells) and all(cell.strip().isdecimal() for cell in cells)
+    else:
+        by_given = any(near(name, cells) for name in names)
     usual = {*TEXT_NAMES, *LABEL_NAMES}
-    return bool(given and given <= set(cells)) or any(cell.strip().casefold() in usual for cell in cells)
+    return by_given or any(cell.strip().casefold() in usual for cell in cells)
+
+
+def _is_position(name: str, num_columns: int) -> bool:
+    """Whether it is what a column without a name is called by."""
+    return name in map(str, range(1, num_columns + 1))
+
+
+def refuse_unnamed(first: Sequence[str], place: str, key: str, wanted: Columns) -> None:
+    """Raises ConfigError where columns are still to be named, and the first row, which names none that is known or
+    given, could hold their names: whoever took the numbers instead would train on it."""
+    given = {"data.text": wanted.text, "data.label": wanted.label}
+    numbers = [str(number) for number in range(1, len(first) + 1)]
+    shown = _listed([cell if len(cell) <= _SHOWN else cell[:_SHOWN] + "…" for cell in first])
+    for what, name in given.items():
+        if name is not None and name not in numbers:
+            cure = f"name one of them, or, if that is a first row and no names, one of {_listed(numbers)}"
+            raise ConfigError(f"{what} = {name!r}: {place}: is not among {shown}; {cure}")
+    if wanted.text is None and wanted.label is None:
+        unset = "data.text and data.label" if wanted.is_labelled else "data.text"
+        raise ConfigError(
+            f"{key}: {place}: may be the names of the columns, or a first row: {shown}; set {unset} to one of these "
+            f"{'each ' if wanted.is_labelled else ''}if they are names, else to one of {_listed(numbers)}"
+        )
 
 
 def choose_columns(names: Sequence[str], place: str, key: str, wanted: Columns) -> tuple[str, str]:
@@ -58,7 +89,9 @@ def _other(names: Sequence[str], known: str | None) -> str:
 
 def _chosen(names: Sequence[str], wanted: str | None, usual: Sequence[str], place: str, key: str) -> str | None:
     if wanted is not None and wanted not in names:
-        raise ConfigError(f"{key} = {wanted!r}: {place}: its columns are {_listed(names)}; name one of them")
+        meant = near(wanted, names)
+        cure = f"did you mean {meant!r}?" if meant else "name one of them"
+        raise ConfigError(f"{key} = {wanted!r}: {place}: its columns are {_listed(names)}; {cure}")
     if wanted is not None:
         return wanted
     folded = {name.strip().casefold(): name for name in reversed(names)}

@@ -26,6 +26,17 @@ def may_be_names(texts: Sequence[str], labels: Sequence[str]) -> bool:
     return _is_word(texts[0]) and words <= _RARE * (len(texts) - 1)
 
 
+def could_be_names(rows: Sequence[Sequence[str]]) -> bool:
+    """Of all columns, first row first: whether that holds a different word each that no later row has there, and no
+    number. Much weaker than `may_be_names`: for where somebody is asked anyway."""
+    first = rows[0]
+    if len(rows) < 2 or len(first) < 2 or len({cell.strip() for cell in first}) < len(first):
+        return False
+    if any(not cell.strip() or _is_number(cell) for cell in first):
+        return False
+    return all(first[side] not in {row[side] for row in rows[1:]} for side in range(len(first)))
+
+
 def _is_number(label: str) -> bool:
     return _NUMBER.fullmatch(label.strip()) is not None
 

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from traind.config import ConfigError
-from traind.data.columns import Columns, choose_columns, is_header, told
+from traind.data.columns import Columns, choose_columns, is_header, refuse_unnamed, told
 from traind.data.delimited import Cells, delimited_rows
-from traind.data.header import may_be_names
+from traind.data.header import could_be_names, may_be_names
 from traind.data.record import RecordError, whole
 from traind.data.textfile import Fault, collect, decode, read_bytes
 
@@ -104,7 +104,10 @@ def _delimited(text: str, path: Path, key: str, wanted: Columns) -> _Read:
         del table[0]
     else:
         names = [str(number) for number in range(1, len(names) + 1)]
-        columns = choose_columns(names, f"{path} (no header)", key, _guessed(table, wanted))
+        guessed = _guessed(table, wanted)
+        if could_be_names(_even(table)):
+            refuse_unnamed(table[0].cells, f"{path}:{table[0].line}", key, guessed)
+        columns = choose_columns(names, f"{path} (no header)", key, guessed)
         if not (wanted.text or wanted.label):
             _refuse_names(table, columns, path, key)
     notes = [*(["no header"] if not has_header else []), *(["separated by ;"] if is_semicolon else [])]
@@ -144,8 +147,7 @@ def _refuse_names(table: Sequence[Cells], columns: tuple[str, str], path: Path, 
     """Raises ConfigError where the first row may be names: they would be learnt as a text and as a class of its own."""
     text, label = columns
     numbers = {"data.text": text} if text == label else {"data.text": text, "data.label": label}
-    whole = [row.cells for row in table if len(row.cells) == len(table[0].cells)]
-    cells = {what: [row[int(number) - 1] for row in whole] for what, number in numbers.items()}
+    cells = {what: [row[int(number) - 1] for row in _even(table)] for what, number in numbers.items()}
     if may_be_names(cells["data.text"], cells.get("data.label", [])):
         names, as_numbers = (
             " and ".join(f"{what} = {value!r}" for what, value in found.items())
@@ -155,6 +157,11 @@ def _refuse_names(table: Sequence[Cells], columns: tuple[str, str], path: Path, 
             f"{key}: {path}:{table[0].line}: may be the names of the columns, or a first row; set {names} if they are "
             f"names, else {as_numbers}"
         )
+
+
+def _even(table: Sequence[Cells]) -> list[list[str]]:
+    """The rows that have as many cells as the first."""
+    return [row.cells for row in table if len(row.cells) == len(table[0].cells)]
 
 
 def _guessed(table: Sequence[Cells], wanted: Columns) -> Columns:

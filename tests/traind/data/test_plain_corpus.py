@@ -123,7 +123,7 @@ def test_faults_name_key_file_and_cure(tmp_path: Path) -> None:
     assert fault(settings(tiny)) == f"data.train: {tiny}: is too short to hold out a part; give data.eval"
     assert fault(settings(tiny, blank)) == f"data.eval: {blank}: has no text; give some"
     assert fault(settings(odd)).startswith(f"data.train: {odd}: unknown format '.xyz'; give one of .txt, .md, .csv")
-    assert "name that of the text in data.text" in fault(settings(wide))
+    assert "set data.text to one of these if they are names, else to one of '1', '2', '3'" in fault(settings(wide))
     assert fault(settings(latin)) == f"data.train: {latin}: not UTF-8 at byte 3; convert it"
     assert "there are sample:banking, sample:text" in fault(settings("sample:reviews"))
 

@@ -98,6 +98,55 @@ def test_unusual_names_are_not_learnt_as_a_text_and_a_class(tmp_path: Path, cont
     assert rows_of(path, Columns("1", "2"))[0] == (text, label)
 
 
+TICKETS = "id,message,topic\n7,my card is gone,card\n8,where is my money,transfer\n9,it was stolen,card\n"
+NAMES = "'id', 'message', 'topic'"
+
+
+@pytest.mark.parametrize(
+    ("text", "label", "says"),
+    [
+        ("mesage", None, f"data.text = 'mesage': {{}}: its columns are {NAMES}; did you mean 'message'?"),
+        ("mesage", "topic", f"data.text = 'mesage': {{}}: its columns are {NAMES}; did you mean 'message'?"),
+        ("Message", "topik", f"data.text = 'Message': {{}}: its columns are {NAMES}; did you mean 'message'?"),
+        ("message", "group", f"data.label = 'group': {{}}: its columns are {NAMES}; name one of them"),
+        ("message", None, f"data.train: {{}}: its columns are {NAMES}; name that of the label in data.label"),
+        (
+            "phrase",
+            None,
+            f"data.text = 'phrase': {{}}:1: is not among {NAMES}; name one of them, or, if that is a first row and no "
+            "names, one of '1', '2', '3'",
+        ),
+        (
+            None,
+            None,
+            f"data.train: {{}}:1: may be the names of the columns, or a first row: {NAMES}; set data.text and "
+            "data.label to one of these each if they are names, else to one of '1', '2', '3'",
+        ),
+    ],
+)
+def test_a_wrong_name_does_not_hide_the_header(tmp_path: Path, text: str | None, label: str | None, says: str) -> None:
+    path = written(tmp_path, "a.csv", TICKETS)
+    assert faults_of(path, Columns(text, label)) == (says.format(path),)
+    assert rows_of(path, Columns("message", "topic"))[0] == ("my card is gone", "card")
+
+
+def test_a_wrong_name_of_two_columns_does_not_hide_the_header_either(tmp_path: Path) -> None:
+    path = written(tmp_path, "a.csv", "message,topic\nmy card is gone,card\nwhere is my money,card\n")
+    (fault,) = faults_of(path, Columns("mesage", None))
+    assert fault.endswith(": its columns are 'message', 'topic'; did you mean 'message'?")
+    (fault,) = faults_of(path, Columns("phrase", None))
+    assert "no header" not in fault
+    assert f"{path}:1: is not among 'message', 'topic'; name one of them, or, if " in fault
+
+
+def test_numbers_given_as_names_are_positions_unless_the_header_is_of_numbers(tmp_path: Path) -> None:
+    assert rows_of(written(tmp_path, "a.csv", "good,1\nbad,0\n"), Columns("1", None))[0] == ("good", "1")
+    assert rows_of(written(tmp_path, "b.csv", "2,1\na,good\nb,bad\n"), Columns("1", "2"))[0] == ("good", "a")
+    (fault,) = faults_of(written(tmp_path, "c.csv", TICKETS), Columns("2", None))
+    assert "(no header): its columns are '1', '2', '3'; name that of the label" in fault
+    assert "(no header)" in faults_of(written(tmp_path, "d.csv", "x,1,2\ny,3,4\n"), Columns("body", None))[0]
+
+
 def test_the_name_of_a_single_column_of_texts_is_not_learnt(tmp_path: Path) -> None:
     path = written(tmp_path, "a.csv", "q\nwhere is my card\nwhat does it cost\n")
     (fault,) = faults_of(path, Columns(None, None, is_labelled=False))
