@@ -16,6 +16,7 @@ from rundir.text import plain
 from traind import exit_code
 from traind.last_word import last_crash, last_word
 from traind.launch import BY_SCRIPT, is_by_script, is_over, poll_until
+from traind.standing import alert_cell, alert_words, alerts_of, best_of, best_words, standing_of, state_words
 
 
 def _look(run: RunDir) -> tuple[Status | None, str]:
@@ -28,10 +29,10 @@ def _look(run: RunDir) -> tuple[Status | None, str]:
 
 
 def _plain(run: RunDir) -> dict[str, Any]:
-    """One run as `--json` shows it: status.json and the verdict."""
+    """One run as `--json` shows it: status.json and the verdict, the active alerts and the best score."""
     status, verdict = _look(run)
     fields = {} if status is None else msgspec.to_builtins(status)
-    return {"id": run.id, "path": str(run.path), "liveness": verdict, **fields}
+    return {"id": run.id, "path": str(run.path), "liveness": verdict, **fields, **standing_of(run)}
 
 
 def list_runs(runs_dir: Path, *, as_json: bool) -> int:
@@ -43,17 +44,29 @@ def list_runs(runs_dir: Path, *, as_json: bool) -> int:
     if not runs:
         print(f"no runs in {runs_dir}/; start one with: traind start configs/ner.toml", file=sys.stderr)
         return 0
-    width = max(len(run.id) for run in runs)
-    print(f"{'RUN':{width}}  {'STATE':11}{'LIVENESS':12}{'STEP':>16}  {'EPOCH':>7}  ERROR")
-    for run in runs:
-        status, verdict = _look(run)
-        if status is None:
-            print(f"{run.id:{width}}  {'?':11}{verdict}")
-            continue
-        epoch = "" if status.epoch is None else f"{status.epoch:.2f}"
-        error = plain(next(iter((status.last_error or "").splitlines()), ""))
-        print(f"{run.id:{width}}  {status.state:11}{verdict:12}{_steps(status):>16}  {epoch:>7}  {error}")
+    rows = [_row(run) for run in runs]
+    widths = [max(map(len, column)) for column in zip(_COLUMNS, *rows, strict=True)]
+    for row in (_COLUMNS, *rows):
+        cells = [
+            cell.rjust(width) if i in _NUMERIC else cell.ljust(width)
+            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        print("  ".join(cells).rstrip())
     return 0
+
+
+_COLUMNS = ("RUN", "STATE", "STEP", "EPOCH", "BEST", "ALERTS", "ERROR")
+_NUMERIC = (2, 3)
+
+
+def _row(run: RunDir) -> tuple[str, ...]:
+    status, verdict = _look(run)
+    best, alerts = best_words(best_of(run)), alert_cell(alerts_of(run))
+    if status is None:
+        return (run.id, f"? ({verdict})", "", "", best, alerts, "")
+    epoch = "" if status.epoch is None else f"{status.epoch:.2f}"
+    error = plain(next(iter((status.last_error or "").splitlines()), ""))
+    return (run.id, state_words(status.state, Liveness(verdict)), _steps(status), epoch, best, alerts, error)
 
 
 def _steps(status: Status) -> str:
@@ -67,16 +80,19 @@ def show_status(reference: str, runs_dir: Path, *, as_json: bool) -> int:
         print(json.dumps(_plain(run), indent=1))
         return 0
     status, verdict = _look(run)
+    best, alerts = best_of(run), alerts_of(run)
     print(f"{'run':12}{run.path}")
     if status is None:
         print(f"{'state':12}unknown: no readable status.json")
         return 0
     rows = {
-        "state": f"{status.state} ({verdict})",
+        "state": state_words(status.state, Liveness(verdict)),
         "intent": status.intent,
         "step": _steps(status),
         "epoch": None if status.epoch is None else f"{status.epoch:.2f} / {status.total_epochs or 0:.4g}",
         "phase": status.phase,
+        "best": None if best is None else f"{best_words(best)} at step {best.step:,}",
+        "alerts": f"{len(alerts)}: {alert_words(alerts)}" if alerts else None,
         "attempt": status.attempt,
         "device": status.device,
         "host": status.host,

@@ -12,11 +12,8 @@ import numpy as np
 
 from rundir.direction import is_lower_better
 from rundir.records import (
-    EVENT_DECODER,
     METRICS_DECODER,
-    AlertEvent,
     EvalRecord,
-    ResumeEvent,
     ResumeRecord,
     StepRecord,
     decode_lines,
@@ -125,21 +122,3 @@ def course_of(samples: Sequence[tuple[int, float]], last_step: int) -> tuple[flo
             kept.append(loss)
             least = step
     return tuple(reversed(kept))
-
-
-def alerts_of(lines: bytes) -> tuple[AlertEvent, ...]:
-    """Alerts that whole lines from the end of an events.jsonl leave active, gravest first."""
-    active: dict[str, AlertEvent] = {}
-    for event in decode_lines(lines, EVENT_DECODER).records:
-        match event:
-            case AlertEvent(change="cleared"):
-                active.pop(event.rule, None)
-            case AlertEvent():
-                active[event.rule] = event
-            case ResumeEvent():
-                target = event.step or 0
-                active = {r: a for r, a in active.items() if (a.step or a.onset_step or 0) <= target}
-            case _:
-                pass
-    order = {"critical": 0, "warning": 1, "info": 2}
-    return tuple(sorted(active.values(), key=lambda alert: order[alert.severity]))

@@ -15,20 +15,17 @@ from typing import Any, TypeAlias
 import msgspec
 
 from rundir.direction import directions_in
+from rundir.glance import EVAL_TAIL_BYTES, EVENT_TAIL_BYTES, active_alerts, end_of
 from rundir.layout import RunDir, is_run
 from rundir.regular import open_regular, read_regular
 from rundir.remarks import Remarks, read_remarks
 from rundir.status import Liveness, RunInfo, Status, read_run_info, read_status
 from trainwatch.listing.entry import Entry
-from trainwatch.listing.glance import CURVE_POINTS, Figures, alerts_of, better, course_of, figures_of, sampled_step
+from trainwatch.listing.glance import CURVE_POINTS, Figures, better, course_of, figures_of, sampled_step
 from trainwatch.remote.run import verdict
 
 TAIL_BYTES = 16 * 1024
 """How much of the end of a log is read: eighty records and more."""
-EVENT_TAIL_BYTES = 128 * 1024
-"""The same of events: an alert that was raised long ago may hold on."""
-EVAL_TAIL_BYTES = 1024 * 1024
-"""The same for what is read once, in search of the best evaluation."""
 SAMPLE_BYTES = 2048
 GROWN = 1.25
 """A log so many times as long as when its course was sampled is sampled again."""
@@ -176,13 +173,13 @@ class Scanner:
         if self._is_new(seen, "metrics.jsonl"):
             changes["figures"] = self._figures(seen, entry, is_timed=changes["verdict"] is not Liveness.ENDED)
         if self._is_new(seen, "events.jsonl"):
-            changes["alerts"] = alerts_of(_end_of(f"{seen.base}/events.jsonl", EVENT_TAIL_BYTES))
+            changes["alerts"] = active_alerts(end_of(f"{seen.base}/events.jsonl", EVENT_TAIL_BYTES))
         return replace(entry, **changes)
 
     def _figures(self, seen: _Seen, entry: Entry, *, is_timed: bool) -> Figures:
         """Of the log's end; of the best evaluations, what was found further back holds on."""
         told, known = directions_in(entry.config or {}), entry.figures
-        figures = figures_of(_end_of(f"{seen.base}/metrics.jsonl", TAIL_BYTES), told, is_timed=is_timed)
+        figures = figures_of(end_of(f"{seen.base}/metrics.jsonl", TAIL_BYTES), told, is_timed=is_timed)
         if figures.step < known.step or _size(seen) > GROWN * seen.deep_bytes + TAIL_BYTES:
             seen.is_deep = False
         if figures.step < known.step:
@@ -207,7 +204,7 @@ class Scanner:
         if size > TAIL_BYTES:
             entry = replace(entry, course=_course(metrics, size, entry.step))
         if size > TAIL_BYTES or entry.config:
-            deeper = figures_of(_end_of(metrics, EVAL_TAIL_BYTES), directions_in(entry.config or {}), is_timed=False)
+            deeper = figures_of(end_of(metrics, EVAL_TAIL_BYTES), directions_in(entry.config or {}), is_timed=False)
             entry = replace(entry, figures=replace(entry.figures, chosen=deeper.chosen, best=deeper.best))
         seen.entry = entry
         return entry
@@ -275,23 +272,6 @@ def _config_of(run: RunDir) -> dict[str, Any]:
         return tomllib.loads(read_regular(run.config_toml).decode())
     except (OSError, ValueError, RecursionError):
         return {}
-
-
-def _end_of(path: str, num_bytes: int) -> bytes:
-    """The whole lines among the last bytes of a log; empty where it cannot be read."""
-    try:
-        fd = open_regular(path)
-    except OSError:
-        return b""
-    try:
-        size = os.fstat(fd).st_size
-        data = os.pread(fd, num_bytes, max(0, size - num_bytes))
-    except OSError:
-        return b""
-    finally:
-        os.close(fd)
-    start = data.find(b"\n") + 1 if size > num_bytes else 0
-    return data[start : data.rfind(b"\n") + 1]
 
 
 def _course(path: str, size: int, last_step: int) -> tuple[float, ...]:
