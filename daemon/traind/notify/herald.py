@@ -38,11 +38,15 @@ class Herald:
         """By incident: how grave it was said to be, and at which step."""
         self._told_at: dict[str, float] = {}
         """By rule, of those that are in no incident."""
+        self._verdict = ""
+        """What the present attempt has reported of the run's result."""
 
     def hear(self, event: EventRecord) -> Notice | None:
         """The message that an event is worth; feed every event once, in order."""
         if isinstance(event, AlertEvent):
             return self._of_alert(event)
+        if isinstance(event, LifecycleEvent) and event.what in ("report", "spawned"):
+            self._verdict = event.message if event.what == "report" else ""
         if isinstance(event, LifecycleEvent) and event.what in _OF_RUN:
             kind, severity = _OF_RUN[event.what]
             return self._of_run(event, kind, severity) if self._kinds[kind] else None
@@ -70,7 +74,7 @@ class Herald:
             kind=kind,
             severity=severity,
             title=f"{self._run}: {event.what}{at_step}",
-            text=self._signed([event.message] if event.message else []),
+            text=self._signed([line for line in (event.message, self._verdict * (kind == "finished")) if line]),
             at=event.at,
             step=event.step,
             is_last=kind == "finished",

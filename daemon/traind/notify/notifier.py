@@ -29,7 +29,7 @@ class Notifier:
 
     def __init__(self, run: RunDir, notify: Notify) -> None:
         self._is_on = notify.is_on
-        self._herald = Herald(notify, run=run.id, directory=str(run.path), host=process.host())
+        self._herald = Herald(notify, run=run.id, directory=str(run.path.resolve()), host=process.host())
         self._gate = Gate(notify.max_per_hour, None if notify.quiet_hours is None else QuietHours(notify.quiet_hours))
         self._courier = Courier(notify)
         self._has_urls, self._has_command = notify.has_urls, bool(notify.command)

@@ -46,6 +46,23 @@ def test_a_message_says_what_where_why_and_what_to_do() -> None:
     assert (told.alert["rule"], told.alert["evidence"]) == ("divergence", {"lost": 0.7})
 
 
+def test_the_end_is_told_with_its_result() -> None:
+    one = herald()
+    report = happened("report", "best f1 0.93 at step 6; use checkpoints/best")
+    assert one.hear(report) is None
+    told = one.hear(happened("done"))
+    assert told is not None
+    assert told.title == "ner: done at step 7"
+    assert told.text.splitlines() == ["best f1 0.93 at step 6; use checkpoints/best", "node-1:/runs/ner"]
+    crashed = one.hear(happened("crashed", "it fell"))
+    assert crashed is not None
+    assert crashed.text == "it fell\nnode-1:/runs/ner"
+    one.hear(happened("spawned", "attempt 2"))  # extended: that verdict is the last one's
+    told = one.hear(happened("stopped"))
+    assert told is not None
+    assert told.text == "node-1:/runs/ner"
+
+
 def test_an_incident_is_one_message() -> None:
     events = [
         alert(),

@@ -1,10 +1,12 @@
 """The supervisor's side: what it reads becomes messages, failures become events, and it never waits but at the end."""
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from rundir import process
 from rundir.alerts import AlertChange
 from rundir.layout import RunDir
 from rundir.records import EVENT_DECODER, EventRecord, LifecycleEvent, Severity, decode_lines
@@ -49,6 +51,18 @@ def test_news_is_told_and_history_is_not(make: Make, events: EventLog, receiver:
         "done at step 7",
     ]
     assert written(run_dir) == []
+
+
+def test_where_the_run_is_is_told_from_the_root(
+    run_dir: RunDir, events: EventLog, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MINE", receiver.url)
+    monkeypatch.chdir(run_dir.path.parent)
+    notifier = Notifier(RunDir(Path(run_dir.id)), Notify(urls_env="MINE"))
+    notifier.hear([happened("report", "best f1 1"), happened("done")])
+    finish(notifier, events)
+    (body,) = receiver.bodies
+    assert body["message"] == f"best f1 1\n{process.host()}:{run_dir.path.resolve()}"
 
 
 def test_a_failure_is_an_event_that_repeats_no_url(
