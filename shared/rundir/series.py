@@ -21,6 +21,8 @@ STEP_FIELDS = ("loss", "grad_norm", "lr", "epoch", "step_s", "data_wait_s", "tok
 
 MAX_STEP = 2**53
 """Beyond it a float no longer tells one step from the next; no run gets there, a damaged line may."""
+MAX_AT = 1e11
+"""UTC seconds, in the year 5138: what lies beyond is no instant, but damage."""
 
 
 class Storage:

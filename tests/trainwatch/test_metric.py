@@ -138,3 +138,16 @@ def test_an_epoch_beyond_all_numbers_is_none(tmp_path: Path) -> None:
     run = make_run(tmp_path)
     append(run.metrics, [*steps(3), EpochRecord(at=START_AT, attempt=1, step=2, epoch=10**400, loss=0.5)])
     assert Read(run).on().x("epoch/loss", XAxis.EPOCH) == [0.02]
+
+
+@pytest.mark.filterwarnings("error")
+def test_what_is_no_instant_holds_up_no_axis(tmp_path: Path) -> None:
+    run = make_run(tmp_path)
+    records, samples = steps(4), memory(4)
+    records[0].at, records[2].at, samples[0].at, samples[2].at = 1.7e308, -1e300, 1e300, 1e20
+    append(run.metrics, [*records, evaluation(3, 0.5, 0.5)])
+    append(run.system, samples)
+    read = Read(run).on()
+    assert read.x("loss", XAxis.TIME) == [0, 0, 0, 2]
+    assert read.x("system/rss", XAxis.TIME) == [0, 4]
+    assert read.x("eval/f1", XAxis.TIME) == [1]

@@ -24,7 +24,7 @@ from rundir.records import (
     decode_lines,
 )
 from rundir.regular import read_regular
-from rundir.series import Block
+from rundir.series import MAX_AT, Block
 from rundir.status import Liveness, RunInfo, Status, read_run_info, read_status
 from rundir.tail import Chunk, Tail
 from trainwatch.foreign.points import Points
@@ -258,7 +258,9 @@ def _system_blocks(records: list[SystemRecord]) -> tuple[Block, ...]:
     for index in sorted({gpu.index for r in records for gpu in r.gpus}):
         columns[f"gpu{index}"] = np.array([_gpu_bytes(r, index) for r in records])
     at = np.array([_number(r.at) for r in records])
-    rises = np.concatenate([[True], at[1:] > np.maximum.accumulate(at)[:-1]]) & np.isfinite(at)
+    is_instant = np.abs(at) < MAX_AT
+    latest = np.maximum.accumulate(np.where(is_instant, at, -np.inf))
+    rises = is_instant & (at > np.concatenate([[-np.inf], latest[:-1]]))
     return (Block(at[rises], {name: values[rises] for name, values in columns.items()}),)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from rundir.column import Column, Floats
 from rundir.records import number
-from rundir.series import MAX_STEP, Series
+from rundir.series import MAX_AT, MAX_STEP, Series
 from rundir.size import size
 from trainwatch import format as fmt
 from trainwatch.lens import Lens, XAxis
@@ -138,7 +138,7 @@ class Lines:
     def _began_at(self) -> float:
         times = self.store.steps.column("at")
         if times is not None and len(times):
-            return float(times.values[0])
+            return _first_instant(times.values)
         return float(self.store.system.x[0]) if len(self.store.system) else 0.0
 
     def _sparse(self) -> Mapping[str, tuple[Floats, Floats, Floats, Floats]]:
@@ -160,8 +160,8 @@ _Rows = dict[str, list[tuple[float, float, float, float]]]
 
 
 def _add(rows: _Rows, name: str, step: int, epoch: float | None, at: float, value: float) -> None:
-    if 0 <= step < MAX_STEP:
-        known = math.nan if epoch is None or math.isinf(epoch) else epoch
+    if 0 <= step < MAX_STEP and abs(at) < MAX_AT:
+        known = epoch if epoch is not None and abs(epoch) < MAX_STEP else math.nan
         rows.setdefault(name, []).append((float(step), known, at, value))
 
 
@@ -180,10 +180,21 @@ def _grown(steps: Series, axis: XAxis, known: Column) -> Floats:
         with np.errstate(over="ignore", invalid="ignore"):
             tokens = np.nan_to_num(rate * took_s * count, nan=0.0, posinf=0.0, neginf=0.0)
         return last + np.cumsum(np.clip(tokens, 0.0, MAX_TOKENS))
-    name, offset = ("at", -float(_values(steps, "at", 0, 1)[0])) if axis is XAxis.TIME else ("epoch", 0.0)
-    values = _values(steps, name, start, stop) + offset
-    values = np.where(np.isfinite(values), values, last)
+    if axis is XAxis.TIME:
+        values = _values(steps, "at", start, stop)
+        values = np.where(np.abs(values) < MAX_AT, values - _first_instant(_values(steps, "at", 0, len(steps))), last)
+    else:
+        values = _values(steps, "epoch", start, stop)
+        values = np.where(np.abs(values) < MAX_STEP, values, last)
     return np.maximum(np.maximum.accumulate(values), last)
+
+
+def _first_instant(values: Floats) -> float:
+    """The first that is one; 0 where none is."""
+    if not len(values) or abs(values[0]) < MAX_AT:
+        return float(values[0]) if len(values) else 0.0
+    instants = values[np.abs(values) < MAX_AT]
+    return float(instants[0]) if len(instants) else 0.0
 
 
 def _values(steps: Series, name: str, start: int, stop: int) -> Floats:

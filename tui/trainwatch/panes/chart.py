@@ -289,7 +289,7 @@ def _draw_marks(cells: Cells, chart: Chart, drawn: Sequence[_Drawn], lens: Lens,
     per_cell = (window.stop - window.start) / cells.columns
     if lens.cursor is not None and window.start <= lens.cursor <= window.stop:
         cells.rule(min(int((lens.cursor - window.start) / per_cell), cells.columns - 1), "│", "cursor")
-    for seam in chart.seams:
+    for seam in (seam for seam in chart.seams if window.start <= seam <= window.stop):
         cells.rule(math.floor((seam - window.start) / per_cell), "┊", "seam")
     for mark in chart.marks:
         if window.start <= mark.x <= window.stop:
