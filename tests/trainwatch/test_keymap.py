@@ -9,7 +9,7 @@ import pytest
 
 from rundir.status import State
 from tests.trainwatch.test_actions import now
-from trainwatch import keymap
+from trainwatch import actions, keymap
 from trainwatch.actions import ACTIONS
 from trainwatch.cli import main
 from trainwatch.keyname import KEYS, key_of, shown, written
@@ -49,8 +49,8 @@ def test_an_empty_key_leaves_it_to_the_palette_and_a_new_one_takes_it_from_there
     keymap.use(keymap.parse('[run]\nstop = ""\nkill = "ctrl+k"\n'))
     assert keys("run")["stop"] == ""
     assert keys("run")["kill"] == "ctrl+k"
-    actions = [row for row in keymap.rows("run") if row.name in {action.name for action in ACTIONS}]
-    line = text_of(paint_keys(now(State.RUNNING), 200, actions=actions))
+    rows = [row for row in keymap.rows("run") if row.name in {action.name for action in ACTIONS}]
+    line = text_of(paint_keys(now(State.RUNNING), 200, actions=rows))
     assert "stop" not in line
     assert "ctrl+k kill" in line
 
@@ -142,3 +142,10 @@ def test_names_of_keys_are_those_of_textual() -> None:
 
     for character in map(chr, range(33, 127)):
         assert key_of(character) == _character_to_key(character)
+
+
+def test_every_table_of_actions_is_of_a_screen_that_a_file_may_name() -> None:
+    registered = {id(row) for table in keymap.SCREENS.values() for row in table}
+    tables = {name: table for name, table in vars(actions).items() if name.endswith("ACTIONS")}
+    assert len(tables) >= 5
+    assert {name for name, table in tables.items() if any(id(row) not in registered for row in table)} == set()
