@@ -2,12 +2,20 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import psutil
 import pynvml
 
-from rundir.records import GpuSample, SystemRecord
+from rundir.records import SystemRecord
+from traind.gpu_sample import Owners, sample_gpu
+
+T = TypeVar("T")
+
+SHM = Path("/dev/shm")  # noqa: S108 - it is looked at, nothing is written there
+_DEVICES = Path("/sys/class/net")
+_COPIES = ("lo", "ifb", "docker", "br-", "veth", "virbr")
+"""Beginnings of the names of network devices through which nothing leaves the machine, or what others count too."""
 
 
 class Machine:
@@ -16,23 +24,33 @@ class Machine:
     def __init__(self, disk: Path) -> None:
         self._disk = disk
         self._num_gpus = _count_gpus()
+        self._owners = [Owners() for _ in range(self._num_gpus)]
         self._processes: dict[int, psutil.Process] = {}
         psutil.cpu_percent()
 
     def sample(self, pids: list[int]) -> SystemRecord:
         """One sample; `pids` are supervisor and trainer, their children are found. Stamps are the caller's."""
         tree = self._tree(pids)
-        memory = psutil.virtual_memory()
+        memory, disk, shm = psutil.virtual_memory(), _usage(self._disk), _usage(SHM)
+        disks, (received, sent) = _told(psutil.disk_io_counters), _network()
         return SystemRecord(
             at=0,
             attempt=0,
-            gpus=[_sample_gpu(index, set(tree)) for index in range(self._num_gpus)],
+            gpus=[sample_gpu(index, set(tree), self._owners[index].of) for index in range(self._num_gpus)],
             cpu_percent=psutil.cpu_percent(),
             mem_used_bytes=memory.total - memory.available,
             mem_total_bytes=memory.total,
             run_rss_bytes=sum(_rss_bytes(process) for process in tree.values()),
             run_cpu_percent=round(sum(_cpu_percent(process) for process in tree.values()), 1),
-            disk_free_bytes=psutil.disk_usage(str(self._disk)).free,
+            disk_free_bytes=None if disk is None else disk.free,
+            num_cpus=psutil.cpu_count(),
+            shm_used_bytes=None if shm is None else shm.used,
+            shm_total_bytes=None if shm is None else shm.total,
+            disk_total_bytes=None if disk is None else disk.total,
+            disk_read_bytes=None if disks is None else disks.read_bytes,
+            disk_written_bytes=None if disks is None else disks.write_bytes,
+            net_received_bytes=received,
+            net_sent_bytes=sent,
         )
 
     def _tree(self, pids: list[int]) -> dict[int, psutil.Process]:
@@ -71,32 +89,28 @@ def _count_gpus() -> int:
         return 0
 
 
-def _sample_gpu(index: int, pids: set[int]) -> GpuSample:
-    sample = GpuSample(index=index)
+def _usage(path: Path) -> Any:
+    """Room on a file system; None where there is none (no /dev/shm on macOS)."""
     try:
-        handle = pynvml.nvmlDeviceGetHandleByIndex(index)
-    except pynvml.NVMLError:
-        return sample
-    memory = _sensor(pynvml.nvmlDeviceGetMemoryInfo, handle)
-    if memory is not None:
-        sample.mem_used_bytes, sample.mem_total_bytes = int(memory.used), int(memory.total)
-    name = _sensor(pynvml.nvmlDeviceGetName, handle)
-    sample.name = "" if name is None else str(name)
-    utilisation = _sensor(pynvml.nvmlDeviceGetUtilizationRates, handle)
-    sample.util_percent = None if utilisation is None else float(utilisation.gpu)
-    temperature = _sensor(pynvml.nvmlDeviceGetTemperature, handle, pynvml.NVML_TEMPERATURE_GPU)
-    sample.temperature_c = None if temperature is None else float(temperature)
-    power_mw = _sensor(pynvml.nvmlDeviceGetPowerUsage, handle)
-    sample.power_w = None if power_mw is None else power_mw / 1000
-    listed = _sensor(pynvml.nvmlDeviceGetComputeRunningProcesses, handle) or []
-    ours = [process.usedGpuMemory for process in listed if process.pid in pids and process.usedGpuMemory]
-    sample.run_mem_bytes = sum(ours) if ours else None
-    return sample
+        return psutil.disk_usage(str(path))
+    except OSError:
+        return None
 
 
-def _sensor(query: Callable[..., Any], *args: Any) -> Any:
-    """What NVML answers, or None for what this GPU does not tell."""
+def _network() -> tuple[int | None, int | None]:
+    """Bytes received and sent: through the devices that are hardware, else through all that seem to lead outside."""
+    by_device = _told(lambda: psutil.net_io_counters(pernic=True)) or {}
+    real = [name for name in by_device if (_DEVICES / name / "device").exists()]
+    chosen = real or [name for name in by_device if not name.startswith(_COPIES)]
+    if not chosen:
+        return None, None
+    counters = [by_device[name] for name in chosen]
+    return sum(each.bytes_recv for each in counters), sum(each.bytes_sent for each in counters)
+
+
+def _told(query: Callable[[], T]) -> T | None:
+    """What psutil answers, or None where this system, or what it may be asked from here, does not tell."""
     try:
-        return query(*args)
-    except pynvml.NVMLError:
+        return query()
+    except (psutil.Error, OSError, RuntimeError, NotImplementedError):
         return None

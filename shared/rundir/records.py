@@ -253,6 +253,19 @@ class ResumeEvent(Event, tag="resume", omit_defaults=True, kw_only=True):
 # --- system.jsonl ------------------------------------------------------------------------------------------------
 
 
+class GpuProcess(msgspec.Struct, omit_defaults=True, kw_only=True):
+    """A process that holds memory of a GPU."""
+
+    pid: int
+    """As NVML has it: in a container perhaps the host's."""
+    is_run: bool = False
+    """Whether it is this run's own."""
+    user: str = ""
+    """Whose it is; empty where it cannot be seen from here."""
+    name: str = ""
+    mem_bytes: int | None = None
+
+
 class GpuSample(msgspec.Struct, omit_defaults=True, kw_only=True):
     """One GPU as NVML sees it; a sensor that is not there is a missing key."""
 
@@ -265,6 +278,14 @@ class GpuSample(msgspec.Struct, omit_defaults=True, kw_only=True):
     util_percent: float | None = None
     temperature_c: float | None = None
     power_w: float | None = None
+    power_limit_w: float | None = None
+    clock_mhz: float | None = None
+    """Of the multiprocessors."""
+    clock_max_mhz: float | None = None
+    slowed_by: list[str] | None = None
+    """Why the clock is lower than it could be: heat, power, brake, hardware, setting. Empty: it is not."""
+    processes: list[GpuProcess] | None = None
+    """Those that hold its memory, the largest first, at most 16. Empty: NVML shows none, which is no proof."""
 
 
 class SystemRecord(Record, tag="system", omit_defaults=True, kw_only=True):
@@ -280,6 +301,19 @@ class SystemRecord(Record, tag="system", omit_defaults=True, kw_only=True):
     run_cpu_percent: float | None = None
     """Of one core: 200 is two cores busy."""
     disk_free_bytes: int | None = None
+    num_cpus: int | None = None
+    """Logical ones of the machine."""
+    shm_used_bytes: int | None = None
+    """Of /dev/shm, through which loader workers hand over batches."""
+    shm_total_bytes: int | None = None
+    disk_total_bytes: int | None = None
+    """Of the file system of the run directory."""
+    disk_read_bytes: int | None = None
+    """By all disks of the machine since it started."""
+    disk_written_bytes: int | None = None
+    net_received_bytes: int | None = None
+    """Through all network devices since the machine started, loopback not among them."""
+    net_sent_bytes: int | None = None
 
 
 MetricsRecord: TypeAlias = StepRecord | EvalRecord | EpochRecord | ResumeRecord

@@ -72,13 +72,20 @@ event_records = st.one_of(
     st.builds(r.NoteEvent, **event, text=texts, by=st.none() | texts),
     st.builds(r.ResumeEvent, **{**event, "step": ints}, **resume_fields),
 )  # fmt: skip
+processes = st.builds(
+    r.GpuProcess, pid=ints, is_run=st.booleans(), user=texts, name=texts, mem_bytes=maybe_int,
+)  # fmt: skip
 gpus = st.builds(
     r.GpuSample, index=ints, name=texts, mem_used_bytes=maybe_int, mem_total_bytes=maybe_int, run_mem_bytes=maybe_int,
-    util_percent=maybe_float, temperature_c=maybe_float, power_w=maybe_float,
+    util_percent=maybe_float, temperature_c=maybe_float, power_w=maybe_float, power_limit_w=maybe_float,
+    clock_mhz=maybe_float, clock_max_mhz=maybe_float, slowed_by=st.none() | st.lists(texts, max_size=2),
+    processes=st.none() | st.lists(processes, max_size=2),
 )  # fmt: skip
 system_records = st.builds(
     r.SystemRecord, **common, gpus=st.lists(gpus, max_size=2), cpu_percent=maybe_float, mem_used_bytes=maybe_int,
     mem_total_bytes=maybe_int, run_rss_bytes=maybe_int, run_cpu_percent=maybe_float, disk_free_bytes=maybe_int,
+    num_cpus=maybe_int, shm_used_bytes=maybe_int, shm_total_bytes=maybe_int, disk_total_bytes=maybe_int,
+    disk_read_bytes=maybe_int, disk_written_bytes=maybe_int, net_received_bytes=maybe_int, net_sent_bytes=maybe_int,
 )  # fmt: skip
 
 pairs = st.one_of(

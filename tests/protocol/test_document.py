@@ -36,6 +36,7 @@ STRUCTS: list[tuple[str, type[msgspec.Struct], type[msgspec.Struct] | None]] = [
     ("events.jsonl", Event, Record),
     *((heading(kind), kind, Event if issubclass(kind, Event) else Record) for kind in RECORD_KINDS),
     ("GpuSample", records.GpuSample, None),
+    ("GpuProcess", records.GpuProcess, None),
     ("Sample", records.Sample, None),
     ("status.json", status.Status, None),
     ("Heart", status.Heart, None),
