@@ -14,8 +14,9 @@ from rundir.alerts import Engine, Facts
 from rundir.alerts.advice import LR_TOO_HIGH
 from rundir.alerts.history import Alert, History
 from rundir.layout import RunDir
+from rundir.orders import command_of
 from rundir.records import EvalRecord, Severity, StepRecord
-from rundir.replay import read_config, read_facts, read_merged, replay
+from rundir.replay import engine_of, read_config, read_merged, replay
 from rundir.status import State, read_status
 from rundir.text import plain
 
@@ -44,17 +45,6 @@ def diagnose(reference: str, runs_dir: Path, *, as_json: bool, at_step: int | No
     for line in _report(run, history, engine, counts):
         sys.stdout.write(line + "\n")
     return 0
-
-
-def engine_of(run: RunDir) -> Engine:
-    """The rules with the run's own thresholds; all of them on, whatever was switched off when it trained."""
-    alerts = read_config(run).get("alerts", {})
-    limits = alerts.get("limits", {}) if isinstance(alerts, dict) else {}
-    facts = read_facts(run)
-    try:
-        return Engine(facts=facts, thresholds=limits)
-    except (ValueError, AttributeError, TypeError):
-        return Engine(facts=facts)  # a later version's
 
 
 def _report(run: RunDir, history: History, engine: Engine, counts: dict[str, int]) -> Iterator[str]:
@@ -92,7 +82,7 @@ def _incident(number: int, alerts: list[Alert], run: RunDir) -> Iterator[str]:
         yield from _wrapped("do" if place == 1 else "", f"{place}. {fix}")
     has_ended = _has_ended(run)
     if first.order is not None and not has_ended:
-        yield _to_copy("order", _command(first.order, run))
+        yield _to_copy("order", command_of(first.order["verb"], first.order.get("args", {}), plain(run.id)))
     elif first.severity != Severity.INFO and first.causes and first.causes[0] in LR_TOO_HIGH:
         lr = Facts.of_run({}, read_config(run)).lr_peak
         if lr is not None and run.config_toml.exists():
@@ -129,12 +119,3 @@ def _short(value: Any) -> str:
     if isinstance(value, list):
         return ", ".join(map(str, value))
     return f"{value:,}" if isinstance(value, int) else str(value)
-
-
-def _command(order: dict[str, Any], run: RunDir) -> str:
-    verb, args = order["verb"], order.get("args", {})
-    if verb == "rollback":
-        words = [f"--{name.replace('_', '-')} {value}" for name, value in args.items()]
-    else:
-        words = [f"{name}={str(value).lower() if isinstance(value, bool) else value}" for name, value in args.items()]
-    return " ".join(["traind", verb, plain(run.id), *words])

@@ -2,6 +2,8 @@
 
 import hashlib
 import secrets
+import shlex
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
 
@@ -71,6 +73,17 @@ class Malformed(msgspec.Struct, kw_only=True):
 
 def new_order_id() -> str:
     return secrets.token_hex(6)
+
+
+def command_of(verb: str, args: Mapping[str, Any], reference: str) -> str:
+    """What gives an order at a shell: `traind rollback RUN --lr-factor 0.33`. The run is quoted, as its texts are."""
+    if verb == Verb.ROLLBACK:
+        words = [word for name, value in args.items() for word in (f"--{name.replace('_', '-')}", f"{value}")]
+    elif verb == Verb.NOTE:
+        words = [shlex.quote(str(args.get("text", "")))]
+    else:
+        words = [f"{name}={str(value).lower() if isinstance(value, bool) else value}" for name, value in args.items()]
+    return " ".join(["traind", str(verb), shlex.quote(reference), *words])
 
 
 def parse_order(line: bytes, place: bytes) -> Order | Malformed:

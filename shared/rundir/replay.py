@@ -6,7 +6,7 @@ Tolerant like every reader: a missing log is empty, a bad line costs itself, run
 import heapq
 import math
 import tomllib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import msgspec
@@ -25,6 +25,7 @@ from rundir.records import (
     decode_lines,
     number,
 )
+from rundir.size import size_of
 from rundir.tail import Tail
 
 CURVE_POINTS = 4000
@@ -37,18 +38,52 @@ def merged(*logs: Iterable[AnyRecord]) -> Iterator[AnyRecord]:
 
 def read_merged(run: RunDir) -> Iterator[AnyRecord]:
     """All records of a run, superseded ones too, alerts said by earlier rules left out. Raises OSError."""
-    logs = ((run.metrics, METRICS_DECODER), (run.events, EVENT_DECODER), (run.system, SYSTEM_DECODER))
-    return merged(*(_records(Tail(path), decoder) for path, decoder in logs))
+    return Logs(run).records()
 
 
-def _records(tail: Tail, decoder: msgspec.json.Decoder[Any]) -> Iterator[AnyRecord]:
+class Logs:
+    """The three logs of a run, for rules that follow it. Owns the positions in them; used by one thread at a time."""
+
+    def __init__(self, run: RunDir) -> None:
+        logs = ((run.metrics, METRICS_DECODER), (run.events, EVENT_DECODER), (run.system, SYSTEM_DECODER))
+        self._logs = [(Tail(path), decoder) for path, decoder in logs]
+        self.restarted = False
+        """Whether a log was begun anew: what was read of it before no longer holds."""
+
+    def records(self) -> Iterator[AnyRecord]:
+        """What has come since the last such stream was read to its end, merged by time; alerts left out.
+
+        Raises OSError. A stream that is given up in the middle loses what it has read ahead.
+        """
+        return merged(*(self._records(tail, decoder) for tail, decoder in self._logs))
+
+    @property
+    def share(self) -> float:
+        """How much of metrics.jsonl has been read, 0 to 1. Raises no OSError."""
+        tail, _ = self._logs[0]
+        return min(1.0, tail.offset / max(size_of(tail.path), 1))
+
+    def _records(self, tail: Tail, decoder: msgspec.json.Decoder[Any]) -> Iterator[AnyRecord]:
+        for record in _records(tail, decoder, self._begun_anew):
+            if not isinstance(record, AlertEvent):
+                yield record
+
+    def _begun_anew(self) -> None:
+        self.restarted = True
+
+
+def _records(
+    tail: Tail, decoder: msgspec.json.Decoder[Any], restarted: Callable[[], None] = lambda: None
+) -> Iterator[AnyRecord]:
     last: AnyRecord | None = None
     while True:
         chunk = tail.poll()
+        if chunk.restarted:
+            restarted()
         for record in decode_lines(chunk.lines, decoder).records:
             is_rewritten = last is not None and record.seq > 0 and record == last
             last = record
-            if not isinstance(record, AlertEvent) and not is_rewritten:
+            if not is_rewritten:
                 yield record
         if chunk.at_end:
             return
@@ -86,11 +121,27 @@ def _json(run: RunDir) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
+def engine_of(run: RunDir) -> Engine:
+    """The rules with the run's own thresholds; all of them on, whatever was switched off when it trained."""
+    alerts = read_config(run).get("alerts", {})
+    limits = alerts.get("limits", {}) if isinstance(alerts, dict) else {}
+    facts = read_facts(run)
+    try:
+        return Engine(facts=facts, thresholds=limits)
+    except (ValueError, AttributeError, TypeError):
+        return Engine(facts=facts)  # a later version's
+
+
 def replay(records: Iterable[AnyRecord], engine: Engine, until_step: int | None = None) -> Iterator[AlertChange]:
     """What the rules say of a recorded run, in order. With `until_step`: as it was when that step had been recorded."""
     for record in records:
         if until_step is not None and isinstance(record, StepRecord | EvalRecord) and record.step > until_step:
             return
-        if isinstance(record, StepRecord) and record.at > 0.0:
-            yield from engine.tick(record.at)  # silence that is over by now was a stall then
-        yield from engine.feed(record)
+        yield from told(record, engine)
+
+
+def told(record: AnyRecord, engine: Engine) -> list[AlertChange]:
+    """What the rules say of the next record of a recorded run."""
+    if isinstance(record, StepRecord) and record.at > 0.0:  # silence that is over by now was a stall then
+        return [*engine.tick(record.at), *engine.feed(record)]
+    return engine.feed(record)

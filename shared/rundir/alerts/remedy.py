@@ -1,0 +1,85 @@
+"""Which fixes of an alert are an order to the run, and what such an order needs to know of the run to be given. Pure.
+
+A fix is known by its text, as it stands in the record: what is no order (data, code, the machine) is in no table.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from rundir.orders import Verb
+
+LOWERED = 0.33
+"""Of the peak learning rate: "a third"."""
+RAISED = 10.0
+
+
+class Remedy(msgspec.Struct, frozen=True, kw_only=True):
+    """An order, as far as the fix alone says it."""
+
+    verb: Verb
+    args: Mapping[str, Any] = {}
+    lr_times: float | None = None
+    """`lr` is so many times the peak learning rate that holds."""
+    before_onset: bool = False
+    """`step` is that of the newest checkpoint before the alert's onset."""
+    to_best: bool = False
+    """`step` is that of the best checkpoint."""
+    of_plan: bool = False
+    """`max_steps` are those that are planned."""
+
+
+_BACK_LOWER = Remedy(verb=Verb.ROLLBACK, args={"lr_factor": LOWERED}, before_onset=True)
+_LOWER = Remedy(verb=Verb.SET, lr_times=LOWERED)
+_LOWER_AND_CLIP = Remedy(verb=Verb.SET, args={"clip_norm": 1.0}, lr_times=LOWERED)
+_CLIP = Remedy(verb=Verb.SET, args={"clip_norm": 1.0})
+_STOP = Remedy(verb=Verb.STOP)
+_SAVE = Remedy(verb=Verb.CHECKPOINT)
+
+REMEDIES: Mapping[str, Remedy] = {
+    "go back to a checkpoint before the first bad step with a third of the learning rate": _BACK_LOWER,
+    "go on from a checkpoint before the first bad step with a third of the learning rate": _BACK_LOWER,
+    "go back to a checkpoint before it with a lower learning rate": _BACK_LOWER,
+    "if it stays: go back about 100 steps and leave those batches out": _BACK_LOWER,
+    "if the train loss is bad as well, go on from an earlier checkpoint with a lower learning rate": _BACK_LOWER,
+    "go back to the best checkpoint with a third of the learning rate": Remedy(
+        verb=Verb.ROLLBACK, args={"lr_factor": LOWERED}, to_best=True
+    ),
+    "go back to a checkpoint before it": Remedy(verb=Verb.ROLLBACK, before_onset=True),
+    "lower the learning rate": _LOWER,
+    "lower the learning rate to a third, clip_norm = 1.0": _LOWER_AND_CLIP,
+    "if it comes again: lower the learning rate, clip_norm = 1.0, beta2 = 0.95": _LOWER_AND_CLIP,
+    "ten times the learning rate": Remedy(verb=Verb.SET, lr_times=RAISED),
+    "ten to a hundred times the learning rate": Remedy(verb=Verb.SET, lr_times=RAISED),
+    "clip_norm = 1.0": _CLIP,
+    "clip_norm = 1.0 and a longer warm-up": _CLIP,
+    "plan the schedule for the steps there are": Remedy(verb=Verb.SET, args={"replan": True}, of_plan=True),
+    "use the best checkpoint and stop": _STOP,
+    "if the evaluations are good: stop": _STOP,
+    "save now": _SAVE,
+    "end it and resume": Remedy(verb=Verb.KILL),
+}
+"""By the text of the fix. Where the fix says more than an order can (beta2), the order does the rest of it."""
+_ENDINGS = {", the best, and stop": _STOP}
+"""The same for texts with figures in them, by how they end."""
+
+
+def remedy_of(fix: str) -> Remedy | None:
+    """The order that does a fix; None where none does."""
+    ending = next((remedy for end, remedy in _ENDINGS.items() if fix.endswith(end)), None)
+    return REMEDIES.get(fix, ending)
+
+
+def remedies_of(fixes: Sequence[str], order: Mapping[str, Any] | None) -> list[tuple[str, Remedy | None]]:
+    """Fixes in order, each with what does it; last an alert's own order, where none of them is that.
+
+    An order that is none (a damaged line, a later version's verb) is left out.
+    """
+    found = [(fix, remedy_of(fix)) for fix in fixes]
+    verb, args = (order or {}).get("verb"), (order or {}).get("args", {})
+    if verb not in list(Verb) or not isinstance(args, Mapping):
+        return found
+    if any(remedy is not None and remedy.verb == verb for _, remedy in found):
+        return found
+    return [*found, (f"the order for it: {verb}", Remedy(verb=Verb(verb), args=args))]
