@@ -13,9 +13,11 @@ from textual.pilot import Pilot
 from trainwatch.app import TrainwatchApp
 from trainwatch.cli import find_target
 from trainwatch.screens.compare import CompareScreen
+from trainwatch.screens.evidence import EvidenceScreen
 from trainwatch.screens.gallery import GalleryScreen
 from trainwatch.screens.run import RunScreen
 from trainwatch.screens.runs import RunsScreen
+from trainwatch.screens.system import SystemScreen
 
 
 def is_read(app: TrainwatchApp) -> bool:
@@ -29,6 +31,10 @@ def is_read(app: TrainwatchApp) -> bool:
             return screen.board.is_read
         case GalleryScreen() as screen:
             return screen.gallery.lines.store.caught_up
+        case EvidenceScreen() as screen:
+            return screen.is_read
+        case SystemScreen() as screen:
+            return screen.store.caught_up
         case _:
             return True
 
@@ -40,9 +46,9 @@ async def settle(app: TrainwatchApp, pilot: Pilot[None]) -> None:
     await pilot.pause(0.3)
 
 
-async def draw(target: str, size: tuple[int, int], keys: list[str], palette: str) -> str:
+async def draw(target: str, size: tuple[int, int], keys: list[str], palette: str, *, read_only: bool = True) -> str:
     """What is shown after some keys, once its last record is painted, as SVG."""
-    app = TrainwatchApp(find_target(target, Path("runs"), wants_run=False), read_only=True, palette=palette)
+    app = TrainwatchApp(find_target(target, Path("runs"), wants_run=False), read_only=read_only, palette=palette)
     async with app.run_test(size=size) as pilot:
         await settle(app, pilot)
         for key in keys:
@@ -58,9 +64,11 @@ def main() -> None:
     parser.add_argument("--size", default="160x48", help="columns x rows")
     parser.add_argument("--keys", default="", help="pressed one after another, by Textual's names")
     parser.add_argument("--theme", default="dark")
+    parser.add_argument("--orders", action="store_true", help="as for one who may give orders; the keys are pressed")
     arguments = parser.parse_args()
     columns, rows = map(int, arguments.size.split("x"))
-    svg = asyncio.run(draw(arguments.target, (columns, rows), arguments.keys.split(), arguments.theme))
+    keys, read_only = arguments.keys.split(), not arguments.orders
+    svg = asyncio.run(draw(arguments.target, (columns, rows), keys, arguments.theme, read_only=read_only))
     arguments.svg.parent.mkdir(exist_ok=True)
     arguments.svg.write_text("\n".join(line.rstrip() for line in svg.splitlines()) + "\n", encoding="utf-8")
 

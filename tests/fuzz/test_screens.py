@@ -10,15 +10,19 @@ from textual.pilot import Pilot
 from textual.widget import Widget
 
 from rundir.layout import RunDir
+from rundir.records import AlertEvent
 from rundir.text import plain
 from tests.fuzz.hostile import hostile_run, num_runs
 from tests.pilot.test_runs import looks_often
 from trainwatch.app import TrainwatchApp
 from trainwatch.listing.entry import Entry
 from trainwatch.screens.compare import CompareScreen
+from trainwatch.screens.events import EventsScreen
+from trainwatch.screens.evidence import EvidenceScreen
 from trainwatch.screens.gallery import GalleryScreen
 from trainwatch.screens.run import RunScreen
 from trainwatch.screens.runs import RunsScreen
+from trainwatch.screens.system import SystemScreen
 from trainwatch.widgets.pane import Pane
 
 __all__ = ["looks_often"]
@@ -86,6 +90,42 @@ async def look_at_metrics(app: TrainwatchApp, pilot: Pilot[None], run: RunDir) -
         check(app, run.id)
 
 
+async def look_at_pages(app: TrainwatchApp, pilot: Pilot[None], run: RunDir) -> None:
+    """Events, the evidence of the alerts among the newest of them, and the machine."""
+    await pilot.press("3", "enter")
+    await until(pilot, lambda: isinstance(app.screen, EventsScreen))
+    events = app.screen
+    assert isinstance(events, EventsScreen)
+    for _ in range(min(8, len(events.timeline.views))):
+        check(app, run.id)
+        view = events.timeline.view
+        if view is not None and isinstance(view.event, AlertEvent):
+            await look_at_evidence(app, pilot, run)
+        await pilot.press("down")
+    await app.pop_screen()
+    await pilot.press("8")
+    await until(pilot, lambda: isinstance(app.screen, SystemScreen))
+    system = app.screen
+    assert isinstance(system, SystemScreen)
+    await until(pilot, lambda: system.store.caught_up or "cannot read" in app.run_screen.view.notice)
+    for key in ("down", "pagedown", "tab", "plus"):
+        await pilot.press(key)
+        check(app, run.id)
+    await app.pop_screen()
+
+
+async def look_at_evidence(app: TrainwatchApp, pilot: Pilot[None], run: RunDir) -> None:
+    await pilot.press("enter")
+    await until(pilot, lambda: isinstance(app.screen, EvidenceScreen))
+    page = app.screen
+    assert isinstance(page, EvidenceScreen)
+    await until(pilot, lambda: page.is_read or "cannot read" in app.run_screen.view.notice)
+    for key in ("plus", "down", "0"):
+        await pilot.press(key)
+        check(app, run.id)
+    await app.pop_screen()
+
+
 async def look_at_several(app: TrainwatchApp, pilot: Pilot[None], entries: list[Entry]) -> None:
     app.open_comparison(entries)
     await until(pilot, lambda: isinstance(app.screen, CompareScreen))
@@ -114,6 +154,8 @@ async def test_no_directory_breaks_a_screen_or_gets_through_to_the_terminal(tmp_
             await pilot.press("down")
         for seed, run in enumerate(runs):
             await look_at_run(app, pilot, run, resizes=seed % 4 == 0)
+            if seed % 3 == 0:
+                await look_at_pages(app, pilot, run)
             await look_at_metrics(app, pilot, run)
             await app.pop_screen()
             await app.pop_screen()

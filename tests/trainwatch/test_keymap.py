@@ -16,9 +16,12 @@ from trainwatch.keyname import KEYS, key_of, shown, written
 from trainwatch.paint import text_of
 from trainwatch.panes.footer import paint_keys
 from trainwatch.screens.compare import CompareScreen
+from trainwatch.screens.events import EventsScreen
+from trainwatch.screens.evidence import EvidenceScreen
 from trainwatch.screens.gallery import GalleryScreen
 from trainwatch.screens.run import RunScreen
 from trainwatch.screens.runs import RunsScreen
+from trainwatch.screens.system import SystemScreen
 
 
 @pytest.fixture(autouse=True)
@@ -38,7 +41,7 @@ def test_the_nearest_section_says_it() -> None:
             '[everywhere]\nquit = "Q"\nlog = "L"\n[charts]\nzoom-in = "i"\nlog = "Y"\n[compare]\nzoom-in = "I"\n'
         )
     )
-    assert [keys(screen)["quit"] for screen in keymap.SCREENS] == ["Q"] * 4
+    assert [keys(screen)["quit"] for screen in keymap.SCREENS] == ["Q"] * len(keymap.SCREENS)
     assert keys("run")["zoom-in"] == keys("metrics")["zoom-in"] == "i"
     assert keys("compare")["zoom-in"] == "I"
     assert keys("run")["log"] == "Y"
@@ -117,7 +120,7 @@ def test_what_is_printed_names_every_action_once_and_changes_nothing(capsys: pyt
 
 
 def test_the_fixed_keys_are_those_that_the_screens_bind_besides() -> None:
-    for kind in (RunsScreen, RunScreen, GalleryScreen, CompareScreen):
+    for kind in (RunsScreen, RunScreen, GalleryScreen, CompareScreen, EventsScreen, EvidenceScreen, SystemScreen):
         bound = {binding.key for binding in vars(kind).get("BINDINGS", ())}
         fixed = {key for key in keymap.FIXED.get(kind.SCREEN, ()) if "ctrl" not in key}
         assert bound == fixed, kind

@@ -3,8 +3,8 @@
 Pure: it decides what is allowed and says why not; sending is the screen's business.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from rundir.control import Verb
@@ -79,7 +79,8 @@ ACTIONS = (
         _ACTIVE | {State.STOPPING}, Ask.CONFIRM,
     ),
     Action("grid", "g", "metrics", "every metric that was recorded, each in a chart"),
-    Action("alone", "enter", "", "the loss alone, as among all metrics; two clicks on a chart do the same"),
+    Action("alone", "enter", "", "the chosen pane's page; of the charts the loss alone; two clicks do the same"),
+    Action("system", "8", "", "the machine: GPUs, who is on them, host, and their past"),
     Action("zoom", "z", "zoom", "show the chosen pane alone, or all again"),
     Action("next", "tab", "pane", "choose the next pane; 1 to 5 choose one"),
     THEME,
@@ -136,6 +137,54 @@ GRID_ACTIONS = (
     _quit("leave; the run goes on"),
 )
 """What can be done where all metrics of a run are drawn."""
+
+EVENTS_ACTIONS = (
+    Action("open", "enter", "evidence", "all about the chosen alert: what was seen, why, what to do; two clicks"),
+    Action("down", "down", "choose", "the next line; a click chooses one, the wheel moves the list"),
+    Action("up", "up", "", "the line before"),
+    Action("page-down", "pagedown", "", "a page down"),
+    Action("page-up", "pageup", "", "a page up"),
+    Action("first", "home", "newest", "to the newest, and stay there"),
+    Action("last", "end", "oldest", "to the oldest"),
+    Action("rules", "r", "rules", "the alert rules that run here: what each has found, or lacks"),
+    Action("filter", "slash", "filter", "words: alert critical checkpoint order note lifecycle …; -word: without"),
+    THEME,
+    Action("back", "escape", "back", "end the filter; then back to the run"),
+    HELP,
+    _quit("leave; the run goes on"),
+)
+"""What can be done where the events of a run are listed."""
+
+MOST_FIXES = 6
+"""Of one alert, that have a key."""
+EVIDENCE_ACTIONS = (
+    Action("apply", "enter", "apply", "give the order of the first fix that is one: shown in full, asked first"),
+    *(Action(f"fix-{n}", str(n), "", f"give the order of fix {n}") for n in range(1, MOST_FIXES + 1)),
+    Action("down", "down", "scroll", "the text; PgUp, PgDn, the wheel"),
+    Action("up", "up", "", "the text back"),
+    Action("page-down", "pagedown", "", "a page down"),
+    Action("page-up", "pageup", "", "a page up"),
+    *(action for action in CHART_ACTIONS if action.name not in ("x-axis", "follow")),
+    THEME,
+    Action("back", "escape", "back", "end the crosshair; then back to the events"),
+    HELP,
+    _quit("leave; the run goes on"),
+)
+"""What can be done where one alert is shown."""
+
+SYSTEM_ACTIONS = (
+    Action("next-gpu", "tab", "gpu", "the charts of the next GPU, where there are several"),
+    Action("page-down", "pagedown", "charts", "the next charts"),
+    Action("page-up", "pageup", "", "the charts before"),
+    Action("down", "down", "scroll", "the text; the wheel does so"),
+    Action("up", "up", "", "the text back"),
+    *(action for action in CHART_ACTIONS if action.name != "x-axis"),
+    THEME,
+    Action("back", "escape", "back", "end crosshair and zoom; then back to the run"),
+    HELP,
+    _quit("leave; the run goes on"),
+)
+"""What can be done where the machine of a run is shown."""
 
 RUNS_ACTIONS = (
     Action("open", "enter", "open", "the page of the chosen run"),
@@ -218,6 +267,17 @@ def is_taken(action: Action, now: Situation) -> bool:
         return False
     word = _MUST_BE_TAKEN.get(action.verb)
     return word is None or now.takes is None or word in now.takes
+
+
+def order_refusal(verb: Verb, args: Collection[str], now: Situation, words: str = "") -> str:
+    """Why an order with arguments of these names is not possible now; empty when it is. `words` name it."""
+    action = next(action for action in ACTIONS if action.verb is verb)
+    action = replace(action, label=words or action.label)
+    if verb is not Verb.SET or not now.by_script or now.takes is None:
+        return refusal(action, now)
+    untaken = sorted({*args} - now.takes)
+    reason = refusal(action, replace(now, takes=None))
+    return reason or (f"its script takes no order to set {', '.join(untaken)}" if untaken else "")
 
 
 def table_refusal(action: Action, *, read_only: bool, has_run: bool, may_live: bool, num_marked: int) -> str:

@@ -6,12 +6,11 @@ Owns the file positions and nothing else; a batch is immutable and is asked for 
 import time
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
-import numpy as np
 
 from rundir.control import ControlPosition, ControlReader, Malformed, Order
 from rundir.direction import directions_in
@@ -24,7 +23,7 @@ from rundir.records import (
     decode_lines,
 )
 from rundir.regular import read_regular
-from rundir.series import MAX_AT, Block
+from rundir.series import Block
 from rundir.status import Liveness, RunInfo, Status, read_run_info, read_status
 from rundir.tail import Chunk, Tail
 from trainwatch.foreign.points import Points
@@ -32,7 +31,12 @@ from trainwatch.foreign.source import Source
 from trainwatch.format import as_float
 from trainwatch.longlog.pieces import MetricsPiece
 from trainwatch.longlog.reader import MetricsReader, Portion
+from trainwatch.machine import Sampling
 from trainwatch.remote.run import home_of, reference_of, verdict
+
+if TYPE_CHECKING:
+    from trainwatch.bystander import Bystander
+    from trainwatch.diagnosis import Found
 
 SHOWN_FIELDS = ("loss", "grad_norm", "lr", "tokens_per_s", "gpu_mem_allocated_bytes")
 """Columns that some pane shows: each costs a twentieth of the time of opening a long run."""
@@ -52,8 +56,8 @@ class Batch:
     events_restarted: bool = False
     system: tuple[Block, ...] = ()
     system_restarted: bool = False
-    gpus: tuple[str, ...] = ()
-    """Product names, as the newest sample has them; empty where none came."""
+    machine: SystemRecord | None = None
+    """The newest sample; None where none came."""
     console: str = ""
     orders: tuple[Order | Malformed, ...] = ()
     status: Status | None = None
@@ -65,6 +69,8 @@ class Batch:
     """Lines that were no record of this format."""
     progress: float = 1.0
     """Share of metrics.jsonl that has been read."""
+    found: "Found | None" = None
+    """What the alert rules say that run here; None where none do, or not yet."""
 
     @property
     def at_end(self) -> bool:
@@ -147,9 +153,22 @@ class Feed:
     What was read before a later file could not be is held for the next poll: no record is lost with the error.
     """
 
-    def __init__(self, run: RunDir, fields: Sequence[str] = SHOWN_FIELDS) -> None:
-        """`fields`: of a step record, those that become columns; what is in `metrics` always does."""
+    def __init__(
+        self,
+        run: RunDir,
+        fields: Sequence[str] = SHOWN_FIELDS,
+        bystander: "Bystander | None" = None,
+        *,
+        whole_machine: bool = False,
+    ) -> None:
+        """`fields`: of a step record, those that become columns; what is in `metrics` always does. `whole_machine`: of
+        a sample of the machine all does, else the memory alone.
+
+        `bystander`: runs the alert rules where no supervisor does, once all was read.
+        """
         self.run = run
+        self._bystander = bystander
+        self._sampling = Sampling(whole=whole_machine)
         self._source = foreign_source(run)
         self._points = Points()
         self._was_at_end = False
@@ -173,8 +192,10 @@ class Feed:
     def poll(self) -> Batch:
         """Read at most one chunk of each file. Raises OSError where one cannot be read now; may be called again."""
         now = time.time()
-        if self._source is not None:
-            return self._poll_source(self._source, now)
+        batch = self._poll_run(now) if self._source is None else self._poll_source(self._source, now)
+        return batch if self._bystander is None else replace(batch, found=self._bystander.look(batch, self._source))
+
+    def _poll_run(self, now: float) -> Batch:
         status, fault, verdict = self._status(now)
         metrics = self._held_metrics = self._held_metrics or self._metrics.poll()
         events_chunk, system_chunk = map(self._read, (self._events, self._system))
@@ -191,9 +212,9 @@ class Feed:
             metrics_restarted=metrics.restarted,
             events=tuple(events.records),
             events_restarted=events_chunk.restarted,
-            system=_system_blocks(system.records),
+            system=self._sampling.blocks(system.records, restarted=system_chunk.restarted),
             system_restarted=system_chunk.restarted,
-            gpus=tuple(gpu.name for gpu in system.records[-1].gpus) if system.records else (),
+            machine=system.records[-1] if system.records else None,
             console=console,
             orders=tuple(self._control.poll()),
             newer=self._newer(),
@@ -248,28 +269,3 @@ class Feed:
         while not chunk.at_end:  # a flood of output: only its end can be shown
             chunk = self._console.poll()
         return chunk.lines[-CONSOLE_BYTES:].decode("utf-8", "replace")
-
-
-def _system_blocks(records: list[SystemRecord]) -> tuple[Block, ...]:
-    """Memory over time, in bytes: `rss`, and `gpu0`, `gpu1`, … (the run's own share where it is known)."""
-    if not records:
-        return ()
-    columns = {"rss": np.array([_number(r.run_rss_bytes) for r in records])}
-    for index in sorted({gpu.index for r in records for gpu in r.gpus}):
-        columns[f"gpu{index}"] = np.array([_gpu_bytes(r, index) for r in records])
-    at = np.array([_number(r.at) for r in records])
-    is_instant = np.abs(at) < MAX_AT
-    latest = np.maximum.accumulate(np.where(is_instant, at, -np.inf))
-    rises = is_instant & (at > np.concatenate([[-np.inf], latest[:-1]]))
-    return (Block(at[rises], {name: values[rises] for name, values in columns.items()}),)
-
-
-def _gpu_bytes(record: SystemRecord, index: int) -> float:
-    for gpu in record.gpus:
-        if gpu.index == index:
-            return _number(gpu.mem_used_bytes if gpu.run_mem_bytes is None else gpu.run_mem_bytes)
-    return float("nan")
-
-
-def _number(value: float | None) -> float:
-    return float("nan") if value is None or abs(value) > 1e300 else float(value)

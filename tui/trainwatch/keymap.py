@@ -16,10 +16,13 @@ from trainwatch.actions import (
     ACTIONS,
     CHART_ACTIONS,
     COMPARE_ACTIONS,
+    EVENTS_ACTIONS,
+    EVIDENCE_ACTIONS,
     FRONT_CHART_ACTIONS,
     GRID_ACTIONS,
     PANES,
     RUNS_ACTIONS,
+    SYSTEM_ACTIONS,
     Action,
 )
 from trainwatch.keyname import key_of, shown, written
@@ -32,6 +35,9 @@ SCREENS: Mapping[str, tuple[Action, ...]] = {
     "runs": RUNS_ACTIONS,
     "run": (*ACTIONS, *FRONT_CHART_ACTIONS),
     "metrics": GRID_ACTIONS,
+    "events": EVENTS_ACTIONS,
+    "evidence": EVIDENCE_ACTIONS,
+    "system": SYSTEM_ACTIONS,
     "compare": COMPARE_ACTIONS,
 }
 """Everything that has a key on a screen, as it is without a file."""

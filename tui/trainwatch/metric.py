@@ -15,13 +15,14 @@ from rundir.series import MAX_AT, MAX_STEP, Series
 from rundir.size import size
 from trainwatch import format as fmt
 from trainwatch.lens import Lens, XAxis
+from trainwatch.machine import is_bytes
 from trainwatch.scores import numeric, ordered, values_of
 from trainwatch.store import Store
 
 _AXES_ONLY = ("at", "epoch")
 """Columns of the steps that are axes, not curves."""
 _FIRST = ("loss", "eval/loss", "grad_norm", "lr")
-GIB = 2.0**30
+GIB, MIB = 2.0**30, 2.0**20
 ROWS_AT_ONCE = 2**17
 """Of an axis, when it is computed: what is made on the way then stays in the processor's cache."""
 MAX_TOKENS = 1e15
@@ -204,13 +205,17 @@ def _values(steps: Series, name: str, start: int, stop: int) -> Floats:
 
 def unit_of(name: str) -> tuple[float, str]:
     """What one of a chart's value axis stands for, and its name: bytes are shown in GiB."""
-    is_bytes = name.endswith("_bytes") or name.startswith("system/")
-    return (GIB, "G") if is_bytes else (1.0, "")
+    of_machine = name.removeprefix("system/")
+    if name.endswith("_bytes") or (name != of_machine and is_bytes(of_machine)):
+        return (MIB, "M") if name.endswith("_per_s") else (GIB, "G")
+    return 1.0, ""
 
 
 def written(name: str, value: float) -> str:
     """A value of a series as people read it."""
-    return size(value) if unit_of(name)[0] != 1.0 else fmt.number(value)
+    if unit_of(name)[0] == 1.0:
+        return fmt.number(value)
+    return size(value) + ("/s" if name.endswith("_per_s") and math.isfinite(value) else "")
 
 
 def elapsed(seconds: float) -> str:

@@ -22,10 +22,12 @@ from rundir.records import (
     OutcomeEvent,
     ResumeEvent,
     ResumeRecord,
+    SystemRecord,
 )
 from rundir.series import Series, StepBlock
 from rundir.status import HEARTBEAT_S, Liveness, Phase, State, Status
 from trainwatch.feed import Batch, Opened
+from trainwatch.findings import EventView, Findings
 from trainwatch.format import as_float
 from trainwatch.longlog.pieces import MetricsPiece
 from trainwatch.pace import pace
@@ -33,6 +35,8 @@ from trainwatch.scores import Scores, numeric
 
 ALLOCATED = "gpu_mem_allocated_bytes"
 EVENTS_KEPT = 500
+TOLD_KEPT = 20_000
+"""Events of the page that shows nothing else."""
 CONSOLE_LINES = 1000
 CONSOLE_LINE_LENGTH = 2000
 """More than any terminal shows of a line that is not wrapped."""
@@ -67,14 +71,6 @@ class OrderView:
         return Answer.PENDING if now - self.sent_at <= NO_ANSWER_S else Answer.NO_ANSWER
 
 
-@dataclass(frozen=True, slots=True)
-class EventView:
-    """One event, and whether a resume from an earlier step has overtaken it."""
-
-    event: EventRecord
-    superseded: bool = False
-
-
 class Store:
     """The state of one run. `revision` grows with every batch that is applied."""
 
@@ -92,10 +88,11 @@ class Store:
         self.caught_up = False
         self.skipped = 0
         self.system = Series()
-        self.gpus: tuple[str, ...] = ()
-        """Product names of the machine's GPUs."""
+        self.machine: SystemRecord | None = None
+        """The newest sample of it."""
         self.console: deque[str] = deque(maxlen=CONSOLE_LINES)
         self.orders: dict[str, OrderView] = {}
+        self.findings = Findings()
         self._clear_metrics()
         self._clear_events()
 
@@ -110,6 +107,8 @@ class Store:
 
     def _clear_events(self) -> None:
         self.events: deque[EventView] = deque(maxlen=EVENTS_KEPT)
+        """The newest of `told`."""
+        self.told: deque[EventView] = deque(maxlen=TOLD_KEPT)
         self.alerts: dict[str, AlertEvent] = {}
         self.checkpoints: list[CheckpointEvent] = []
         self.baseline: dict[str, float] = {}
@@ -134,13 +133,14 @@ class Store:
             self.system = Series()
         for block in batch.system:
             self.system.append(block)
-        self.gpus = batch.gpus or self.gpus
+        self.machine = batch.machine or self.machine
         for order in batch.orders:
             self._apply_order(order)
         if batch.events_restarted:
             self._clear_events()
         for event in batch.events:
             self._apply_event(event)
+        self.findings.apply(batch.found, self.events, self.told)
         if batch.console:
             lines = batch.console.removesuffix("\n").split("\n")
             # What was written over what (a progress bar) is one line: its last state.
@@ -214,7 +214,9 @@ class Store:
                 self._cut_events(event.step or 0)
             case NoteEvent():
                 pass  # only a line in the time line
-        self.events.append(EventView(event))
+        view = EventView(event)
+        self.events.append(view)
+        self.told.append(view)
 
     def _apply_lifecycle(self, event: LifecycleEvent) -> None:
         match event.what:
@@ -231,9 +233,10 @@ class Store:
         self.report = None
         self.checkpoints = [c for c in self.checkpoints if (c.step or 0) <= step]
         self.alerts = {rule: a for rule, a in self.alerts.items() if (a.step or a.onset_step or 0) <= step}
-        for i, view in enumerate(self.events):
-            if view.event.step is not None and view.event.step > step:
-                self.events[i] = EventView(view.event, superseded=True)
+        for views in (self.events, self.told):
+            for i, view in enumerate(views):
+                if view.event.step is not None and view.event.step > step and not view.superseded:
+                    views[i] = EventView(view.event, superseded=True)
 
     def _forget_orders(self) -> None:
         """Keep `ORDERS_KEPT`: the answered ones go first, of each kind the oldest."""
@@ -342,7 +345,16 @@ class Store:
     def active_alerts(self) -> list[AlertEvent]:
         """The gravest first; of those the primary kind of its incident, then the newest."""
         order = {"critical": 0, "warning": 1, "info": 2}
-        return sorted(self.alerts.values(), key=lambda a: (order[a.severity], not a.primary, -(a.step or 0)))
+        known = [*self.alerts.values(), *self.findings.active.values()]
+        return sorted(known, key=lambda a: (order[a.severity], not a.primary, -(a.step or 0)))
+
+    def is_active(self, alert: AlertEvent) -> bool:
+        return self.alerts.get(alert.rule) is alert or self.findings.active.get(alert.rule) is alert
+
+    @property
+    def gpus(self) -> tuple[str, ...]:
+        """Product names of the machine's GPUs."""
+        return tuple(gpu.name for gpu in self.machine.gpus) if self.machine is not None else ()
 
     def memory(self) -> tuple[str, str]:
         """Which memory matters: a title and a column, of `system` or (the allocator's own) of `steps`.

@@ -81,6 +81,10 @@ class Chart:
     seams: Sequence[float] = ()
     """Where a later attempt went on."""
     marks: Sequence[Mark] = ()
+    rules: Sequence[Mark] = ()
+    """Lines from top to bottom, at places that something is said of."""
+    note: Row = field(default_factory=list)
+    """At the right of the title, where nothing is odd: what those lines are."""
     x_least: float = 1.0
     """Between two ticks: half a step there is none, half an epoch there is."""
     empty: str = "no values yet"
@@ -162,7 +166,7 @@ def paint_chart(
     body = [[(label, "axis"), *row] for label, row in zip(labels, cells.rows(), strict=True)]
     level = drawn[0].level if drawn else _EMPTY
     newest = float(level[~np.isnan(level)][-1]) if (~np.isnan(level)).any() and chart.column is not None else math.nan
-    note = _oddities(chart, chart.column or Column(), columns)
+    note = _oddities(chart, chart.column or Column(), columns) or chart.note
     foot = _x_ticks(chart, window, columns, gutter)
     rows = box(_title(chart, lens, newest), body, width, height, note=note, foot=foot, style=style)
     return rows, Scales(x_end, y, key, whole, seen, gutter)
@@ -289,6 +293,8 @@ def _draw_marks(cells: Cells, chart: Chart, drawn: Sequence[_Drawn], lens: Lens,
     per_cell = (window.stop - window.start) / cells.columns
     if lens.cursor is not None and window.start <= lens.cursor <= window.stop:
         cells.rule(min(int((lens.cursor - window.start) / per_cell), cells.columns - 1), "│", "cursor")
+    for rule in (rule for rule in chart.rules if window.start <= rule.x <= window.stop):
+        cells.rule(math.floor((rule.x - window.start) / per_cell), rule.character, rule.style)
     for seam in (seam for seam in chart.seams if window.start <= seam <= window.stop):
         cells.rule(math.floor((seam - window.start) / per_cell), "┊", "seam")
     for mark in chart.marks:

@@ -3,6 +3,7 @@
 What a line does not hold goes on under it: there is no other place where a person could read the rest.
 """
 
+import math
 import time
 from itertools import islice
 from textwrap import wrap
@@ -12,10 +13,11 @@ from rundir.records import AlertEvent, CheckpointEvent, LifecycleEvent, NoteEven
 from rundir.size import size
 from rundir.text import plain
 from trainwatch import format as fmt
+from trainwatch.findings import EventView
 from trainwatch.paint import Row, Span, box
 from trainwatch.panes.orders import words_of
 from trainwatch.panes.words import SEVERITY_STYLES
-from trainwatch.store import EventView, Store
+from trainwatch.store import Store
 
 _WHAT_STYLES = {
     "crashed": "alert", "failed": "alert", "checkpoint_failed": "alert", "checkpoint_skipped": "alert",
@@ -46,8 +48,18 @@ def paint_events(store: Store, width: int, height: int, scroll: int = 0, style: 
     lines += islice(told, first, first + room - len(lines))
     if not lines:
         lines = [[(" nothing happened yet", "dim")]]
-    note: Row = [(f"↑ {start} more", "dim")] if start else []
+    note: Row = [(f"↑ {start} more", "dim")] if start else rules_note(store)
     return box(title, lines, width, height, note=note, style=style)
+
+
+def rules_note(store: Store) -> Row:
+    """How far the rules have come that run here, and that it is they who say what is said."""
+    findings = store.findings
+    if not findings.is_on:
+        return []
+    if findings.is_behind:
+        return [(f"rules {math.floor(100 * findings.progress)}% of the steps", "warn")]
+    return [("found here", "dim")] if findings.active else []
 
 
 def num_event_lines(store: Store, width: int) -> int:
@@ -83,7 +95,8 @@ def _cut(text: str, width: int) -> list[str]:
 
 
 def _event_lines(view: EventView, width: int) -> list[Row]:
-    name, text, style = _words(view.event)
+    name, text, style = event_words(view.event)
+    text = f"found here, {text}" if view.found else text
     room = max(width - 2 - _TEXT_AT, 10)
     most = room * _MOST_LINES  # characters: of a text without end the rest need not be wrapped
     is_cut = len(text) > most
@@ -100,14 +113,16 @@ def _event_lines(view: EventView, width: int) -> list[Row]:
 def _event_line(view: EventView, name: str, text: str, style: str) -> Row:
     event = view.event
     shade = "faint" if view.superseded else ""
-    row: Row = [(f" {_clock(event.at)} ", shade or "dim")]
+    row: Row = [(f" {clock(event.at)} ", shade or "dim")]
     step = "" if event.step is None else fmt.count(event.step) if event.step < 10**6 else fmt.short_count(event.step)
     row.append((f"{step:>7} ", shade or "dim"))
     spans: list[Span] = [(name, style), (" " + text if text else "", "")]
     return row + [(text, shade or style) for text, style in spans]
 
 
-def _clock(at: float) -> str:
+def clock(at: float) -> str:
+    if at <= 0:
+        return "--:--:--"
     try:
         return time.strftime("%H:%M:%S", time.localtime(at))
     except (OverflowError, ValueError, OSError):
@@ -128,7 +143,7 @@ def _scalar(value: str | float) -> str:
     return fmt.number(value) if isinstance(value, float) else str(value)[:40]
 
 
-def _words(event: Any) -> tuple[str, str, str]:
+def event_words(event: Any) -> tuple[str, str, str]:
     """What an event is called, what it says, and in which style it is called so."""
     match event:
         case LifecycleEvent():

@@ -108,7 +108,7 @@ def _urgent(store: Store) -> Row:
     if store.status_fault:
         return [(" ! ", "alert"), (plain(store.status_fault), "alert")]
     if status is None:
-        return []
+        return _gravest(store)
     opened = store.opened
     reference = opened.far_path or opened.reference
     now = Situation(reference, status.state, store.verdict, by_script=store.by_script, host=opened.host)
@@ -117,9 +117,17 @@ def _urgent(store: Store) -> Row:
         return [(" ! ", "warn"), (plain(hint), "warn")]
     if status.last_error and status.state in ("failed", "restarting", "parked"):
         return [(" ! ", "alert"), (plain(status.last_error), "alert")]
-    for alert in [a for a in store.active_alerts if a.severity is not Severity.INFO][:1]:  # marks are no news
-        style = SEVERITY_STYLES[alert.severity]
-        return [(" ▲ ", style), (plain(f"{alert.rule}: {alert.message}"), style)]
+    if gravest := _gravest(store):
+        return gravest
     if store.report is not None and store.has_ended:
         return [(" ✓ ", "ok"), (plain(store.report.message), "")]
+    return []
+
+
+def _gravest(store: Store) -> Row:
+    """The alert that matters most; marks are no news."""
+    for alert in [a for a in store.active_alerts if a.severity is not Severity.INFO][:1]:
+        style = SEVERITY_STYLES[alert.severity]
+        here: Row = [("found here  ", "dim")] if store.findings.active.get(alert.rule) is alert else []
+        return [(" ▲ ", style), *here, (plain(f"{alert.rule}: {alert.message}"), style)]
     return []

@@ -20,6 +20,21 @@ COMPARE = {
     "differences": "keys that are not the same in all runs",
 }
 METRICS = {"header": "the run, its groups of metrics and how many each has, and how they are looked at"}
+EVENTS = {
+    "header": "the run, how much happened to it, and what the alert rules are doing where they run here",
+    "events": "a click chooses, two clicks open an alert; the wheel moves the list",
+    "detail": "the chosen event in full; the wheel scrolls",
+}
+EVIDENCE = {
+    "header": "the alert, how grave it is, and whether it is over",
+    "chart": "what its rule reads; wheel or drag: zoom",
+    "seen": "what the rule saw, and what belongs to it; the wheel scrolls",
+    "advice": "a click on a fix gives its order, once confirmed; the wheel scrolls",
+}
+MACHINE = {
+    "header": "the run, and how far it is",
+    "now": "the machine as it was last sampled; the wheel scrolls",
+}
 RUNS = {
     "header": "where the runs are, how many there are of each state, and what is filtered by",
     "detail": "the chosen run: what is wrong with it, what was said of it, its scores",

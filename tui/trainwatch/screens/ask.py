@@ -23,10 +23,12 @@ An order is shown as pending until the run has answered it."""
 class Confirm(ModalScreen[bool]):
     """A second press of the key, or y, means yes; anything else on the list means no."""
 
-    def __init__(self, question: str, key: str) -> None:
+    def __init__(self, question: str, key: str, detail: str = "") -> None:
+        """`detail`: what it comes to, in full, under the question."""
         super().__init__()
         self._question = question
         self._key = key
+        self._detail = detail
         for yes in {"y", key} - {""}:
             self._bindings.bind(yes, "answer(True)", show=False)
         for no in {"n", "escape", "q"} - {key}:
@@ -36,6 +38,8 @@ class Confirm(ModalScreen[bool]):
         again = f"{shown(self._key)} or y" if self._key not in ("", "y") else "y"
         with Vertical(classes="dialog"):
             yield Static(self._question, markup=False, classes="question")
+            if self._detail:
+                yield Static(self._detail, markup=False)
             yield Static(f"{again}: yes     n or esc: no", markup=False, classes="hint")
 
     def action_answer(self, answer: bool) -> None:
@@ -94,6 +98,31 @@ class Help(ModalScreen[None]):
             yield Static("keys", markup=False, classes="question")
             yield Static(_key_table(self._rows, is_narrow=self.app.size.width < NARROW))
             yield Static(f"\n{_LEGEND}", markup=False)
+
+
+class Report(ModalScreen[None]):
+    """A table to be read: name and text, below a title."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "dismiss", show=False),
+        Binding("r", "dismiss", show=False),
+        Binding("q", "dismiss", show=False),
+    ]
+
+    def __init__(self, title: str, rows: Sequence[tuple[str, str]]) -> None:
+        super().__init__()
+        self._title = title
+        self._rows = rows
+
+    def compose(self) -> ComposeResult:
+        table = Table.grid(padding=(0, 2, 0, 0))
+        table.add_column(no_wrap=True)
+        table.add_column()
+        for row in self._rows:
+            table.add_row(*map(Text, row))
+        with VerticalScroll(classes="dialog wide"):
+            yield Static(self._title, markup=False, classes="question")
+            yield Static(table)
 
 
 def _key_table(rows: list[tuple[str, str, str]], *, is_narrow: bool) -> Table:

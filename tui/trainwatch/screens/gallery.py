@@ -53,7 +53,7 @@ class GalleryScreen(FilterScreen):
         self.gallery = Gallery(Lines(Store(run, read_opened(run))), chosen=metric, alone=bool(metric))
         self.notice = ""
         self.pointed = ""
-        self._feed = Feed(run, STEP_FIELDS)
+        self._feed = Feed(run, STEP_FIELDS, whole_machine=True)
 
     # --- painting ---------------------------------------------------------------------------------------------------
 

@@ -15,7 +15,8 @@ from rundir import process
 from rundir.control import Order, Verb, new_order_id
 from rundir.layout import RunDir
 from trainwatch import format as fmt
-from trainwatch.actions import CHART_ACTIONS, PANES, Action, Ask, for_key, parse_lr, refusal
+from trainwatch.actions import CHART_ACTIONS, PANES, Action, Ask, for_key, order_refusal, parse_lr, refusal
+from trainwatch.bystander import Bystander
 from trainwatch.dashboard import PANE_NAMES, SCROLLING, View, paint_pane, scroll_limit, situation
 from trainwatch.feed import Batch, Feed, read_opened
 from trainwatch.layout import Layout
@@ -28,6 +29,7 @@ from trainwatch.panes.charts import CHARTS, series_of
 from trainwatch.panes.orders import describe, reason_of
 from trainwatch.remote.run import RemoteRun, deliver, lag, opened, released, trouble
 from trainwatch.screens.ask import Confirm, Help, Prompt
+from trainwatch.screens.pages import PAGES
 from trainwatch.screens.panes import Command, PaneScreen, dragged
 from trainwatch.store import Answer, Store
 from trainwatch.widgets.pane import Pane
@@ -38,7 +40,7 @@ if TYPE_CHECKING:
 FRAME_S = 0.5
 """Between two paintings of a live run."""
 HASTY_FRAME_S = 0.1
-"""While an order waits for its outcome."""
+"""While an order waits for its outcome, or the rules that run here are behind."""
 POLL_S = 1.0
 """Between two looks at a run that moves, when no file event came: its heartbeats are judged by the clock."""
 STILL_POLL_S = 15.0
@@ -73,7 +75,7 @@ class RunScreen(PaneScreen):
         self.actions = tuple(row for row in self.rows if row.name not in _LOOKS)
         """The rows that are not looks at the charts."""
         self.view = View(read_only=read_only, now=time.time(), colour=colour, has_table=has_table, actions=self.actions)
-        self._feed = Feed(run)
+        self._feed = Feed(run, bystander=Bystander(run))
         self._wake = asyncio.Event()
         self._hurry = asyncio.Event()
         self._awaited: dict[str, Answer] = {}
@@ -159,11 +161,12 @@ class RunScreen(PaneScreen):
     async def _wait(self, *, has_events: bool) -> None:
         """Until a file changed, or until the clock alone may have changed the picture; then for the next frame."""
         waits = any(o.answer(time.time()) is Answer.PENDING for o in self.store.orders.values())
+        is_behind = self.store.findings.is_behind
         moves = waits or not self.store.is_still or bool(self.view.trouble)
-        timeout_s = POLL_S if moves else (STILL_POLL_S if has_events else BLIND_POLL_S)
+        timeout_s = 0.0 if is_behind else POLL_S if moves else STILL_POLL_S if has_events else BLIND_POLL_S
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._wake.wait(), timeout_s)
-        frame_s = HASTY_FRAME_S if waits else FRAME_S
+        frame_s = HASTY_FRAME_S if waits or is_behind else FRAME_S
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._hurry.wait(), max(0.0, self.painted_at + frame_s - time.monotonic()))
         self._wake.clear()
@@ -187,7 +190,7 @@ class RunScreen(PaneScreen):
 
     def commands(self) -> Iterable[Command]:
         now = situation(self.store, self.view)
-        yield from (Command(action.label, action.help, action.name, refusal(action, now)) for action in self.actions)
+        yield from (Command(a.label or a.name, a.help, a.name, refusal(a, now)) for a in self.actions)
         yield from (Command(f"pane {name}", "choose this pane", f"pane {name}") for name in PANES.values())
 
     def do(self, action: str) -> None:
@@ -213,10 +216,10 @@ class RunScreen(PaneScreen):
                 self.app.push_screen(Help(self.rows, _MORE_KEYS))
             case "back":
                 self._back()
-            case "grid":
-                self._open_gallery()
             case "alone":
-                self._open_gallery("loss")
+                self._open_page(self.view.chosen)
+            case name if name in PAGES or name == "grid":
+                self._open_page(name)
             case "theme":
                 cast("TrainwatchApp", self.app).next_theme()
             case "quit":
@@ -257,12 +260,14 @@ class RunScreen(PaneScreen):
             self._send(Verb.NOTE, {"text": text.strip()})
 
     def _send(self, verb: Verb, args: dict[str, object]) -> None:
+        self.give(Order(verb=verb, id=new_order_id(), args=args, at=time.time(), by=f"trainwatch:{process.user()}"))
+
+    def give(self, order: Order) -> None:
         """Write an order. It is pending until its outcome is read; a question may have taken long, so look again."""
-        action = next(a for a in self.actions if a.verb is verb)
-        if reason := refusal(action, situation(self.store, self.view)):
+        verb = order.verb
+        if reason := order_refusal(verb, order.args.keys(), situation(self.store, self.view)):
             self.say(reason)
             return
-        order = Order(verb=verb, id=new_order_id(), args=args, at=time.time(), by=f"trainwatch:{process.user()}")
         if isinstance(self.store.run, RemoteRun):  # which may take a while
             self.say(f"{verb}: sending")
             self.run_worker(self._deliver_far(order), name="send", exit_on_error=True)
@@ -298,6 +303,8 @@ class RunScreen(PaneScreen):
     def on_pane_chosen(self, message: Pane.Chosen) -> None:
         if message.pane in PANES.values():
             self.action_choose(message.pane)
+            if message.count == 2 and message.pane in PAGES:
+                self._open_page(message.pane)
         elif message.pane in CHARTS and message.count == 2:
             self._open_gallery(series_of(message.pane, self.store))
 
@@ -349,6 +356,13 @@ class RunScreen(PaneScreen):
             if look := words(self.view.lens):
                 self.view.notice = f"charts: {look}"
         self.repaint()
+
+    def _open_page(self, name: str) -> None:
+        """The full page of a pane, or of an action; the loss alone where there is none."""
+        if name in PAGES:
+            self.app.push_screen(PAGES[name](self))
+        else:
+            self._open_gallery("" if name == "grid" else "loss")
 
     def _open_gallery(self, metric: str = "") -> None:
         cast("TrainwatchApp", self.app).open_gallery(self.store.run, metric)

@@ -1,0 +1,244 @@
+"""One alert with all that is known of it: its events as a case, its incident, figures, orders for fixes. Pure."""
+
+import math
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from rundir.alerts import MARKS, RULES
+from rundir.alerts.remedy import Remedy, remedies_of
+from rundir.orders import Verb
+from rundir.records import AlertEvent, CheckpointEvent, Severity
+from rundir.size import size
+from trainwatch import format as fmt
+from trainwatch.findings import EventView, Findings
+from trainwatch.store import Store
+
+_GRAVE = {Severity.CRITICAL: 0, Severity.WARNING: 1, Severity.INFO: 2}
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One alert from being raised to being cleared, as far as its events were kept. It has one at least."""
+
+    events: tuple[AlertEvent, ...]
+    superseded: bool = False
+    """Whether a resume from an earlier step has overtaken it."""
+    found: bool = False
+    """Whether the rules have raised it here: it does not stand in the run."""
+
+    @property
+    def rule(self) -> str:
+        return self.events[0].rule
+
+    @property
+    def worst(self) -> AlertEvent:
+        """At its gravest; of several such the latest: what is known of it."""
+        told = [event for event in self.events if event.change != "cleared"] or [*self.events]
+        return min(reversed(told), key=lambda event: _GRAVE[event.severity])
+
+    @property
+    def cleared(self) -> AlertEvent | None:
+        last = self.events[-1]
+        return last if last.change == "cleared" else None
+
+    @property
+    def found_step(self) -> int:
+        """Where it was noticed."""
+        return self.events[0].step or 0
+
+    @property
+    def onset_step(self) -> int:
+        onset = self.worst.onset_step
+        return self.found_step if onset is None else onset
+
+    @property
+    def incident(self) -> int | None:
+        return self.worst.incident
+
+
+def cases_of(views: Iterable[EventView]) -> list[Case]:
+    """The alerts behind a time line, in the order in which they were raised."""
+    cases: list[Case] = []
+    is_open: dict[tuple[str, bool], int] = {}
+    for view in views:
+        event = view.event
+        if not isinstance(event, AlertEvent):
+            continue
+        key = (event.rule, view.found)
+        at = is_open.get(key)
+        if at is None or event.change == "raised":
+            is_open[key] = at = len(cases)
+            cases.append(Case((event,), view.superseded, view.found))
+        else:
+            cases[at] = replace(cases[at], events=(*cases[at].events, event))
+        if event.change == "cleared":
+            del is_open[key]
+    return cases
+
+
+def case_of(event: AlertEvent, cases: Iterable[Case]) -> Case:
+    """The alert that an event belongs to; of one that is in none, the event alone."""
+    return next((case for case in cases if any(each is event for each in case.events)), Case((event,)))
+
+
+def incident_of(case: Case, cases: Iterable[Case]) -> tuple[list[Case], str]:
+    """All alerts of a case's incident, and the rule of the primary one; empty where none was said to be that."""
+    if case.incident is None:
+        return [case], ""
+    members = [each for each in cases if each.incident == case.incident and each.found == case.found]
+    said = [event for each in members for event in each.events if event.primary and event.change != "cleared"]
+    return members, max(said, key=lambda event: event.step or 0).rule if said else ""
+
+
+# --- figures ---------------------------------------------------------------------------------------------------------
+
+
+def shown_figure(name: str, value: Any) -> str:
+    """A figure of the evidence as people read it, by the unit in its name."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+    number = fmt.as_float(value)
+    if name.endswith("_bytes"):
+        return size(number)
+    if name.endswith("_percent"):
+        return f"{fmt.number(number)} %"
+    if name.endswith("_c"):
+        return f"{number:.0f} °C"
+    if name.endswith("_s") and math.isfinite(number):
+        return fmt.duration(number) if number >= 60 else f"{fmt.number(number)} s"
+    is_share = name == "share" or name.endswith("_share")
+    if is_share and 0 <= number <= 1:
+        return f"{number:.1%}"
+    return fmt.count(value) if isinstance(value, int) else fmt.number(number)
+
+
+def figures_of(case: Case) -> list[tuple[str, str]]:
+    """What was seen: names and values, as the alert's event has them."""
+    evidence = case.worst.evidence or {}
+    return [(name.replace("_", " "), shown_figure(name, value)) for name, value in evidence.items()]
+
+
+def thresholds_of(rule: str, config: Mapping[str, Any]) -> list[tuple[str, float, bool]]:
+    """What the rule compares with: name, value, and whether the run's configuration has set it.
+
+    The event does not hold them: they are those of this version, with the run's own. Empty for an unknown rule.
+    """
+    if rule not in RULES:
+        return []
+    own = _limits(rule, config)
+    return [(name, float(own.get(name, value)), name in own) for name, value in RULES[rule].limits.items()]
+
+
+def _limits(rule: str, config: Mapping[str, Any]) -> dict[str, float]:
+    found: Any = config
+    for key in ("alerts", "limits"):
+        found = found.get(key) if isinstance(found, Mapping) else None
+    of_rules = found if isinstance(found, Mapping) else {}
+    own: Any = next((values for name, values in of_rules.items() if name.replace("_", "-") == rule), {})
+    values = own if isinstance(own, Mapping) else {}
+    return {name: value for name, value in values.items() if isinstance(value, int | float)}
+
+
+_LOSS = ("loss",)
+_DRAWN: Mapping[str, tuple[str, ...]] = {
+    "loss-scale-collapse": ("loss_scale",),
+    "overfitting": ("eval/loss",),
+    "eval-better-than-train": ("eval/loss",),
+    "chance-level": ("accuracy", "eval/accuracy", "epoch/accuracy"),
+    "class-collapse": ("eval/prediction_top_share", "eval/f1", "eval/loss"),
+    "grad-explode": ("grad_norm",),
+    "grad-zero": ("grad_norm",),
+    "grad-vanish": ("grad_norm_first", "grad_norm"),
+    "always-clipping": ("grad_norm",),
+    "lr-zero": ("lr",),
+    "lr-off-schedule": ("lr",),
+    "tiny-updates": ("update_ratio",),
+    "frozen": ("unchanged_count",),
+    "dead-relu": ("dead_relu_share",),
+    "stall": ("step_s",),
+    "slow-step": ("step_s",),
+    "data-bound": ("data_wait_s",),
+    "cpu-fallback": ("step_s",),
+    "gpu-mem-leak": ("gpu_mem_allocated_bytes",),
+    "oom-ahead": ("gpu_mem_allocated_bytes", "system/gpu0"),
+    "stale-gpu-process": ("system/gpu0_used", "system/gpu0"),
+    "low-utilisation": ("system/gpu0_util",),
+    "throttling": ("system/gpu0_temperature",),
+    "ram-filling": ("system/ram", "system/rss"),
+    "disk-filling": ("system/disk_free",),
+}
+"""The metrics that rules read, the first that is there is drawn; of rules that are not named the loss."""
+
+
+def drawn_by(case: Case) -> tuple[str, ...]:
+    """Names of the metrics that show an alert best, the best first; the loss last, which every run has."""
+    if case.rule == "non-finite":
+        signal = (case.worst.evidence or {}).get("signal")
+        return {"eval loss": ("eval/loss",), "gradient norm": ("grad_norm",)}.get(str(signal), _LOSS)
+    return tuple(dict.fromkeys((*_DRAWN.get(case.rule, ()), *_LOSS)))
+
+
+def state_of_rules(findings: Findings, cases: Iterable[Case]) -> list[tuple[str, str]]:
+    """Each rule, and what it has found, or why it can say nothing; those with something to say first."""
+    counts = Counter(case.rule for case in cases if case.found)
+    names = [name for name in RULES if name not in MARKS]
+    quiet = "nothing found yet" if findings.is_behind else "nothing found"
+    found = {name: f"{counts[name]} found" + (", open" if name in findings.active else "") for name in counts}
+    return [
+        *((name, text) for name, text in found.items()),
+        *((name, quiet) for name in names if name not in found and name not in findings.silent),
+        *((name, findings.silent[name]) for name in names if name not in found and name in findings.silent),
+    ]
+
+
+# --- fixes -----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Fix:
+    """One thing to do about an alert."""
+
+    text: str
+    verb: Verb | None = None
+    """None where no order does it."""
+    args: Mapping[str, Any] | None = None
+    missing: str = ""
+    """Why the order cannot be made out."""
+
+
+def fixes_of(case: Case, store: Store, is_kept: Callable[[CheckpointEvent], bool]) -> list[Fix]:
+    """What to do in order, each with the order that does it where one does. `is_kept`: a checkpoint is still there."""
+    worst = case.worst
+    return [_fix(text, remedy, case, store, is_kept) for text, remedy in remedies_of(worst.fixes, worst.order)]
+
+
+def _fix(text: str, remedy: Remedy | None, case: Case, store: Store, is_kept: Callable[[CheckpointEvent], bool]) -> Fix:
+    if remedy is None:
+        return Fix(text)
+    args = dict(remedy.args)
+    if remedy.lr_times is not None:
+        if store.peak_lr is None or not math.isfinite(store.peak_lr) or store.peak_lr <= 0:
+            return Fix(text, remedy.verb, missing="the run's peak learning rate is not known")
+        args["lr"] = float(f"{store.peak_lr * remedy.lr_times:.2g}")
+    if remedy.of_plan:
+        if store.total_steps is None:
+            return Fix(text, remedy.verb, missing="how many steps are planned is not known")
+        args["max_steps"] = store.total_steps
+    if remedy.to_best or remedy.before_onset:
+        step = _target(remedy, case, store.checkpoints, is_kept)
+        if step is None:
+            return Fix(text, remedy.verb, missing=f"there is no checkpoint from before step {case.onset_step:,}")
+        args["step"] = step
+    return Fix(text, remedy.verb, args)
+
+
+def _target(
+    remedy: Remedy, case: Case, checkpoints: Sequence[CheckpointEvent], is_kept: Callable[[CheckpointEvent], bool]
+) -> int | None:
+    """The step to go back to: of the best checkpoint, else of the newest before the onset; None where none is left."""
+    kept = [c for c in reversed(checkpoints) if c.step is not None and is_kept(c)]
+    best = [c.step for c in kept if c.best and remedy.to_best]
+    before = [c.step for c in kept if c.step is not None and c.step < case.onset_step]
+    return next(iter([*best, *before]), None)

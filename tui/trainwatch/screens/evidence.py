@@ -1,0 +1,318 @@
+"""One alert with its curve, causes and fixes; a key gives the order of a fix, once it was confirmed."""
+
+import asyncio
+import os
+import time
+from collections.abc import Iterable
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from rundir import control, process
+from rundir.control import Order, new_order_id
+from rundir.orders import command_of
+from rundir.records import AlertEvent, CheckpointEvent
+from rundir.series import STEP_FIELDS
+from rundir.text import plain
+from trainwatch.actions import CHART_ACTIONS, order_refusal
+from trainwatch.dashboard import situation
+from trainwatch.evidence import Case, Fix, case_of, cases_of, drawn_by, fixes_of
+from trainwatch.feed import Batch, Feed
+from trainwatch.layout import Layout
+from trainwatch.lens import ZOOM, Extent, Lens, XAxis, after, zoomed
+from trainwatch.metric import Lines, marked_words
+from trainwatch.paint import Row
+from trainwatch.panes import hints
+from trainwatch.panes.chart import Scales, paint_chart
+from trainwatch.panes.evidence import (
+    Line,
+    advice_lines,
+    arrange_evidence,
+    evidence_chart,
+    extent_around,
+    paint_evidence_header,
+    paint_lines,
+    said_lines,
+    seen_lines,
+)
+from trainwatch.panes.footer import line_of
+from trainwatch.panes.orders import words_of
+from trainwatch.remote.run import RemoteRun
+from trainwatch.screens.ask import Confirm
+from trainwatch.screens.panes import Command, dragged
+from trainwatch.screens.run_page import RunPage
+from trainwatch.store import Store
+from trainwatch.widgets.pane import Pane
+
+if TYPE_CHECKING:
+    from trainwatch.screens.run import RunScreen
+
+_LENS_NAMES = {action.name for action in CHART_ACTIONS}
+_SCROLLS = {"down": 1, "up": -1, "page-down": 10, "page-up": -10}
+_FIRST_TO_GO = ("theme", "cursor-right", "smoother", "outliers", "log", "pan-right", "fit", "zoom-in", "down")
+POLL_S = 1.0
+STILL_POLL_S = 15.0
+
+
+class EvidenceScreen(RunPage):
+    """Owns how the alert is looked at; and a store with every column, where the run's own lacks the one to be drawn."""
+
+    PANE_NAMES = ("header", "chart", "seen", "advice", "status", "keys")
+    CHART_PANES = frozenset({"chart"})
+    HINTS = hints.EVIDENCE
+    SCREEN = "evidence"
+
+    def __init__(self, front: "RunScreen", event: AlertEvent) -> None:
+        super().__init__(front)
+        self._event = event
+        self._cases: tuple[int, list[Case]] = (-1, [])
+        self._fixes: tuple[int, list[Fix]] = (-1, [])
+        self._lines = Lines(self.store)
+        self._own: Lines | None = None
+        self._feed: Feed | None = None
+        """Of a store of our own."""
+        self._lens: Lens | None = None
+        """None: as much as shows the alert."""
+        self._around: Extent | None = None
+        self._scales = Scales()
+        self._scroll = {"seen": 0, "advice": 0}
+
+    # --- what is shown ----------------------------------------------------------------------------------------------
+
+    @property
+    def cases(self) -> list[Case]:
+        if self._cases[0] != self.store.revision:
+            self._cases = self.store.revision, cases_of(self.store.told)
+        return self._cases[1]
+
+    @property
+    def case(self) -> Case:
+        return case_of(self._event, self.cases)
+
+    @property
+    def fixes(self) -> list[Fix]:
+        if self._fixes[0] != self.store.revision:
+            self._fixes = self.store.revision, fixes_of(self.case, self.store, self._is_kept)
+        return self._fixes[1]
+
+    def _is_kept(self, checkpoint: CheckpointEvent) -> bool:
+        """Of a run elsewhere nobody here knows; the run itself then says what there is."""
+        # Not Path.is_dir: a damaged line may name anything.
+        return isinstance(self.store.run, RemoteRun) or os.path.isdir(self.store.run.path / checkpoint.path)  # noqa: PTH112
+
+    def refusal(self, fix: Fix) -> str:
+        """Why the order of a fix cannot be given now; empty where it can, or where there is none."""
+        if fix.verb is None or fix.args is None:
+            return ""
+        words = words_of(fix.verb, dict(fix.args))
+        return order_refusal(fix.verb, fix.args.keys(), situation(self.store, self.front.view), words)
+
+    @property
+    def _reference(self) -> str:
+        return self.store.opened.far_path or self.store.opened.reference
+
+    def arranged(self, width: int, height: int) -> Layout:
+        return arrange_evidence(width, height)
+
+    def paint(self, name: str, width: int, height: int) -> list[Row]:
+        match name:
+            case "header":
+                return paint_evidence_header(self.case, self.store, width)
+            case "chart":
+                return self._paint_chart(width, height)
+            case "seen" | "advice":
+                lines = self._text(name, _text_width(width))
+                self._scroll[name] = min(self._scroll[name], max(0, len(lines) - max(0, height - 2)))
+                title = "what was seen" if name == "seen" else "causes and fixes"
+                return paint_lines(title, lines, width, height, self._scroll[name])
+            case "status":
+                return self.paint_status(width)
+            case _:
+                can = any(fix.args is not None and not self.refusal(fix) for fix in self.fixes)
+                return line_of(self.rows, width, _FIRST_TO_GO, lambda row: row.name == "apply" and not can)
+
+    def _text(self, name: str, width: int) -> list[Line]:
+        """Where there is one pane for all of it, what is to be done comes before the figures."""
+        case = self.case
+        if name == "seen":
+            return [*said_lines(case, width), Line([]), *seen_lines(case, self.cases, self.store, width)]
+        advice = advice_lines(case, self.fixes, self._reference, self.store.opened.host, self.refusal, width)
+        if "seen" in self.places:
+            return advice
+        seen = seen_lines(case, self.cases, self.store, width)
+        return [*said_lines(case, width), Line([]), *advice, Line([]), *seen]
+
+    # --- the curve --------------------------------------------------------------------------------------------------
+
+    def _paint_chart(self, width: int, height: int) -> list[Row]:
+        name, lines = self._drawn()
+        line = lines.line(name, XAxis.STEP)
+        self._around = extent_around(self.case, line.x) if line is not None else None
+        lens = self._lens or Lens(seen=self._around)
+        chart = evidence_chart(name, self.case, lines, lens, is_read=lines.store.caught_up)
+        rows, self._scales = paint_chart(chart, width, height, self._scales, lens)
+        return rows
+
+    def _drawn(self) -> tuple[str, Lines]:
+        """The metric to be drawn, and whose: the run's page has read a few columns, this one reads all where needed."""
+        names = drawn_by(self.case)
+        for name in names:
+            if self._lines.line(name, XAxis.STEP) is not None:
+                return name, self._lines
+            if self._own is None and self.store.caught_up:
+                self._own = Lines(Store(self.store.run, self.store.opened))
+                self.run_worker(self._read_own(self._own.store), name="read", exit_on_error=True)
+            if self._own is None or not self._own.store.caught_up or self._own.line(name, XAxis.STEP) is not None:
+                return name, self._own or self._lines
+        return names[0], self._own or self._lines
+
+    @property
+    def is_read(self) -> bool:
+        """Whether what is drawn is all there is."""
+        return self.store.caught_up and (self._own is None or self._own.store.caught_up)
+
+    async def _read_own(self, store: Store) -> None:
+        """Ask for a batch, apply it, wait. The next is asked for only when the last was applied."""
+        self._feed = Feed(store.run, STEP_FIELDS, whole_machine=True)
+        while True:
+            batch = await asyncio.to_thread(_polled, self._feed)
+            if isinstance(batch, OSError):
+                self.say(f"cannot read the run: {batch}")
+            else:
+                store.apply(batch)
+            if isinstance(batch, OSError) or batch.at_end:
+                self.repaint()
+                await asyncio.sleep(STILL_POLL_S if store.is_still else POLL_S)
+
+    def on_unmount(self) -> None:
+        if self._own is not None and self._feed is not None:
+            self._feed.close()
+            self._own.let_go()
+
+    # --- keys and pointer -------------------------------------------------------------------------------------------
+
+    def commands(self) -> Iterable[Command]:
+        for action in self.rows:
+            fix = self._fix_of(action.name)
+            why = "" if fix is None else _none_of(fix) or self.refusal(fix)
+            if fix is not None or not action.name.startswith("fix-"):
+                yield Command(action.name.replace("-", " "), action.help if fix is None else fix.text, action.name, why)
+
+    def _fix_of(self, action: str) -> Fix | None:
+        """The fix that an action is about; None for an action about none, or one that there is not."""
+        if action == "apply":
+            return next((fix for fix in self.fixes if fix.verb is not None), None)
+        number = int(action.removeprefix("fix-")) if action.startswith("fix-") else 0
+        return self.fixes[number - 1] if 0 < number <= len(self.fixes) else None
+
+    def do(self, action: str) -> None:
+        self.front.view.notice = self.pointed = ""
+        if action in _LENS_NAMES:
+            if self._scales.whole is not None:
+                self._lens = after(action, self._lens or Lens(seen=self._around), self._scales.whole)
+        elif action in _SCROLLS:
+            for name in self._scroll:
+                self._scroll[name] = max(0, self._scroll[name] + _SCROLLS[action])
+        else:
+            self._do_other(action)
+        self.repaint()
+
+    def _do_other(self, action: str) -> None:
+        match action:
+            case "back":
+                self.let_go()
+                if self._lens is not None:
+                    self._lens = None
+                else:
+                    self.app.pop_screen()
+            case "theme" | "help" | "quit":
+                self.do_anywhere(action)
+            case _:
+                fix = self._fix_of(action)
+                if fix is None and action != "apply":
+                    self.say(f"there is no {action.replace('-', ' ')}")
+                else:
+                    self._ask(fix)
+
+    def _ask(self, fix: Fix | None) -> None:
+        """Show the order that a fix comes to, in full, and give it once it was confirmed."""
+        if fix is None:
+            self.say("no fix of this alert is an order" if self.fixes else "nothing is known that helps")
+        elif why := _none_of(fix) or self.refusal(fix):
+            self.say(why)
+        elif fix.verb is not None:
+            order = Order(
+                verb=fix.verb, id=new_order_id(), args=dict(fix.args or {}), by=f"trainwatch:{process.user()}"
+            )
+            self.app.push_screen(Confirm(fix.text, "", self._in_full(order)), partial(self._answered, order))
+
+    def _in_full(self, order: Order) -> str:
+        host = self.store.opened.host
+        command = command_of(order.verb, order.args, self._reference)
+        line = control.line_of(order).decode().rstrip("\n")
+        where = f"on {host}, " if host else ""
+        return (
+            f"{where}as a command:\n{plain(command)}\n\n"
+            f"{where}what is written for the run, with the time at which it is (`at`):\n{plain(line)}"
+        )
+
+    def _answered(self, order: Order, answer: bool | None) -> None:
+        if answer:
+            self.front.give(msgspec.structs.replace(order, at=time.time()))
+        else:
+            self.say(f"{order.verb}: not sent")
+
+    def on_pane_chosen(self, message: Pane.Chosen) -> None:
+        if message.pane != "advice" or message.y < 1:
+            return
+        lines = self._text("advice", _text_width(self.places["advice"].width))
+        at = self._scroll["advice"] + message.y - 1
+        if at < len(lines) and lines[at].fix >= 0 and self.fixes[lines[at].fix].verb is not None:
+            self._ask(self.fixes[lines[at].fix])
+
+    def on_pane_scrolled(self, message: Pane.Scrolled) -> None:
+        if message.pane in self._scroll:
+            self._scroll[message.pane] = max(0, self._scroll[message.pane] - message.lines)
+        elif message.pane == "chart" and self._scales.whole is not None:
+            factor = 1 / ZOOM if message.lines > 0 else ZOOM
+            at = self._scales.at(message.x, self.places["chart"].width)
+            self._lens = zoomed(self._lens or Lens(seen=self._around), self._scales.whole, factor, at)
+        self.repaint()
+
+    def on_pane_pointed(self, message: Pane.Pointed) -> None:
+        """The crosshair stands where the pointer is in the chart."""
+        lens = self._lens
+        at = self._scales.at(message.x, self.places["chart"].width) if message.pane == "chart" else None
+        if at is not None or (lens is not None and lens.cursor is not None):
+            lens = replace(lens or Lens(seen=self._around), cursor=at)
+        if lens != self._lens:
+            self._lens = lens
+            self.repaint()
+
+    def on_pane_dragged(self, message: Pane.Dragged) -> None:
+        """A stretch of the axis is chosen, and seen alone once the button is let go."""
+        if self._scales.whole is not None:
+            lens, width = self._lens or Lens(seen=self._around), self.places["chart"].width
+            self._lens = dragged(lens, self._scales.whole, message, self._scales, width)
+            self.pointed = marked_words(self._lens) or self.hint(message.pane, message.x)
+            self.repaint()
+
+
+def _text_width(width: int) -> int:
+    return max(12, width - 3)
+
+
+def _none_of(fix: Fix) -> str:
+    """Why a fix is no order that could be given; empty where it is one."""
+    if fix.verb is None:
+        return f"no order does that: {fix.text}"
+    return fix.missing
+
+
+def _polled(feed: Feed) -> Batch | OSError:
+    try:
+        return feed.poll()
+    except OSError as error:
+        return error

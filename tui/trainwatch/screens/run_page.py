@@ -1,0 +1,69 @@
+"""What pages above a run's own have in common that show what that one has read. Owns no records."""
+
+from typing import TYPE_CHECKING, cast
+
+from trainwatch.paint import Row
+from trainwatch.panes.footer import paint_status
+from trainwatch.screens.ask import Help
+from trainwatch.screens.panes import PaneScreen
+from trainwatch.store import Store
+from trainwatch.widgets.pane import Pane
+
+if TYPE_CHECKING:
+    from trainwatch.app import TrainwatchApp
+    from trainwatch.screens.run import RunScreen
+
+LOOK_S = 0.25
+"""Between two looks at whether the run's page has read, or said, anything new."""
+
+
+class RunPage(PaneScreen):
+    """Reads the store of the run's page, which goes on filling it, and gives orders through that page."""
+
+    STAYS = "the run goes on"
+
+    def __init__(self, front: "RunScreen") -> None:
+        super().__init__()
+        self.front = front
+        self.pointed = ""
+        """What the pointer is on, in words."""
+        self._seen: tuple[object, ...] = ()
+
+    @property
+    def store(self) -> Store:
+        return self.front.store
+
+    def on_mount(self) -> None:
+        self.place_panes()
+        self.set_interval(LOOK_S, self._look)
+
+    def _look(self) -> None:
+        seen = (self.store.revision, self.front.view.notice, self.front.view.trouble)
+        if seen != self._seen:
+            self._seen = seen
+            self.repaint()
+
+    def on_pane_pointed(self, message: Pane.Pointed) -> None:
+        pointed = self.hint(message.pane, message.x)
+        if pointed != self.pointed:
+            self.pointed = pointed
+            self.repaint()
+
+    def say(self, notice: str) -> None:
+        self.front.view.notice = notice
+        self.repaint()
+
+    def paint_status(self, width: int) -> list[Row]:
+        view = self.front.view
+        read_only = view.read_only or bool(self.store.opened.source)
+        return paint_status(self.store, width, view.notice, self.pointed, read_only=read_only, trouble=view.trouble)
+
+    def do_anywhere(self, action: str) -> None:
+        """What every page does alike."""
+        match action:
+            case "theme":
+                cast("TrainwatchApp", self.app).next_theme()
+            case "help":
+                self.app.push_screen(Help(self.rows, (("ctrl+p", "palette", "every action by name"),)))
+            case _:
+                self.app.exit()
