@@ -198,6 +198,25 @@ def test_what_an_order_lacks_is_said() -> None:
     assert "not known" in plan.missing
 
 
+def test_the_checkpoint_that_the_rules_have_named_goes_before_others() -> None:
+    """They know since when the weights are ill, which may be long before the alert's onset."""
+    fix = "go back to a checkpoint before it"
+    ill = divergence(690, 646, fixes=[fix], order={"verb": "rollback", "args": {"step": 100}})
+    (back,) = fixes(saved(100), saved(600), ill)
+    assert back.args == {"step": 100}
+    (back,) = fixes(saved(100), saved(600), ill, kept=lambda c: c.step == 600)
+    assert back.args == {"step": 600}
+
+
+def test_a_checkpoint_that_the_alert_names_has_to_be_there() -> None:
+    named = divergence(690, 646, fixes=["a longer warm-up"], order={"verb": "rollback", "args": {"step": 600}})
+    *_, gone = fixes(saved(600), saved(700), named, kept=lambda c: c.step == 700)
+    assert gone.args is None
+    assert gone.missing == "there is no checkpoint of step 600 any more"
+    *_, there = fixes(saved(600), saved(700), named)
+    assert there.args == {"step": 600}
+
+
 def test_the_learning_rate_that_holds_is_lowered() -> None:
     *_, lower = fixes(outcome("a", "set", args={"lr": 3e-5}), divergence(690, 646))
     assert lower.args == {"lr": 9.9e-6}

@@ -227,11 +227,20 @@ def _fix(text: str, remedy: Remedy | None, case: Case, store: Store, is_kept: Ca
             return Fix(text, remedy.verb, missing="how many steps are planned is not known")
         args["max_steps"] = store.total_steps
     if remedy.to_best or remedy.before_onset:
-        step = _target(remedy, case, store.checkpoints, is_kept)
+        own = ((case.worst.order or {}).get("args") or {}).get("step")  # the rules know since when the weights are ill
+        is_own = own is not None and _is_there(own, store.checkpoints, is_kept)
+        step = own if is_own else _target(remedy, case, store.checkpoints, is_kept)
         if step is None:
             return Fix(text, remedy.verb, missing=f"there is no checkpoint from before step {case.onset_step:,}")
         args["step"] = step
+    if remedy.verb is Verb.ROLLBACK and not _is_there(args.get("step"), store.checkpoints, is_kept):
+        return Fix(text, remedy.verb, missing=f"there is no checkpoint of step {args['step']} any more")
     return Fix(text, remedy.verb, args)
+
+
+def _is_there(step: object, checkpoints: Sequence[CheckpointEvent], is_kept: Callable[[CheckpointEvent], bool]) -> bool:
+    """Whether a checkpoint that an order names is left, as far as is known here; without a name the run takes one."""
+    return step is None or not checkpoints or any(c.step == step and is_kept(c) for c in checkpoints)
 
 
 def _target(

@@ -12,6 +12,7 @@ from rundir.orders import Verb
 
 LOWERED = 0.33
 """Of the peak learning rate: "a third"."""
+LOWEST = 0.1
 RAISED = 10.0
 
 
@@ -46,6 +47,8 @@ REMEDIES: Mapping[str, Remedy] = {
     "go back to the best checkpoint with a third of the learning rate": Remedy(
         verb=Verb.ROLLBACK, args={"lr_factor": LOWERED}, to_best=True
     ),
+    "go back to a checkpoint from before that, or begin anew, with a tenth of the learning rate: ruined weights "
+    "do not come back by themselves": Remedy(verb=Verb.ROLLBACK, args={"lr_factor": LOWEST}, before_onset=True),
     "go back to a checkpoint before it": Remedy(verb=Verb.ROLLBACK, before_onset=True),
     "lower the learning rate": _LOWER,
     "lower the learning rate to a third, clip_norm = 1.0": _LOWER_AND_CLIP,

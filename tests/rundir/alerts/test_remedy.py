@@ -24,6 +24,17 @@ def test_the_order_of_an_alert_belongs_to_one_of_its_fixes(rule: str) -> None:
         assert found[-1][0].startswith("the order for it")
 
 
+def test_the_order_of_a_cause_belongs_to_one_of_its_fixes() -> None:
+    causes = [cause for advice in ADVICE.values() for cause in advice.causes if cause.order is not None]
+    assert causes
+    for cause in causes:
+        assert cause.order is not None
+        found = remedies_of(cause.fixes, cause.order)
+        assert len(found) == len(cause.fixes), cause.text
+        remedy = next(remedy for _, remedy in found if remedy is not None and remedy.verb == cause.order["verb"])
+        assert dict(remedy.args) == cause.order.get("args", {})
+
+
 def test_what_is_no_order_has_none() -> None:
     assert remedy_of("more or augmented data") is None
     assert remedies_of(["bf16 or fp32 instead of fp16"], None) == [("bf16 or fp32 instead of fp16", None)]
@@ -62,5 +73,6 @@ def test_texts_are_those_that_rules_say() -> None:
     from rundir.alerts import non_finite
 
     said = {fix for advice in ADVICE.values() for fix in advice.fixes}
+    said |= {fix for advice in ADVICE.values() for cause in advice.causes for fix in cause.fixes}
     said |= {fix for fixes in non_finite._FIXES.values() for fix in fixes}
     assert set(REMEDIES) <= said

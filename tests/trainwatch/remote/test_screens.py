@@ -15,6 +15,7 @@ from rundir.layout import RunDir
 from rundir.records import encode
 from rundir.remarks import read_remarks
 from rundir.status import RunInfo, State
+from tests.trainwatch.alerts import divergence
 from tests.trainwatch.remote.conftest import Host
 from tests.trainwatch.runs import append, evaluation, make_run, outcome, set_status, steps
 from trainwatch.app import TrainwatchApp
@@ -22,6 +23,7 @@ from trainwatch.listing.survey import Survey
 from trainwatch.remote.visit import Visit
 from trainwatch.screens.ask import Confirm, Prompt
 from trainwatch.screens.compare import CompareScreen
+from trainwatch.screens.evidence import EvidenceScreen
 from trainwatch.screens.gallery import GalleryScreen
 from trainwatch.screens.run import RunScreen
 from trainwatch.screens.runs import RunsScreen
@@ -98,6 +100,27 @@ async def test_a_run_is_opened_from_the_table_and_steered(host: Host) -> None:
             await until(pilot, lambda: "pause: applied" in shown(app, "status"))
             await pilot.press("escape")
             await until(pilot, lambda: app.screen is app.root)
+
+
+async def test_a_fix_of_an_alert_is_ordered_there(host: Host) -> None:
+    far = make(host.runs, "1-far")
+    append(far.events, [divergence(20, 10)])
+    with Visit([f"{host.url}/1-far"]) as visit:
+        app = TrainwatchApp(visit.target())
+        async with app.run_test(size=(160, 48)) as pilot:
+            await until(pilot, lambda: bool(app.run_screen.store.told))
+            await pilot.press("3", "enter", "enter")
+            await until(pilot, lambda: isinstance(app.screen, EvidenceScreen))
+            command = f"onfarhost:traindset{far.path}clip_norm=1.0"  # however it is broken into lines
+            await until(pilot, lambda: command in "".join(shown(app, "advice").replace("│", " ").split()))
+            await pilot.press("2")
+            await until(pilot, lambda: isinstance(app.screen, Confirm))
+            await pilot.press("y")
+            await until(pilot, lambda: far.control_dir.is_dir() and any(far.control_dir.glob("*.json")))
+            (order,) = ControlReader(far).poll()
+            assert isinstance(order, Order)
+            assert (order.verb, order.args) == ("set", {"clip_norm": 1.0})
+            await until(pilot, lambda: "set sent, pending" in shown(app, "status"))
 
 
 async def test_what_to_do_outside_is_said_for_the_host_it_is_on(host: Host) -> None:
