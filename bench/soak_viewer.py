@@ -5,8 +5,8 @@ python -m bench.soak_viewer [--hours H] [--speed N] [--seed N]
 A real `trainwatch` in a pseudo-terminal looks at a directory of runs. One of them trains 20 steps a second of its own
 time for H hours, with evaluations, checkpoints, alerts, samples of the machine, console output and a rollback now and
 then; others appear, and vanish, also while they are open. Meanwhile keys are pressed at random, the terminal is resized
-and the palette changed. Prints memory over time, and exits with 1 if the dashboard has ended or shown a traceback. What
-grows with the run, its columns, is printed beside its memory.
+and the palette changed. Prints memory over time, and exits with 1 if the dashboard has ended or shown a traceback. The
+columns of one page, which grow with the run, are printed beside its memory.
 """
 
 import argparse
@@ -41,7 +41,7 @@ from rundir.status import Heart, Intent, Phase, RunInfo, State, Status, write_st
 
 STEPS_PER_S = 20
 COLUMN_BYTES = 8 * 7
-"""Of a step: axis, time, and what a run's page shows."""
+"""Of a step: axis, time, and what a run's page shows. All metrics of a run are twice that."""
 SIZES = ((160, 48), (80, 24), (40, 10), (120, 40), (200, 60), (20, 5))
 KEYS = (
     *"12345678ggTTzymMoxv+-0f.,[]?/rctn", "\r", "\r", "\r", "\x1b", "\x1b", "\x1b", "\t", " ", "\x10",
@@ -166,8 +166,8 @@ class Happened:
 
     keys: int = 0
     resizes: int = 0
-    rss_mb: list[tuple[float, float, float]] = field(default_factory=list)
-    """Hours of the run, memory, what the run's columns take of it."""
+    rss_mb: list[float] = field(default_factory=list)
+    """Memory since it was last printed."""
     trouble: str = ""
 
 
@@ -178,14 +178,16 @@ def soak(terminal: Terminal, training: Training, others: Others, seconds: float,
     began = time.monotonic()
     due = dict.fromkeys((KEY_S, RESIZE_S, OTHER_RUN_S, HOME_S, PRINT_S), began)
     while (now := time.monotonic()) < began + seconds and not happened.trouble:
+        happened.rss_mb.append(_rss_mb(terminal))
         training.advance((now - began) * speed)
         for every_s in [each for each, at in due.items() if now >= at]:
             due[every_s] = now + every_s
             _do(every_s, terminal, others, rng, happened, next(sizes) if every_s == RESIZE_S else (0, 0))
             if every_s == PRINT_S:
-                hours = (now - began) * speed / 3600
-                happened.rss_mb.append((hours, _rss_mb(terminal), training.written * COLUMN_BYTES / 1e6))
-                print("{:>6.2f} h {:>10.0f} MB {:>10.0f} MB".format(*happened.rss_mb[-1]), flush=True)
+                hours, columns_mb = (now - began) * speed / 3600, training.written * COLUMN_BYTES / 1e6
+                least, most = min(happened.rss_mb), max(happened.rss_mb)
+                print(f"{hours:>6.2f} h {least:>9.0f} MB {most:>9.0f} MB {columns_mb:>9.0f} MB", flush=True)
+                happened.rss_mb = []
         terminal.pump(0.05)
         happened.trouble = _trouble(terminal)
     return happened
@@ -241,7 +243,7 @@ def main() -> int:
         training = Training(run, total, time.time() - 60, random.Random(7))
         training.begin()
         training.advance(10)
-        print(f"{'run':>8} {'memory':>13} {'of it columns':>13}   {seconds:.0f} s to go")
+        print(f"{'run':>8} {'least memory':>12} {'most':>12} {'one page':>12}   {seconds:.0f} s to go")
         with dashboard(runs) as terminal:
             terminal.pump(3, until=PAINTED)
             happened = soak(terminal, training, Others(runs, model.path), seconds, arguments.speed, arguments.seed)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from textual.command import CommandPalette
+from textual.command import CommandList, CommandPalette
 from textual.content import Content
 from textual.events import MouseScrollUp
 from textual.pilot import Pilot
@@ -283,6 +283,24 @@ async def test_palette_lists_every_action_and_says_what_is_not_possible(run: Run
         assert commands["kill"].startswith("end the run at once")
         next(c.callback for c in app.get_system_commands(app.screen) if c.title == "checkpoint")()
         assert [o.verb for o in orders_in(run)] == ["checkpoint"]
+
+
+async def test_a_page_down_before_the_palettes_list_was_laid_out_ends_nothing(
+    run: RunDir, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def has_no_lines(self: CommandList) -> None:
+        raise KeyError(0)
+
+    monkeypatch.setattr(CommandList, "action_page_down", has_no_lines)
+    app = TrainwatchApp(run)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: app.run_screen.store.caught_up)
+        await pilot.press("ctrl+p")
+        await until(pilot, lambda: isinstance(app.screen, CommandPalette))
+        commands = app.screen.query_one(CommandList)
+        await until(pilot, lambda: commands.option_count > 0)
+        await pilot.press("pagedown", "escape")
+        await until(pilot, lambda: app.screen is app.run_screen)
 
 
 @pytest.mark.parametrize("name", ["[/old]", "[v1]", "[@click=app.quit]x[/]", "\\[v1]\\", "[/]x"])

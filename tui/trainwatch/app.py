@@ -13,6 +13,7 @@ from rundir.layout import RunDir
 from rundir.text import plain
 from trainwatch import theme
 from trainwatch.keyname import shown
+from trainwatch.screens.palette import Palette
 from trainwatch.screens.panes import PaneScreen
 from trainwatch.screens.run import RunScreen
 
@@ -100,6 +101,10 @@ class TrainwatchApp(App[None]):
             return ""
         reference = shlex.quote(plain(self.root.store.opened.reference))
         return f"the run goes on; come back with: trainwatch {reference}"
+
+    def action_command_palette(self) -> None:
+        if not isinstance(self.screen, Palette):
+            self.push_screen(Palette(id="--command-palette"))
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """Every row of the screen's table, with its key; one that is not possible now says why."""

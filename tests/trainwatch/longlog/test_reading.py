@@ -171,6 +171,17 @@ def test_portions_of_any_lines_come_to_what_each_line_comes_to(
         assert state(without_index(run)) == state(line_by_line(run))
 
 
+def test_slices_are_one_but_where_a_cut_or_another_attempt_parts_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    resume = ResumeRecord(at=1.0, attempt=2, step=30)
+    records = [*steps(20), evaluation(9, 0.5, 0.5), *steps(20, 21), resume, *steps(20, 31, 2), *steps(20, 60, 3)]
+    monkeypatch.setattr(pieces, "SLICE_BYTES", 700)
+    found, _ = pieces_of(b"".join(map(encode, records)), STEP_FIELDS)
+    assert [(type(each).__name__, each.attempt, getattr(each, "x", [])[:1]) for each in found] == [
+        ("StepBlock", 1, [1]), ("EvalRecord", 1, []), ("ResumeRecord", 2, []), ("StepBlock", 2, [31]),
+        ("StepBlock", 3, [60]),
+    ]  # fmt: skip
+
+
 def fresh_run(tmp_path: Path, log: bytes) -> RunDir:
     shutil.rmtree(tmp_path / "runs", ignore_errors=True)
     run = make_run(tmp_path / "runs")
@@ -317,6 +328,25 @@ def meta_of(place: Path) -> index.Meta:
     meta = index.read_meta(place)
     assert meta is not None
     return meta
+
+
+def test_after_the_first_reading_columns_lie_in_the_index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = fresh_run(tmp_path, b"".join(map(encode, [*steps(1000), evaluation(9, 0.5, 0.5)])))
+
+    def is_mapped(viewer: Viewer) -> bool:
+        return not viewer.store.steps.x.base.flags.owndata  # type: ignore[union-attr]
+
+    with limits(monkeypatch):
+        viewer = Viewer(run).read()
+        assert not is_mapped(viewer)
+        with open(run.metrics, "ab") as file:
+            file.write(b"".join(map(encode, steps(100, 1001))))
+        viewer.read()
+        assert is_mapped(viewer)
+        assert state(viewer.store) == state(line_by_line(run))
+        os.truncate(run.metrics, 1000)
+        assert state(viewer.read().store) == state(line_by_line(run))
+        viewer.feed.close()
 
 
 def test_a_short_log_has_no_index(tmp_path: Path, cache: Path) -> None:

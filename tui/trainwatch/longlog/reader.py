@@ -19,6 +19,7 @@ from trainwatch.longlog.crew import Crew, HelperError, num_helpers
 from trainwatch.longlog.index import Meta, fingerprint, open_index, place_of
 from trainwatch.longlog.pieces import MetricsPiece, narrowed, pieces_of
 from trainwatch.longlog.writer import IndexWriter, begun, continued
+from trainwatch.mount import is_remote
 
 LONG_BYTES = 48 * 1024 * 1024
 """A log from this size on has an index: reading it takes longer than a tenth of a second."""
@@ -26,6 +27,8 @@ CREW_BYTES = 96 * 1024 * 1024
 """What is left to read from which on helpers are worth their start, a fifth of a second."""
 COMMIT_BYTES = 16 * 1024 * 1024
 """Of the log, between two entries into the index."""
+MOST_OTHERS = 5000
+"""Records of other kinds that are handed out a second time for the sake of memory: a store takes its time for each."""
 WAIT_S = 0.1
 """For helpers, in one poll."""
 
@@ -60,6 +63,8 @@ class MetricsReader:
         """Of the index, while nobody has gone on with it."""
         self._writer: IndexWriter | None = None
         self._committed = 0
+        self._is_first_reading = False
+        """Whether all that was handed out is in memory, though there is an index by now that may be mapped instead."""
         self._lock = threading.Lock()
 
     def poll(self) -> Portion:
@@ -76,6 +81,8 @@ class MetricsReader:
             if self._crew is not None:  # the first picture does not wait for what they find
                 return self._nothing_new()
         if self._crew is not None and (portion := self._poll_crew(self._crew)) is not None:
+            return portion
+        if self._is_first_reading and self._committed and (portion := self._exchanged()) is not None:
             return portion
         return self._poll_tail()
 
@@ -103,6 +110,7 @@ class MetricsReader:
         if found is None:
             with contextlib.suppress(OSError):
                 self._writer = begun(place, size)
+            self._is_first_reading = self._writer is not None
             return None
         self._meta, self._committed = found.meta, found.meta.covered_bytes
         self.tail.stand(found.meta.covered_bytes, fd)
@@ -207,6 +215,21 @@ class MetricsReader:
                 os.close(fd)
         except OSError:
             self._forget_index()
+
+    def _exchanged(self) -> Portion | None:
+        """All that was read, once more, from the index that was made of it: mapped, it need not be in memory."""
+        self._is_first_reading = False
+        if self.tail.offset != self._committed:
+            return None
+        fd = open_regular(self._path)
+        try:
+            place = place_of(self._path)
+            found = open_index(place, fd, self._fields) if not is_remote(place) else None
+        finally:
+            os.close(fd)
+        if found is None or found.meta.num_others > MOST_OTHERS or found.meta.covered_bytes != self._committed:
+            return None
+        return Portion(found.pieces, 0, at_end=False, restarted=True, share=1.0)
 
     def _forget_index(self) -> None:
         """What was written is of another file, or cannot be gone on with."""
