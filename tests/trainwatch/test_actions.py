@@ -106,4 +106,14 @@ def test_a_narrow_line_of_keys_loses_note_and_lr_first() -> None:
 @pytest.mark.parametrize("verdict", [Liveness.ENDED, Liveness.DEAD, Liveness.UNATTENDED])
 def test_no_order_is_offered_where_nobody_listens(verdict: Liveness) -> None:
     line = text_of(paint_keys(now(State.STOPPED, verdict), 160))
-    assert line.split("  ") == [" g metrics", "z zoom", "tab pane", "? help", "q quit"]
+    assert line.split("  ") == [" g metrics", "z zoom", "tab pane", "[ earlier", "? help", "q quit"]
+
+
+def test_nothing_is_ordered_in_the_past_and_the_line_says_how_to_come_back() -> None:
+    past = now(State.RUNNING, is_past=True)  # type: ignore[arg-type]
+    assert not possible(past)
+    assert "goes back to now" in refusal(for_key("p", past), past)
+    for width in (160, 80, 40):
+        line = text_of(paint_keys(past, width))
+        assert "end now" in line
+        assert "pause" not in line

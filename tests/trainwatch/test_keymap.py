@@ -38,13 +38,13 @@ def keys(screen: str) -> dict[str, str]:
 def test_the_nearest_section_says_it() -> None:
     keymap.use(
         keymap.parse(
-            '[everywhere]\nquit = "Q"\nlog = "L"\n[charts]\nzoom-in = "i"\nlog = "Y"\n[compare]\nzoom-in = "I"\n'
+            '[everywhere]\nquit = "Q"\nlog = "L"\n[charts]\nzoom-in = "i"\nlog = "ctrl+y"\n[compare]\nzoom-in = "I"\n'
         )
     )
     assert [keys(screen)["quit"] for screen in keymap.SCREENS] == ["Q"] * len(keymap.SCREENS)
     assert keys("run")["zoom-in"] == keys("metrics")["zoom-in"] == "i"
     assert keys("compare")["zoom-in"] == "I"
-    assert keys("run")["log"] == "Y"
+    assert keys("run")["log"] == "ctrl+y"
     assert keys("run")["pause"] == "p"
 
 

@@ -5,15 +5,18 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import pytest
 
 from rundir import layout
 from rundir.layout import RunDir, RunNotFoundError
 from rundir.records import CheckpointEvent
+from rundir.remarks import Remarks, write_remarks
 from rundir.status import State
 from tests.trainwatch.runs import append, evaluation, make_run, outcome, set_status, step, steps
 from trainwatch.cli import find, find_target, main
+from trainwatch.export.picture import CELL_HEIGHT, CELL_WIDTH, MARGIN
 from trainwatch.snapshot import as_json
 
 
@@ -60,17 +63,66 @@ def test_a_run_is_found_by_path_id_latest_and_directory(run: RunDir) -> None:
 
 def test_what_is_shown_is_a_run_or_a_directory_of_runs(run: RunDir, monkeypatch: pytest.MonkeyPatch) -> None:
     runs_dir, wanted = run.path.parent, RunDir(run.path.resolve())
-    assert find_target(None, runs_dir, wants_run=False) == runs_dir
-    assert find_target(str(runs_dir), Path("nowhere"), wants_run=False) == runs_dir
-    assert find_target(str(run.path), Path("nowhere"), wants_run=False) == wanted
-    assert find_target("latest", runs_dir, wants_run=False) == wanted
-    for reference in (None, str(runs_dir)):
-        assert find_target(reference, runs_dir, wants_run=True) == wanted
+    elsewhere = Path("nowhere")
+    assert find_target(runs_dir=runs_dir) == runs_dir
+    assert find_target("latest", runs_dir=runs_dir) == wanted
+    for for_scripts in (False, True):
+        assert find_target(str(runs_dir), runs_dir=elsewhere, for_scripts=for_scripts) == runs_dir
+        assert find_target(str(run.path), runs_dir=elsewhere, for_scripts=for_scripts) == wanted
+    assert find_target(runs_dir=runs_dir, for_scripts=True) == wanted  # who names nothing wants the latest
+    assert find_target(str(runs_dir), runs_dir=elsewhere, wants_run=True) == wanted
     monkeypatch.chdir(runs_dir.parent)
     (runs_dir / "empty").mkdir()
     for reference in (str(runs_dir / "empty"), None, "nonsense"):
         with pytest.raises(RunNotFoundError):
-            find_target(reference, runs_dir / "empty", wants_run=False)
+            find_target(reference, runs_dir=runs_dir / "empty")
+
+
+def test_a_directory_is_a_table_and_a_list(run: RunDir, capsys: pytest.CaptureFixture[str]) -> None:
+    other = make_run(run.path.parent, "20261120-080000-older")
+    append(other.metrics, steps(30))
+    set_status(other, State.FAILED, step=30, total=300)
+    write_remarks(other.remarks_json, Remarks(tags=["bad"], archived=True))
+    assert main([str(run.path.parent), "--json"]) == 0
+    listed = json.loads(capsys.readouterr().out)
+    assert [(r["run"], r["state"], r["step"], r["archived"]) for r in listed] == [
+        (run.id, "done", 10, False), (other.id, "failed", 30, True),
+    ]  # fmt: skip
+    assert (listed[0]["best_metric"], listed[0]["best"], listed[0]["loss"]) == ("f1", 0.75, "nan")
+    assert listed[1]["tags"] == ["bad"]
+    assert "eta_s" not in listed[0]
+    assert main([str(run.path.parent), "--once", "--size", "120x3"]) == 0
+    table = capsys.readouterr().out.splitlines()
+    assert "1 archived" in table[0]
+    assert table[1].split()[:2] == ["state", "run"]
+    assert [line.split()[:2] for line in table[2:]] == [["done", run.id]]
+    assert max(map(len, table)) <= 120
+
+
+@pytest.mark.parametrize(("size", "width", "height"), [([], 160, 48), (["--size", "80x24"], 80, 24)])
+def test_a_picture_is_written_without_a_terminal(run: RunDir, size: list[str], width: int, height: int) -> None:
+    for target in (run.path, run.path.parent):
+        picture = run.path.parent / "picture.svg"
+        assert main([str(target), "--svg", str(picture), *size]) == 0
+        root = ET.fromstring(picture.read_text(encoding="utf-8"))  # noqa: S314 - our own
+        assert root.attrib["viewBox"].split()[2:] == [
+            str(width * CELL_WIDTH + 2 * MARGIN), str(height * CELL_HEIGHT + 2 * MARGIN),
+        ]  # fmt: skip
+        words = " ".join(text.text or "" for text in root.iter("{http://www.w3.org/2000/svg}text"))
+        assert run.id in words
+        assert "done" in words
+
+
+def test_a_picture_that_cannot_be_written_is_one_line(run: RunDir, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([str(run.path), "--svg", str(run.path / "no" / "where.svg")]) == 2
+    assert capsys.readouterr().err.startswith("trainwatch: cannot write")
+
+
+@pytest.mark.parametrize("size", ["160", "0x5", "axb", "5000x5", "-1x5", ""])
+def test_a_size_is_columns_and_rows(run: RunDir, size: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main([str(run.path), "--once", f"--size={size}"])
+    assert "160x48" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("reference", ["nonsense", "."])
@@ -96,17 +148,17 @@ def test_without_a_terminal_the_dashboard_says_what_to_use(run: RunDir) -> None:
     assert "--once" in result.stderr
 
 
-@pytest.mark.parametrize("flag", ["--json", "--once"])
+@pytest.mark.parametrize("flag", ["--json", "--once", "--svg=-"])
 def test_scripts_load_neither_textual_nor_the_trainer(run: RunDir, flag: str) -> None:
     code = (
-        "import sys; from trainwatch.cli import main; main(sys.argv[1:]); "
+        "import sys; from trainwatch.cli import main; [main([each, sys.argv[1]]) for each in sys.argv[2:]]; "
         "heavy = {'textual', 'torch', 'transformers', 'traind', 'watchdog', 'plotext'} & set(sys.modules); "
         "sys.exit(str(heavy) if heavy else 0)"
     )
-    result = subprocess.run(
-        [sys.executable, "-c", code, str(run.path), flag], capture_output=True, text=True, check=False
-    )
+    words = [sys.executable, "-c", code, flag, str(run.path), str(run.path.parent)]
+    result = subprocess.run(words, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
+    assert result.stdout.count(run.id) >= 2
 
 
 def test_a_reader_that_leaves_early_is_no_error(run: RunDir) -> None:

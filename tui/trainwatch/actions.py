@@ -89,6 +89,24 @@ ACTIONS = (
     _quit("leave the dashboard; the run goes on"),
 )  # fmt: skip
 
+TRAVEL_ACTIONS = (
+    Action(
+        "earlier", "left_square_bracket", "earlier", "the run as it stood before: all panes show what was known then"
+    ),
+    Action("later", "right_square_bracket", "later", "forward again; beyond the last record is now"),
+    Action("far-earlier", "left_curly_bracket", "", "ten times as far back"),
+    Action("far-later", "right_curly_bracket", "", "ten times as far forward"),
+    Action("go-to", "at", "go to", "a step or a time in the past"),
+    Action("play", "space", "play", "go on from there as it went, or hold"),
+    Action("slower", "less_than_sign", "", "play slower"),
+    Action("faster", "greater_than_sign", "speed", "play faster: up to a thousand times as fast as it was"),
+    Action("now", "end", "now", "back from the past; in a pane that scrolls to its end"),
+)
+"""Going back in a run. Nothing is ordered there."""
+
+PAGE_ACTIONS = (*ACTIONS, *TRAVEL_ACTIONS)
+"""What can be done on a run's page, but for looks at its charts."""
+
 CHART_ACTIONS = (
     Action("zoom-in", "plus", "zoom", "see less of the axis, larger; the wheel does so around the pointer"),
     Action("zoom-out", "minus", "", "see more of it"),
@@ -210,6 +228,12 @@ RUNS_ACTIONS = (
 )
 """What can be done in the table of runs."""
 
+EVERYWHERE_ACTIONS = (
+    Action("export", "E", "export", "what is seen as a file: its data as CSV, the picture as SVG, PNG or HTML"),
+    Action("copy", "Y", "copy", "to the clipboard: what the crosshair reads, else the path of the run"),
+)
+"""What can be done on every screen."""
+
 PANES = {1: "charts", 2: "evals", 3: "events", 4: "orders", 5: "console"}
 """The panes that a number key chooses."""
 
@@ -231,12 +255,16 @@ class Situation:
     """What a script's run has said it takes; None: it has not said."""
     host: str = ""
     """Where the run is, if not here: the reference is its path there."""
+    is_past: bool = False
+    """Whether the run is looked at as it stood before."""
 
 
 def refusal(action: Action, now: Situation) -> str:
     """Why an action is not possible now; empty when it is."""
     if action.verb is None:
         return ""
+    if now.is_past:
+        return f"{action.label} is not possible in the past: end or esc goes back to now"
     if now.read_only:
         return "read-only: nothing is written to this run"
     if now.state is None:
@@ -323,7 +351,7 @@ def _advice(now: Situation) -> str:
 
 def is_heard(now: Situation) -> bool:
     """Whether any order could be given at all: somebody listens, and this viewer may write."""
-    return not now.read_only and now.state is not None and not attention(now)
+    return not (now.read_only or now.is_past) and now.state is not None and not attention(now)
 
 
 def for_key(key: str, now: Situation, actions: Sequence[Action] = ACTIONS) -> Action:

@@ -1,5 +1,6 @@
 """The terminal program: the screens, one above the other, and the command palette over their tables of actions."""
 
+import os
 import shlex
 from collections.abc import Iterable, Sequence
 from functools import partial
@@ -13,6 +14,7 @@ from rundir.layout import RunDir
 from rundir.text import plain
 from trainwatch import theme
 from trainwatch.keyname import shown
+from trainwatch.news import Means, Sight, osc9
 from trainwatch.screens.palette import Palette
 from trainwatch.screens.panes import PaneScreen
 from trainwatch.screens.run import RunScreen
@@ -31,12 +33,26 @@ class TrainwatchApp(App[None]):
     ENABLE_COMMAND_PALETTE = True
     COMMAND_PALETTE_BINDING: ClassVar[str] = "ctrl+p"
 
-    def __init__(self, run: "RunDir | Path | Survey", *, read_only: bool = False, palette: str = "dark") -> None:
-        """`run` is one run, or the path of a directory of them, or several such directories."""
+    def __init__(
+        self,
+        run: "RunDir | Path | Survey",
+        *,
+        read_only: bool = False,
+        palette: str = "dark",
+        replay: int = 0,
+        notify: Means = Means.NONE,
+    ) -> None:
+        """`run` is one run, or the path of a directory of them, or several such directories.
+
+        `replay`: play the run from its beginning, so many times as fast; 0: not.
+        """
         super().__init__()
         self.read_only = read_only
+        self.means = notify
+        self.sights: dict[str, Sight] = {}
+        """By place what was last seen of a run."""
         self.marks: Marks | None = None
-        self.root = RunScreen(run, read_only=read_only) if isinstance(run, RunDir) else self._table(run)
+        self.root = RunScreen(run, read_only=read_only, replay=replay) if isinstance(run, RunDir) else self._table(run)
         self._dress(palette)
 
     def _table(self, runs: "Path | Survey") -> PaneScreen:
@@ -71,11 +87,22 @@ class TrainwatchApp(App[None]):
         if self.marks is not None:
             self.push_screen(CompareScreen(entries, self.marks))
 
-    def open_gallery(self, run: RunDir, metric: str = "") -> None:
-        """All metrics of a run, above its page; or one of them alone, which Esc widens to all."""
+    def open_gallery(self, run: RunDir, metric: str = "", as_of: float | None = None) -> None:
+        """All metrics of a run, above its page, now or as of a time; or one of them alone, which Esc widens to all."""
         from trainwatch.screens.gallery import GalleryScreen
 
-        self.push_screen(GalleryScreen(run, metric))
+        self.push_screen(GalleryScreen(run, metric, as_of))
+
+    def tell(self, messages: Iterable[str]) -> None:
+        """What happened to a run, by the terminal, to whoever looks elsewhere."""
+        for message in messages:
+            match self.means:
+                case Means.BELL:
+                    self.bell()
+                case Means.OSC9 if self._driver is not None:
+                    self._driver.write(osc9(message, in_tmux="TMUX" in os.environ))
+                case _:
+                    pass
 
     def next_theme(self) -> None:
         """The next palette: everything is painted anew."""
@@ -97,9 +124,9 @@ class TrainwatchApp(App[None]):
     @property
     def farewell(self) -> str:
         """What the shell is told once the dashboard of one run is gone; empty when the run does not go on."""
-        if not isinstance(self.root, RunScreen) or not self.root.store.is_moving:
+        if not isinstance(self.root, RunScreen) or not self.root.live.is_moving:
             return ""
-        reference = shlex.quote(plain(self.root.store.opened.reference))
+        reference = shlex.quote(plain(self.root.live.opened.reference))
         return f"the run goes on; come back with: trainwatch {reference}"
 
     def action_command_palette(self) -> None:
@@ -113,7 +140,7 @@ class TrainwatchApp(App[None]):
                 key = shown(screen.key_of(command.action))
                 help_text = f"{key}  {command.help}" if key else command.help
                 text = f"not now: {command.refusal}" if command.refusal else help_text
-                yield SystemCommand(command.name, _escaped(text), partial(screen.do, command.action))
+                yield SystemCommand(command.name, _escaped(text), partial(screen.choose, command.action))
 
 
 def _escaped(text: str) -> str:

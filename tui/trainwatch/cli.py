@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from rundir import layout
 from rundir.layout import RunDir, RunNotFoundError
 from trainwatch import keymap
+from trainwatch.news import Means
 from trainwatch.remote.address import is_address
 from trainwatch.theme import PALETTES
 
@@ -32,13 +33,12 @@ def main(argv: list[str] | None = None) -> int:
         return 0
     references: list[str] = arguments.runs
     try:
-        if not (arguments.json or arguments.once):
+        if not _is_for_scripts(arguments):
             keymap.use(keymap.read(arguments.keys))
         if len(references) > 1 or any(map(is_address, references)):
             return _show_places(references, arguments)
-        reference = references[0] if references else None
-        wants_run = arguments.json or arguments.once
-        return _show(find_target(reference, Path(arguments.runs_dir), wants_run=wants_run), arguments)
+        return _show(find_target(*references, runs_dir=Path(arguments.runs_dir), for_scripts=_is_for_scripts(arguments),
+                                 wants_run=bool(arguments.replay)), arguments)  # fmt: skip
     except (RunNotFoundError, keymap.KeymapError) as error:
         print(f"trainwatch: {error}", file=sys.stderr)
         return BAD_USAGE
@@ -52,7 +52,7 @@ def _serve(words: list[str]) -> int:
     try:
         keymap.read(arguments.keys)
         if len(references) < 2 and not any(map(is_address, references)):
-            find_target(references[0] if references else None, Path(arguments.runs_dir), wants_run=False)
+            find_target(*references, runs_dir=Path(arguments.runs_dir))
         command.run(arguments)
     except (RunNotFoundError, keymap.KeymapError, command.ServeError) as error:
         print(f"trainwatch: {error}", file=sys.stderr)
@@ -60,26 +60,38 @@ def _serve(words: list[str]) -> int:
     return 0
 
 
+def _is_for_scripts(arguments: argparse.Namespace) -> bool:
+    """Whether one look is wanted, without a terminal."""
+    return bool(arguments.json or arguments.once or arguments.svg)
+
+
 def _show_places(references: list[str], arguments: argparse.Namespace) -> int:
     """Several directories, or other hosts. Raises RunNotFoundError."""
     from trainwatch.remote.visit import Visit  # what is here alone does without
 
     with Visit(references) as visit:
-        if sys.stdout.isatty() and not (arguments.json or arguments.once):
+        for_scripts = _is_for_scripts(arguments)
+        if sys.stdout.isatty() and not for_scripts:
             import trainwatch.app  # noqa: F401 - while ssh connects
-        return _show(visit.run() if arguments.json or arguments.once else visit.target(), arguments)
+        return _show(visit.run() if arguments.replay else visit.target(for_scripts=for_scripts), arguments)
 
 
 def _show(target: "RunDir | Path | Survey", arguments: argparse.Namespace) -> int:
     gc.disable()  # what is imported and read from here on stays; collecting meanwhile costs a tenth of the time
-    if isinstance(target, RunDir) and (arguments.json or arguments.once):
-        return _print_once(target, as_json=arguments.json)
+    if _is_for_scripts(arguments):
+        return _look_once(target, arguments)
     if not (sys.stdin.isatty() and sys.stdout.isatty()) and not os.environ.get("TEXTUAL_DRIVER"):
         print("trainwatch: not on a terminal; use --once or --json", file=sys.stderr)
         return BAD_USAGE
     from trainwatch.app import TrainwatchApp
 
-    app = TrainwatchApp(target, read_only=arguments.read_only, palette=arguments.theme)
+    app = TrainwatchApp(
+        target,
+        read_only=arguments.read_only,
+        palette=arguments.theme,
+        replay=arguments.replay,
+        notify=Means(arguments.notify),
+    )
     app.run()
     if not app.return_code and app.farewell and sys.stdout.isatty():
         print(app.farewell)
@@ -95,12 +107,30 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "runs", nargs="*", metavar="RUN | DIR | ssh://HOST/PATH",
         help="a run's path or id (`latest` is one), or a directory of runs, which are listed, here or on another host; "
-        "several directories make one table; --once and --json take the latest run (default: the directory of "
-        "--runs-dir). To be read only: TensorBoard events, a CSV with a step column, a trainer_state.json",
+        "several directories make one table (default: the directory of --runs-dir; of that --once and --json take the "
+        "latest run). To be read only: TensorBoard events, a CSV with a step column, a trainer_state.json",
     )  # fmt: skip
-    parser.add_argument("--once", action="store_true", help="print the dashboard as text and leave")
-    parser.add_argument("--json", action="store_true", help="print the state as one JSON object and leave")
+    parser.add_argument("--once", action="store_true", help="print the dashboard, or the table, as text and leave")
+    parser.add_argument(
+        "--json",
+        action="store_true",
+        help="print the state of a run as a JSON object, of a table as a list, and leave",
+    )
+    parser.add_argument("--svg", metavar="FILE", help="write the dashboard, or the table, as a picture and leave")
+    parser.add_argument(
+        "--size", type=_size, metavar="COLSxROWS",
+        help="of --once and --svg (default: the terminal's, 120x40 without one; of a picture 160x48)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--replay", nargs="?", const=1, default=0, type=_speed, metavar="×N",
+        help="play a run from its beginning, N times as fast as it was, up to 1000 (default: 1)",
+    )  # fmt: skip
     parser.add_argument("--read-only", action="store_true", help="never write: no order, no tag, no note")
+    parser.add_argument(
+        "--notify", choices=list(Means), default=Means.NONE.value,
+        help="how the terminal tells of a new alert and of the end of a run: its bell, a desktop notification by OSC 9 "
+        "(default: none)",
+    )  # fmt: skip
     parser.add_argument("--theme", choices=list(PALETTES), default="dark", help="colours (default: dark)")
     parser.add_argument(
         "--keys",
@@ -113,9 +143,30 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def find_target(reference: str | None, runs_dir: Path, *, wants_run: bool) -> RunDir | Path:
-    """What is to be shown: a run, or a directory of runs. Raises RunNotFoundError."""
-    if wants_run:
+def _speed(text: str) -> int:
+    from trainwatch.travel.target import parse_speed
+
+    try:
+        return parse_speed(text)
+    except ValueError as fault:
+        raise argparse.ArgumentTypeError(str(fault)) from None
+
+
+def _size(text: str) -> tuple[int, int]:
+    columns, _, rows = text.lower().partition("x")
+    if not (columns.isdecimal() and rows.isdecimal()) or not (0 < int(columns) <= 1000 and 0 < int(rows) <= 1000):
+        raise argparse.ArgumentTypeError(f"{text!r} is no size like 160x48, of at most 1000x1000 characters")
+    return int(columns), int(rows)
+
+
+def find_target(
+    reference: str | None = None, *, runs_dir: Path, for_scripts: bool = False, wants_run: bool = False
+) -> RunDir | Path:
+    """What is to be shown: a run, or a directory of runs. Raises RunNotFoundError.
+
+    Scripts that name nothing are given the latest run.
+    """
+    if wants_run or (for_scripts and reference is None):
         return find(reference or layout.LATEST, runs_dir)
     directory = Path(reference) if reference is not None else runs_dir
     if directory.is_dir() and not layout.is_run(directory):
@@ -154,15 +205,15 @@ def _foreign(path: Path) -> RunDir:
     return RunDir(path.resolve())
 
 
-def _print_once(run: RunDir, *, as_json: bool) -> int:
-    from trainwatch import snapshot
-
+def _look_once(target: "RunDir | Path | Survey", arguments: argparse.Namespace) -> int:
     try:
-        size = shutil.get_terminal_size((120, 40))
-        text = snapshot.as_json(run) if as_json else snapshot.as_text(run, size.columns, size.lines)
+        text = _looked_at(target, arguments)
     except OSError as error:
-        print(f"trainwatch: cannot read {run.path}: {error}", file=sys.stderr)
+        place = target.path if isinstance(target, RunDir) else "the runs"
+        print(f"trainwatch: cannot read {place}: {error}", file=sys.stderr)
         return BAD_USAGE
+    if arguments.svg and arguments.svg != "-":
+        return _write(Path(arguments.svg), text)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a terminal without braille still gets its figures
     try:
@@ -171,6 +222,37 @@ def _print_once(run: RunDir, *, as_json: bool) -> int:
         # The reader (head, grep -q) left; nothing is wrong, and Python must not say so while it ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
+
+
+def _write(path: Path, text: str) -> int:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        print(f"trainwatch: cannot write {path}: {error.strerror or error}", file=sys.stderr)
+        return BAD_USAGE
+    return 0
+
+
+def _looked_at(target: "RunDir | Path | Survey", arguments: argparse.Namespace) -> str:
+    """Raises OSError, and RunNotFoundError where a host cannot be reached."""
+    terminal = shutil.get_terminal_size((120, 40))
+    if arguments.svg:
+        from trainwatch import theme
+
+        theme.use(arguments.theme)
+    columns, rows = arguments.size or ((160, 48) if arguments.svg else terminal)
+    if isinstance(target, RunDir):
+        from trainwatch import snapshot
+
+        if arguments.json:
+            return snapshot.as_json(target)
+        return (snapshot.as_svg if arguments.svg else snapshot.as_text)(target, columns, rows)
+    from trainwatch import overview
+
+    survey = overview.survey_of(target)
+    if arguments.json:
+        return overview.as_json(survey)
+    return overview.as_svg(survey, columns, rows) if arguments.svg else overview.as_text(survey, columns)
 
 
 if __name__ == "__main__":

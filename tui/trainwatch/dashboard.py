@@ -3,11 +3,11 @@
 The terminal program shows the panes one by one, `--once` prints them together; both get the same rows from here.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from trainwatch.actions import ACTIONS, Action, Situation
+from trainwatch.actions import PAGE_ACTIONS, Action, Situation
 from trainwatch.layout import Layout, arrange
 from trainwatch.lens import Lens
 from trainwatch.metric import Lines
@@ -42,11 +42,13 @@ class View:
     """How the charts are looked at."""
     pointed: str = ""
     """What the pointer is on, in words."""
+    as_of: str = ""
+    """The place in the past, in words; empty where the run is shown as it is now."""
     trouble: str = ""
     """Why what is shown is not the newest, where the run is on another host; in words."""
     quit_key: str = ""
     """What leaves, for the status line where there is no line of keys."""
-    actions: Sequence[Action] = ACTIONS
+    actions: Sequence[Action] = PAGE_ACTIONS
     """What the line of keys names."""
     scroll: dict[str, int] = field(default_factory=dict)
     scales: dict[str, Scales] = field(default_factory=dict)
@@ -74,7 +76,7 @@ class _Scrolling(Protocol):
     def __call__(self, store: Store, width: int, height: int, *, scroll: int, style: str) -> list[Row]: ...
 
 
-_SCROLLING: dict[str, _Scrolling] = {"evals": paint_evals, "events": paint_events, "console": paint_console}
+_SCROLLING: dict[str, _Scrolling] = {"evals": paint_evals, "events": paint_events}
 
 
 def situation(store: Store, view: View) -> Situation:
@@ -88,6 +90,7 @@ def situation(store: Store, view: View) -> Situation:
         pending=frozenset(o.verb for o in store.orders.values() if o.answer(view.now) is Answer.PENDING),
         by_script=store.by_script,
         takes=store.takes,
+        is_past=bool(view.as_of),
     )
 
 
@@ -115,7 +118,9 @@ def paint_pane(name: str, store: Store, view: View, width: int, height: int) -> 
         return _SCROLLING[name](store, width, height, scroll=scroll, style=style)
     match name:
         case "header":
-            return paint_header(store, width, height, view.now, view.colour)
+            return paint_header(store, width, height, view.now, view.colour, is_past=bool(view.as_of))
+        case "console":
+            return paint_console(store, width, height, scroll, style, is_past=bool(view.as_of))
         case "orders":
             return paint_orders(store, width, height, view.now, scroll, style)
         case "status":
@@ -128,6 +133,7 @@ def paint_pane(name: str, store: Store, view: View, width: int, height: int) -> 
                 read_only=read_only,
                 quit_key=view.quit_key,
                 trouble=view.trouble,
+                as_of=view.as_of,
             )
         case "keys":
             return paint_keys(situation(store, view), width, has_table=view.has_table, actions=view.actions)
@@ -135,13 +141,21 @@ def paint_pane(name: str, store: Store, view: View, width: int, height: int) -> 
             raise ValueError(name)
 
 
-def paint_text(store: Store, view: View, width: int, height: int) -> str:
-    """The whole picture as plain text, without the line of keys."""
-    places = view.layout(width, height)
-    lines: list[list[tuple[int, list[Row]]]] = [[] for _ in range(height)]
+def paint_all(store: Store, view: View, width: int, height: int) -> list[Row]:
+    """The whole picture, without the line of keys."""
+    places = {name: place for name, place in view.layout(width, height).items() if name != "keys"}
+    return joined(places, lambda name, w, h: paint_pane(name, store, view, w, h), height)
+
+
+def joined(places: Layout, paint: Callable[[str, int, int], list[Row]], height: int) -> list[Row]:
+    """Panes side by side, as rows."""
+    lines: list[list[tuple[int, Row]]] = [[] for _ in range(height)]
     for name, place in places.items():
-        if name != "keys":
-            for y, row in enumerate(paint_pane(name, store, view, place.width, place.height)):
-                lines[place.y + y].append((place.x, [row]))
-    rows: list[Row] = [[span for _, rows in sorted(parts, key=lambda p: p[0]) for span in rows[0]] for parts in lines]
-    return text_of(rows).rstrip("\n")
+        for y, row in enumerate(paint(name, place.width, place.height)):
+            lines[place.y + y].append((place.x, row))
+    return [[span for _, row in sorted(parts, key=lambda part: part[0]) for span in row] for parts in lines]
+
+
+def paint_text(store: Store, view: View, width: int, height: int) -> str:
+    """The same as plain text."""
+    return text_of(paint_all(store, view, width, height)).rstrip("\n")

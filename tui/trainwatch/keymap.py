@@ -13,13 +13,14 @@ from typing import Any, TypeAlias
 
 from rundir.text import plain
 from trainwatch.actions import (
-    ACTIONS,
     CHART_ACTIONS,
     COMPARE_ACTIONS,
     EVENTS_ACTIONS,
+    EVERYWHERE_ACTIONS,
     EVIDENCE_ACTIONS,
     FRONT_CHART_ACTIONS,
     GRID_ACTIONS,
+    PAGE_ACTIONS,
     PANES,
     RUNS_ACTIONS,
     SYSTEM_ACTIONS,
@@ -32,19 +33,19 @@ Keymap: TypeAlias = Mapping[str, Mapping[str, str]]
 
 EVERYWHERE, CHARTS = "everywhere", "charts"
 SCREENS: Mapping[str, tuple[Action, ...]] = {
-    "runs": RUNS_ACTIONS,
-    "run": (*ACTIONS, *FRONT_CHART_ACTIONS),
-    "metrics": GRID_ACTIONS,
-    "events": EVENTS_ACTIONS,
-    "evidence": EVIDENCE_ACTIONS,
-    "system": SYSTEM_ACTIONS,
-    "compare": COMPARE_ACTIONS,
+    "runs": (*RUNS_ACTIONS, *EVERYWHERE_ACTIONS),
+    "run": (*PAGE_ACTIONS, *FRONT_CHART_ACTIONS, *EVERYWHERE_ACTIONS),
+    "metrics": (*GRID_ACTIONS, *EVERYWHERE_ACTIONS),
+    "events": (*EVENTS_ACTIONS, *EVERYWHERE_ACTIONS),
+    "evidence": (*EVIDENCE_ACTIONS, *EVERYWHERE_ACTIONS),
+    "system": (*SYSTEM_ACTIONS, *EVERYWHERE_ACTIONS),
+    "compare": (*COMPARE_ACTIONS, *EVERYWHERE_ACTIONS),
 }
 """Everything that has a key on a screen, as it is without a file."""
 _ALWAYS = ("ctrl+p", "ctrl+c", "ctrl+q")
 FIXED: Mapping[str, tuple[str, ...]] = {
     "runs": (*_ALWAYS, "up", "down", "k", "j", "home", "end", "pageup", "pagedown"),
-    "run": (*_ALWAYS, *map(str, PANES), "up", "down", "pageup", "pagedown", "end"),
+    "run": (*_ALWAYS, *map(str, PANES), "up", "down", "pageup", "pagedown"),
 }
 """Keys of a screen that are in no table, and stay: those that move and scroll, among them."""
 

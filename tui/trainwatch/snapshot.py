@@ -9,7 +9,8 @@ import msgspec
 
 from rundir.layout import RunDir
 from rundir.records import encode, number
-from trainwatch.dashboard import View, paint_text
+from trainwatch.dashboard import View, paint_all, paint_text
+from trainwatch.export.picture import svg_of
 from trainwatch.feed import Feed, read_opened
 from trainwatch.remote.run import reference_of
 from trainwatch.scores import numeric
@@ -37,6 +38,12 @@ def read_run(run: RunDir) -> Store:
 def as_text(run: RunDir, width: int, height: int) -> str:
     """What the dashboard would show at this size."""
     return paint_text(read_run(run), View(now=time.time(), read_only=True), width, height)
+
+
+def as_svg(run: RunDir, width: int, height: int) -> str:
+    """The same as a picture."""
+    rows = paint_all(read_run(run), View(now=time.time(), read_only=True), width, height)
+    return svg_of(rows, width, f"trainwatch: {run.id}")
 
 
 def as_json(run: RunDir) -> str:

@@ -1,5 +1,7 @@
 """Waking when a run's files change: one non-recursive watch on its directory, or nothing where that is not possible."""
 
+import asyncio
+import contextlib
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
@@ -49,3 +51,9 @@ class _Handler(FileSystemEventHandler):
 
     def on_any_event(self, _event: FileSystemEvent) -> None:
         self._changed()
+
+
+def set_soon(loop: asyncio.AbstractEventLoop, event: asyncio.Event) -> None:
+    """From the watch's thread; the loop may be gone when the last event comes."""
+    with contextlib.suppress(RuntimeError):
+        loop.call_soon_threadsafe(event.set)

@@ -14,12 +14,18 @@ from tests.trainwatch.runs import append, make_run, set_status, steps
 from trainwatch.cli import main
 
 
-def test_json_of_the_latest_run_elsewhere(host: Host, capsys: pytest.CaptureFixture[str]) -> None:
+def test_json_of_the_runs_elsewhere_and_of_one(host: Host, capsys: pytest.CaptureFixture[str]) -> None:
     for name in ("1-old", "2-new"):
         run = make_run(host.runs, name)
         append(run.metrics, steps(3000))
         set_status(run, State.RUNNING, step=3000)
     assert main(["--json", host.url]) == 0
+    listed = json.loads(capsys.readouterr().out)
+    assert [(r["run"], r["step"], r["liveness"]) for r in listed] == [("2-new", 3000, "live"), ("1-old", 3000, "live")]
+    assert listed[0]["path"] == f"{host.url}/2-new"
+    assert main(["--json", host.url, str(host.runs)]) == 0
+    assert len(json.loads(capsys.readouterr().out)) == 4
+    assert main(["--json", f"{host.url}/2-new"]) == 0
     state = json.loads(capsys.readouterr().out)
     assert (state["run"], state["step"], state["liveness"]) == ("2-new", 3000, "live")
     assert state["path"] == f"{host.url}/2-new"
@@ -32,7 +38,7 @@ def test_json_of_the_latest_run_elsewhere(host: Host, capsys: pytest.CaptureFixt
     [
         (["--json", "ssh://farhost/nowhere"], "ssh://farhost/nowhere: /nowhere: no such directory"),
         (["--json", "ssh://-oX/runs"], "names no host"),
-        (["--json", "ssh://a/b", "ssh://c/d"], "name one place"),
+        (["--replay=2", "ssh://a/b", "ssh://c/d"], "name one place"),
         (["nowhere", "ssh://farhost/"], "no directory nowhere"),
     ],
 )

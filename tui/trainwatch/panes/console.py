@@ -7,13 +7,16 @@ from trainwatch.paint import Row, box
 from trainwatch.store import Store
 
 
-def paint_console(store: Store, width: int, height: int, scroll: int = 0, style: str = "border") -> list[Row]:
-    """Rows of exactly width × height; `scroll` lines up from the end."""
+def paint_console(
+    store: Store, width: int, height: int, scroll: int = 0, style: str = "border", *, is_past: bool = False
+) -> list[Row]:
+    """Rows of exactly width × height; `scroll` lines up from the end. Lines have no times: the past has none."""
     room = max(0, height - 2)
     hidden = min(scroll, max(0, len(store.console) - room))
     newest_first = islice(reversed(store.console), hidden, hidden + room)
     lines: list[Row] = [[(" " + plain(line), "console")] for line in newest_first]
     if not store.console:
-        lines = [[(" nothing printed yet", "dim")]]
+        nothing = "its lines have no times: not known in the past" if is_past else "nothing printed yet"
+        lines = [[(f" {nothing}", "dim")]]
     note: Row = [(f"↓ {hidden} more", "dim")] if hidden else []
     return box([("console", "title")], lines[::-1], width, height, note=note, style=style)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from rundir.text import plain
 from trainwatch import format as fmt
-from trainwatch.actions import ACTIONS, Action, Situation, for_key, is_heard, is_taken, refusal
+from trainwatch.actions import PAGE_ACTIONS, Action, Situation, for_key, is_heard, is_taken, refusal
 from trainwatch.keyname import shown as shown_key
 from trainwatch.paint import Row, fit_row, hint_line, row_width, spread
 from trainwatch.store import Store
@@ -19,14 +19,17 @@ def paint_status(
     read_only: bool = False,
     quit_key: str = "",
     trouble: str = "",
+    as_of: str = "",
 ) -> list[Row]:
     """One line. "N steps" is written only once the last record is painted: scripts wait for it.
 
     `pointed` says what the pointer is on; `quit_key` is named on a screen without a line of keys; `trouble`: why
-    this is not the newest.
+    this is not the newest; `as_of`: the place in the past.
     """
     left: Row
-    if store.caught_up:
+    if as_of:
+        left = [(" ◷ ", "notice"), (as_of, "notice")]
+    elif store.caught_up:
         left = [(f" {fmt.count(store.last_step)} steps", "value")]
     else:
         left = [(f" reading … {min(99, int(store.progress * 100))}%", "warn")]
@@ -39,7 +42,9 @@ def paint_status(
     if trouble:
         left.append(("  " + plain(trouble), "warn"))
     if notice:
-        left += [("   ", ""), (plain(notice), "notice")]
+        said: Row = [("   ", ""), (plain(notice), "notice")]
+        is_full = bool(as_of) and row_width(left) + row_width(said) > width
+        left = [(" ◷", "notice"), *said] if is_full else [*left, *said]
     right: Row = [("watching " + plain(store.run.id) + " ", "dim")] if width >= 100 else []
     if store.newer:
         right = [("newer run: " + plain(store.newer) + " ", "notice")]
@@ -51,21 +56,28 @@ def paint_status(
     return [spread(left, right, width)]
 
 
-_NOT_ON_LINE = frozenset({"theme"})
+_NOT_ON_LINE = frozenset({"theme", "later", "go-to", "play", "faster", "now", "export", "copy"})
 """Actions that the help names, and the line does not."""
-_FIRST_TO_GO = ("note", "set-lr", "grid", "eval", "next", "zoom", "checkpoint", "park", "pause", "stop")
+_FIRST_TO_GO = ("earlier", "note", "set-lr", "grid", "eval", "next", "zoom", "checkpoint", "park", "pause", "stop")
 """Actions in the order in which a narrow line loses their keys. Help and quit never go."""
+_IN_THE_PAST = ("earlier", "later", "go-to", "play", "faster", "now", "grid", "zoom", "help", "quit")
+"""Actions that the line names while the past is shown."""
+_FIRST_TO_GO_IN_THE_PAST = ("zoom", "grid", "faster", "go-to", "play")
 
 
 def paint_keys(
-    now: Situation, width: int, *, has_table: bool = False, actions: Sequence[Action] = ACTIONS
+    now: Situation, width: int, *, has_table: bool = False, actions: Sequence[Action] = PAGE_ACTIONS
 ) -> list[Row]:
     """One line of keys. Those that make no sense now are greyed; where nobody would hear an order, they are left out.
 
     Help and quit are always among them. `has_table`: there is a table of runs to go back to.
     """
     shown: dict[str, tuple[str, bool]] = {}
-    for key in dict.fromkeys(action.key for action in actions if action.key):
+    if now.is_past:
+        rows = {row.name: row for row in actions}
+        return line_of([rows[name] for name in _IN_THE_PAST if name in rows], width, _FIRST_TO_GO_IN_THE_PAST)
+    in_order = sorted(actions, key=lambda action: action.name in ("help", "quit"))  # they come last
+    for key in dict.fromkeys(action.key for action in in_order if action.key):
         action = for_key(key, now, actions)
         if action.name in _NOT_ON_LINE or (action.name == "back" and not has_table):
             continue
@@ -84,7 +96,7 @@ def line_of(
 
 def _keys_of(names: Sequence[str], rows: Sequence[Action]) -> list[str]:
     keys = {row.name: row.key for row in rows}
-    return [keys[name] for name in names]
+    return [keys[name] for name in names if name in keys]
 
 
 def key_line(shown: Mapping[str, tuple[str, bool]], width: int, first_to_go: Sequence[str]) -> list[Row]:

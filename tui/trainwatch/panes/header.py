@@ -13,10 +13,15 @@ from trainwatch.store import Store
 _BAR = 40
 
 
-def paint_header(store: Store, width: int, height: int, now: float, colour: str = "") -> list[Row]:
-    """Identity and progress; then the figures, in order of weight as far as they fit; then what needs attention."""
-    rows = [_first_line(store, width, colour)]
-    if height >= 3 and (urgent := _urgent(store)):
+def paint_header(
+    store: Store, width: int, height: int, now: float, colour: str = "", *, is_past: bool = False
+) -> list[Row]:
+    """Identity and progress; then the figures, in order of weight as far as they fit; then what needs attention.
+
+    `is_past`: what is shown was so, and nothing of it needs anybody.
+    """
+    rows = [_first_line(store, width, colour, is_past=is_past)]
+    if height >= 3 and (urgent := _urgent(store, is_past=is_past)):
         figures = flow(_figures(store, now), width)[: height - 2]
         rows += [*figures, fit_row(urgent, width)]
     else:
@@ -25,7 +30,7 @@ def paint_header(store: Store, width: int, height: int, now: float, colour: str 
     return rows + [fit_row([], width)] * (height - len(rows))
 
 
-def _first_line(store: Store, width: int, colour: str) -> Row:
+def _first_line(store: Store, width: int, colour: str, *, is_past: bool) -> Row:
     status = store.status
     words, style = state_words(status.state if status else None, store.verdict)
     if store.opened.source:
@@ -35,6 +40,8 @@ def _first_line(store: Store, width: int, colour: str) -> Row:
     elif status is not None and status.state == "stopped" and status.last_error:  # by a kill or a signal, not by `stop`
         words, style = f"stopped: {fmt.clip(plain(status.last_error), 24)}", "warn"
     left: Row = [(" ● ", style), (words, style)]
+    if is_past:
+        left = [(" ◷ ", "notice"), ("" if store.opened.source else "was ", "notice"), (words, style)]
     if status is not None and status.phase is not None and store.is_moving and status.phase not in ("train", "paused"):
         left.append((f" · {status.phase}", "dim"))
     progress = _progress(store, width)
@@ -102,7 +109,7 @@ def _parameters(store: Store) -> str:
     return fmt.short_count(total) if trained == total else f"{fmt.short_count(trained)} of {fmt.short_count(total)}"
 
 
-def _urgent(store: Store) -> Row:
+def _urgent(store: Store, *, is_past: bool = False) -> Row:
     """The one thing to know, if there is one: a dead run, an error, the gravest alert, the last word."""
     status = store.status
     if store.status_fault:
@@ -113,7 +120,7 @@ def _urgent(store: Store) -> Row:
     reference = opened.far_path or opened.reference
     now = Situation(reference, status.state, store.verdict, by_script=store.by_script, host=opened.host)
     hint = attention(now)
-    if hint and not store.has_ended:
+    if hint and not store.has_ended and not is_past:
         return [(" ! ", "warn"), (plain(hint), "warn")]
     if status.last_error and status.state in ("failed", "restarting", "parked"):
         return [(" ! ", "alert"), (plain(status.last_error), "alert")]

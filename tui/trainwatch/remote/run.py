@@ -45,6 +45,11 @@ def reference_of(run: RunDir) -> str | None:
     return run.url if isinstance(run, RemoteRun) else None
 
 
+def place_of(run: RunDir) -> str:
+    """Its address, or its path: the same wherever it is read from."""
+    return reference_of(run) or str(run.path.resolve())
+
+
 def home_of(run: RunDir) -> tuple[str, str]:
     """Of a run elsewhere its host, and its path there; both empty for one here."""
     if not isinstance(run, RemoteRun):

@@ -45,11 +45,13 @@ class Visit:
         for mirror in self._mirrors.values():
             mirror.close()
 
-    def target(self) -> RunDir | Survey:
-        """What the dashboard is to show. Raises RunNotFoundError."""
+    def target(self, *, for_scripts: bool = False) -> RunDir | Survey:
+        """What is to be shown: scripts wait for all records of a run. Raises RunNotFoundError."""
         if len(self._references) == 1:
             mirror = self._reached(self._references[0])
-            return _opened(mirror, mirror.run_name) if mirror.run_name else self._survey({})
+            if not mirror.run_name:
+                return self._survey({})
+            return self.run() if for_scripts else _opened(mirror, mirror.run_name)
         shared = Counter(mirror.address.host for mirror in self._mirrors.values())
         names = {ref: each.address.host for ref, each in self._mirrors.items() if shared[each.address.host] == 1}
         return self._survey({reference: names.get(reference, reference) for reference in self._references})
@@ -57,7 +59,7 @@ class Visit:
     def run(self) -> RunDir:
         """One run with all its records: the one that is named, or the latest. Raises RunNotFoundError."""
         if len(self._references) > 1:
-            raise RunNotFoundError("--once and --json show one run: name one place")
+            raise RunNotFoundError("one run is played: name one place")
         mirror = self._reached(self._references[0])
         name = mirror.run_name or mirror.newest
         if not name:

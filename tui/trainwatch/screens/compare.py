@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, cast
 from rundir.series import STEP_FIELDS
 from trainwatch.actions import CHART_ACTIONS
 from trainwatch.comparison.board import LETTERS, Board, Compared
+from trainwatch.export.reading import reading_of
+from trainwatch.export.sheet import Table, sheet_of
 from trainwatch.feed import Batch, Feed, read_opened
 from trainwatch.layout import Layout
 from trainwatch.lens import ZOOM, after, zoomed
@@ -27,7 +29,7 @@ from trainwatch.panes.compare import (
     paint_metrics,
 )
 from trainwatch.panes.footer import line_of
-from trainwatch.remote.run import lag, opened, released, trouble
+from trainwatch.remote.run import lag, opened, place_of, released, trouble
 from trainwatch.screens.ask import Help
 from trainwatch.screens.panes import Command, PaneScreen, dragged
 from trainwatch.store import Store
@@ -211,6 +213,24 @@ class CompareScreen(PaneScreen):
         if at != board.lens.cursor or pointed != self.pointed:
             board.lens, self.pointed = replace(board.lens, cursor=at), pointed
             self.repaint()
+
+    def data(self) -> Table:
+        board = self.board
+        lines = {run.entry.id: run.line(board.metric, board.lens.axis) for run in board.runs}
+        whole = board.scales.whole
+        seen = board.lens.over(whole) if whole is not None and board.lens.seen is not None else None
+        return sheet_of({name: line for name, line in lines.items() if line is not None}, board.lens.axis, seen)
+
+    def copied(self) -> str:
+        board = self.board
+        if board.lens.cursor is None:
+            return "\n".join(place_of(run.store.run) for run in board.runs)
+        read = [(run.entry.id, reading_of(run.lines, [board.metric], board.lens)) for run in board.runs]
+        return "\n".join(f"{name}: {text}" for name, text in read if text)
+
+    @property
+    def subject(self) -> str:
+        return f"compare-{self.board.metric}"
 
     def say(self, notice: str) -> None:
         self.notice = notice

@@ -4,16 +4,19 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from rundir.records import AlertEvent
+from trainwatch.export.sheet import Texts, harmless
+from trainwatch.findings import EventView
 from trainwatch.layout import Layout
 from trainwatch.paint import Row
 from trainwatch.panes import hints
+from trainwatch.panes.events import event_words
 from trainwatch.panes.footer import line_of
 from trainwatch.panes.timeline import arrange_timeline, paint_detail, paint_timeline, paint_timeline_header
 from trainwatch.screens.ask import Report
 from trainwatch.screens.filter import FilterScreen
 from trainwatch.screens.panes import Command
 from trainwatch.screens.run_page import RunPage
-from trainwatch.timeline import Timeline
+from trainwatch.timeline import Timeline, kind_of
 from trainwatch.widgets.pane import Pane
 
 if TYPE_CHECKING:
@@ -49,6 +52,10 @@ class EventsScreen(RunPage, FilterScreen):
                 return self.paint_status(width)
             case _:
                 return line_of(self.rows, width, _FIRST_TO_GO)
+
+    def data(self) -> Texts:
+        titles = ["at", "step", "kind", "name", "text", "superseded"]
+        return Texts(titles, [_cells(view) for view in self.timeline.views])
 
     # --- keys and pointer -------------------------------------------------------------------------------------------
 
@@ -103,6 +110,9 @@ class EventsScreen(RunPage, FilterScreen):
         if view is None or not isinstance(view.event, AlertEvent):
             self.say("this is no alert: all that is known of it is below" if view is not None else "there is no event")
             return
+        if self.front.playhead is not None:
+            self.say("evidence is drawn from all that is known now; come back from the past first")
+            return
         from trainwatch.screens.evidence import EvidenceScreen
 
         self.app.push_screen(EvidenceScreen(self.front, view.event))
@@ -126,3 +136,10 @@ class EventsScreen(RunPage, FilterScreen):
         else:
             self.timeline.move(-message.lines)
         self.repaint()
+
+
+def _cells(view: EventView) -> list[str]:
+    event = view.event
+    name, text, _ = event_words(event)
+    step = "" if event.step is None else str(event.step)
+    return [repr(event.at), step, kind_of(event), harmless(name), harmless(text), str(view.superseded).lower()]

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, cast
 from rundir.layout import RunDir
 from rundir.series import STEP_FIELDS
 from trainwatch.actions import CHART_ACTIONS
+from trainwatch.export.reading import reading_of
+from trainwatch.export.sheet import Table, sheet_of_run
 from trainwatch.feed import Batch, Feed, read_opened
 from trainwatch.gallery import MOST_CHARTS, Gallery, arrange_gallery
 from trainwatch.layout import Layout
@@ -18,11 +20,13 @@ from trainwatch.paint import Row
 from trainwatch.panes import hints
 from trainwatch.panes.footer import line_of
 from trainwatch.panes.gallery import paint_gallery_chart, paint_gallery_header, paint_gallery_status
-from trainwatch.remote.run import lag, trouble
+from trainwatch.remote.run import lag, place_of, trouble
 from trainwatch.screens.ask import Help
 from trainwatch.screens.filter import FilterScreen
 from trainwatch.screens.panes import Command, dragged
 from trainwatch.store import Store
+from trainwatch.travel.past import Past, read_tape
+from trainwatch.travel.target import place_words
 from trainwatch.widgets.pane import Pane
 
 if TYPE_CHECKING:
@@ -47,13 +51,14 @@ class GalleryScreen(FilterScreen):
     SCREEN = "metrics"
     STAYS = "the run goes on"
 
-    def __init__(self, run: RunDir, metric: str = "") -> None:
-        """`metric` stands alone at first."""
+    def __init__(self, run: RunDir, metric: str = "", as_of: float | None = None) -> None:
+        """`metric` stands alone at first; `as_of`: the time at which the run is to be shown, instead of now."""
         super().__init__()
         self.gallery = Gallery(Lines(Store(run, read_opened(run))), chosen=metric, alone=bool(metric))
         self.notice = ""
         self.pointed = ""
         self._feed = Feed(run, STEP_FIELDS, whole_machine=True)
+        self._as_of = as_of
 
     # --- painting ---------------------------------------------------------------------------------------------------
 
@@ -81,7 +86,19 @@ class GalleryScreen(FilterScreen):
 
     def on_mount(self) -> None:
         self.place_panes()
-        self.run_worker(self._follow(), name="follow", exit_on_error=True)
+        follow = self._follow() if self._as_of is None else self._show_past(self._as_of)
+        self.run_worker(follow, name="follow", exit_on_error=True)
+
+    async def _show_past(self, at: float) -> None:
+        """The run as it stood at a time, once."""
+        run, opened = self.gallery.lines.store.run, self.gallery.lines.store.opened
+        try:
+            past = await asyncio.to_thread(lambda: Past(run, opened, read_tape(run, STEP_FIELDS)))
+        except OSError as error:
+            self.say(f"cannot read the run: {error}")
+            return
+        self.gallery.lines = Lines(past.seek(at))
+        self.say(place_words(past.store, past.tape, at, time.time()))
 
     def on_unmount(self) -> None:
         self._feed.close()
@@ -116,7 +133,9 @@ class GalleryScreen(FilterScreen):
 
     def do(self, action: str) -> None:
         gallery = self.gallery
-        self.notice = self.pointed = ""
+        self.pointed = ""
+        if self._as_of is None:  # else it says of when this is
+            self.notice = ""
         if action in _LENS_NAMES:
             if gallery.whole is not None:
                 gallery.lens = after(action, gallery.lens, gallery.whole)
@@ -199,6 +218,21 @@ class GalleryScreen(FilterScreen):
         page = [self.gallery.chosen] if self.gallery.alone else self.gallery.page(self.page_size)
         number = _number_of(pane)
         return page[number] if number < len(page) and page[number] else None
+
+    def data(self) -> Table:
+        gallery = self.gallery
+        names = [gallery.chosen] if gallery.alone else gallery.page(self.page_size)
+        seen = gallery.lens.over(gallery.whole) if gallery.whole is not None and gallery.lens.seen is not None else None
+        return sheet_of_run(gallery.lines, names, gallery.lens.axis, seen)
+
+    def copied(self) -> str:
+        gallery = self.gallery
+        names = [gallery.chosen] if gallery.alone else gallery.page(self.page_size)
+        return reading_of(gallery.lines, names, gallery.lens) or place_of(gallery.lines.store.run)
+
+    @property
+    def subject(self) -> str:
+        return self.gallery.lines.store.run.id
 
     def say(self, notice: str) -> None:
         self.notice = notice

@@ -26,3 +26,6 @@ PAGES: dict[str, Callable[["RunScreen"], PaneScreen]] = {
     "system": _system,
 }
 """Each imported only once it is opened."""
+
+OF_THEN = frozenset({"events"})
+"""Those that read the records of the run's own page, and so can show the past."""

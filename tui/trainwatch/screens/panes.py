@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding
@@ -12,6 +12,7 @@ from textual.screen import Screen
 
 from trainwatch import keymap
 from trainwatch.actions import Action
+from trainwatch.dashboard import joined
 from trainwatch.keyname import shown
 from trainwatch.layout import Layout, Rect
 from trainwatch.lens import Extent, Lens, marked, taken
@@ -21,6 +22,9 @@ from trainwatch.panes.footer import key_under
 from trainwatch.panes.hints import LOWEST
 from trainwatch.widgets.compositor import NarrowCompositor
 from trainwatch.widgets.pane import LEAST_DRAG, Pane
+
+if TYPE_CHECKING:
+    from trainwatch.export.sheet import Table
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +89,26 @@ class PaneScreen(Screen[None]):
 
     def action_press(self, name: str) -> None:
         """Do what is on the key of an action."""
-        self.do(name)
+        self.choose(name)
+
+    def choose(self, action: str) -> None:
+        """Do what an action names, of this screen's own or of every screen's."""
+        match action:
+            case "export":
+                from trainwatch.screens.export import ask_export  # most never do
+
+                ask_export(self)
+            case "copy":
+                self._copy()
+            case _:
+                self.do(action)
+
+    def _copy(self) -> None:
+        if copied := self.copied():
+            self.app.copy_to_clipboard(copied)
+            self.say(f"copied: {copied}")
+        else:
+            self.say("nothing to copy here")
 
     def action_under(self, x: int) -> Action | None:
         """The action whose key the line of keys shows at a cell."""
@@ -110,6 +133,24 @@ class PaneScreen(Screen[None]):
         key = self.key_of("quit")
         way = f"press {shown(key)} to quit" if key else "quit is in the palette, ctrl+p"
         return "; ".join(filter(None, (way, self.STAYS)))
+
+    def data(self) -> "Table | None":
+        """What is behind that which is seen, as a table; None where it is no data."""
+        return None
+
+    def copied(self) -> str:
+        """What goes to the clipboard; empty where there is nothing to copy."""
+        return ""
+
+    @property
+    def subject(self) -> str:
+        """What is shown, for the name of a file."""
+        return "trainwatch"
+
+    def picture(self) -> list[Row]:
+        """What is seen, without the line of keys."""
+        places = {name: place for name, place in self.places.items() if name != "keys"}
+        return joined(places, self.paint, self.size.height)
 
     def compose(self) -> ComposeResult:
         # Placed before the first layout: a second one would send the whole screen once more.

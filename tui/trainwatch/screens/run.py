@@ -29,9 +29,10 @@ from trainwatch.panes.charts import CHARTS, series_of
 from trainwatch.panes.orders import describe, reason_of
 from trainwatch.remote.run import RemoteRun, deliver, lag, opened, released, trouble
 from trainwatch.screens.ask import Confirm, Help, Prompt
-from trainwatch.screens.pages import PAGES
-from trainwatch.screens.panes import Command, PaneScreen, dragged
-from trainwatch.store import Answer, Store
+from trainwatch.screens.pages import OF_THEN, PAGES
+from trainwatch.screens.panes import Command, dragged
+from trainwatch.screens.travel import TravelScreen
+from trainwatch.store import Answer
 from trainwatch.widgets.pane import Pane
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ _LOOKS = {action.name for action in CHART_ACTIONS}
 _UNREADABLE = "cannot read the run"
 
 
-class RunScreen(PaneScreen):
+class RunScreen(TravelScreen):
     """Owns the store of one run; all else is read from it."""
 
     PANE_NAMES = PANE_NAMES
@@ -63,15 +64,16 @@ class RunScreen(PaneScreen):
         *(Binding(str(number), f"choose('{name}')", show=False) for number, name in PANES.items()),
         *(
             Binding(key, f"scroll_pane({lines})", show=False)
-            for key, lines in (("up", 1), ("down", -1), ("pageup", 10), ("pagedown", -10), ("end", -1_000_000))
+            for key, lines in (("up", 1), ("down", -1), ("pageup", 10), ("pagedown", -10))
         ),
     ]
 
-    def __init__(self, run: RunDir, *, read_only: bool = False, colour: str = "", has_table: bool = False) -> None:
-        """`colour`: the style of a run that is marked; `has_table`: whether there is a table of runs to go back to."""
-        super().__init__()
+    def __init__(
+        self, run: RunDir, *, read_only: bool = False, colour: str = "", has_table: bool = False, replay: int = 0
+    ) -> None:
+        """`colour`: of a marked run; `has_table`: whether one can go back; `replay`: played so many times as fast."""
         run = opened(run)
-        self.store = Store(run, read_opened(run))
+        super().__init__(run, read_opened(run), replay)
         self.actions = tuple(row for row in self.rows if row.name not in _LOOKS)
         """The rows that are not looks at the charts."""
         self.view = View(read_only=read_only, now=time.time(), colour=colour, has_table=has_table, actions=self.actions)
@@ -94,15 +96,18 @@ class RunScreen(PaneScreen):
     def on_mount(self) -> None:
         self.place_panes()
         self.run_worker(self._follow(), name="follow", exit_on_error=True)
+        self.begin_replay()
 
     def on_unmount(self) -> None:
         self._feed.close()
-        released(self.store.run)
+        released(self.live.run)
         if self.view.has_table:  # there is more to come in this program
+            self.view.lines_of(self.live).let_go()
             self.view.lines_of(self.store).let_go()
 
     def repaint(self) -> None:
-        self.view.now = time.time()
+        now = time.time()
+        self.view.now, self.view.as_of = self.playhead.at if self.playhead else now, self.place_in_past(now)
         self.view.trouble = trouble(self.store.run) or lag(self.store.run)
         super().repaint()
 
@@ -115,10 +120,10 @@ class RunScreen(PaneScreen):
             gc.freeze()
             gc.enable()
         # Only now: the first picture does not wait for this import.
-        from trainwatch.wake import Watch
+        from trainwatch.wake import Watch, set_soon
 
         loop = asyncio.get_running_loop()
-        with Watch(self.store.run.path, lambda: _set_soon(loop, self._wake)) as watch:
+        with Watch(self.live.run.path, lambda: set_soon(loop, self._wake)) as watch:
             while True:
                 await self._wait(has_events=watch.works)
                 await self._read_to_end()
@@ -142,27 +147,28 @@ class RunScreen(PaneScreen):
             return True
         if self.view.notice.startswith(_UNREADABLE):
             self.view.notice = ""
-        self.store.apply(polled)
+        self.live.apply(polled)
         self._say_answers()
+        self.tell_news()
         return polled.at_end
 
     def _say_answers(self) -> None:
         """What became of our own orders, once for each change: an outcome may still come after "no answer"."""
         for order_id, said in list(self._awaited.items()):
-            order = self.store.orders.get(order_id)
-            answer = order.answer(self.store.now) if order is not None else said
+            order = self.live.orders.get(order_id)
+            answer = order.answer(self.live.now) if order is not None else said
             if order is None or answer is said:
                 continue
-            self.view.notice = ", ".join(filter(None, (f"{describe(order)}: {answer}", reason_of(order, self.store))))
+            self.view.notice = ", ".join(filter(None, (f"{describe(order)}: {answer}", reason_of(order, self.live))))
             self._awaited[order_id] = answer
             if order.outcome is not None:
                 del self._awaited[order_id]
 
     async def _wait(self, *, has_events: bool) -> None:
         """Until a file changed, or until the clock alone may have changed the picture; then for the next frame."""
-        waits = any(o.answer(time.time()) is Answer.PENDING for o in self.store.orders.values())
-        is_behind = self.store.findings.is_behind
-        moves = waits or not self.store.is_still or bool(self.view.trouble)
+        waits = any(o.answer(time.time()) is Answer.PENDING for o in self.live.orders.values())
+        is_behind = self.live.findings.is_behind
+        moves = waits or not self.live.is_still or bool(self.view.trouble)
         timeout_s = 0.0 if is_behind else POLL_S if moves else STILL_POLL_S if has_events else BLIND_POLL_S
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._wake.wait(), timeout_s)
@@ -179,7 +185,7 @@ class RunScreen(PaneScreen):
         if name in _LOOKS:
             self.action_look(name)
         else:
-            self.act(self._row_on(self.key_of(name)))
+            self.choose(self._row_on(self.key_of(name)).name)
 
     def _row_on(self, key: str) -> Action:
         return for_key(key, situation(self.store, self.view), self.actions)
@@ -289,7 +295,7 @@ class RunScreen(PaneScreen):
         self._sent(order)
 
     def _sent(self, order: Order) -> None:
-        self.store.sent(order)
+        self.live.sent(order)
         self._awaited[order.id] = Answer.PENDING
         self.say(f"{order.verb} sent, pending")
         self._wake.set()
@@ -359,16 +365,20 @@ class RunScreen(PaneScreen):
 
     def _open_page(self, name: str) -> None:
         """The full page of a pane, or of an action; the loss alone where there is none."""
-        if name in PAGES:
+        if name in PAGES and self.playhead is not None and name not in OF_THEN:
+            self.say(f"the page {name} shows now alone; come back from the past first")
+        elif name in PAGES:
             self.app.push_screen(PAGES[name](self))
         else:
             self._open_gallery("" if name == "grid" else "loss")
 
     def _open_gallery(self, metric: str = "") -> None:
-        cast("TrainwatchApp", self.app).open_gallery(self.store.run, metric)
+        cast("TrainwatchApp", self.app).open_gallery(self.store.run, metric, self.as_of)
 
     def _back(self) -> None:
-        if self.view.lens.marked is not None:
+        if self.playhead is not None:
+            self.leave_past()
+        elif self.view.lens.marked is not None:
             self.let_go()
             self.view.lens = replace(self.view.lens, marked=None)
             self.repaint()
@@ -404,9 +414,3 @@ _MORE_KEYS = (
 def _some_text(text: str) -> None:
     if not text.strip():
         raise ValueError("a note needs a text")
-
-
-def _set_soon(loop: asyncio.AbstractEventLoop, event: asyncio.Event) -> None:
-    """From the watch's thread; the loop may be gone when the last event comes."""
-    with contextlib.suppress(RuntimeError):
-        loop.call_soon_threadsafe(event.set)

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, cast
 
 from trainwatch.paint import Row
 from trainwatch.panes.footer import paint_status
+from trainwatch.remote.run import place_of
 from trainwatch.screens.ask import Help
 from trainwatch.screens.panes import PaneScreen
 from trainwatch.store import Store
@@ -49,6 +50,13 @@ class RunPage(PaneScreen):
             self.pointed = pointed
             self.repaint()
 
+    @property
+    def subject(self) -> str:
+        return self.store.run.id
+
+    def copied(self) -> str:
+        return place_of(self.store.run)
+
     def say(self, notice: str) -> None:
         self.front.view.notice = notice
         self.repaint()
@@ -56,7 +64,9 @@ class RunPage(PaneScreen):
     def paint_status(self, width: int) -> list[Row]:
         view = self.front.view
         read_only = view.read_only or bool(self.store.opened.source)
-        return paint_status(self.store, width, view.notice, self.pointed, read_only=read_only, trouble=view.trouble)
+        return paint_status(
+            self.store, width, view.notice, self.pointed, read_only=read_only, trouble=view.trouble, as_of=view.as_of
+        )
 
     def do_anywhere(self, action: str) -> None:
         """What every page does alike."""

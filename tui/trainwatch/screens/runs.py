@@ -12,12 +12,15 @@ from typing import TYPE_CHECKING, ClassVar, cast
 from textual.binding import Binding, BindingType
 
 from trainwatch.actions import Action, table_refusal
+from trainwatch.export.sheet import Texts
 from trainwatch.layout import Layout, Rect
 from trainwatch.listing.entry import Entry
 from trainwatch.listing.query import QueryError, parse
 from trainwatch.listing.roster import Marks, Roster
 from trainwatch.listing.scan import LIVE_S, STILL_S, Batch, Scanner
+from trainwatch.listing.summary import cells_of, summary_of
 from trainwatch.listing.survey import Source, Survey
+from trainwatch.news import news, sight_of
 from trainwatch.paint import Row, fit_row
 from trainwatch.panes import hints
 from trainwatch.panes.footer import line_of
@@ -29,6 +32,7 @@ from trainwatch.panes.runs import (
     paint_runs_header,
     paint_runs_status,
 )
+from trainwatch.remote.run import place_of
 from trainwatch.screens.ask import Help
 from trainwatch.screens.deed import DeedScreen
 from trainwatch.screens.panes import Command
@@ -147,7 +151,16 @@ class RunsScreen(DeedScreen):
         is_old = is_old or self._trouble != trouble
         if batch.entries or batch.gone or is_old or before != (batch.num_unread, batch.num_shallow, batch.fault, True):
             self.roster.apply(batch)
+            self._tell_news(batch)
             self.repaint()
+
+    def _tell_news(self, batch: Batch) -> None:
+        """Of runs that were seen before, here or on their page."""
+        sights = self._trainwatch.sights
+        for entry in batch.entries:
+            sight, place = sight_of(entry.id, entry.alerts, entry.status, entry.verdict), place_of(entry.run)
+            self._trainwatch.tell(news(sights.get(place), sight))
+            sights[place] = sight
 
     async def _wait(self) -> None:
         moves = any(entry.may_live for entry in self.roster.entries.values())
@@ -286,6 +299,20 @@ class RunsScreen(DeedScreen):
         except QueryError as fault:
             return str(fault)
         return ""
+
+    # --- out ------------------------------------------------------------------------------------------------------
+
+    def data(self) -> Texts | None:
+        rows = [summary_of(entry, self.roster.now) for entry in self.roster.shown]
+        return Texts(list(rows[0]), [cells_of(row) for row in rows]) if rows else None
+
+    def copied(self) -> str:
+        chosen = self.roster.chosen
+        return place_of(chosen.run) if chosen is not None else ""
+
+    @property
+    def subject(self) -> str:
+        return "runs"
 
     # --- remarks and removal ----------------------------------------------------------------------------------------
 

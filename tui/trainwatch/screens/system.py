@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 
 from rundir.series import STEP_FIELDS
 from trainwatch.actions import CHART_ACTIONS
+from trainwatch.export.sheet import Sheet, sheet_of
 from trainwatch.feed import Batch, Feed
 from trainwatch.layout import Layout
-from trainwatch.lens import ZOOM, Lens, after, zoomed
+from trainwatch.lens import ZOOM, Lens, XAxis, after, zoomed
+from trainwatch.metric import Line
 from trainwatch.paint import Row, fit_row
 from trainwatch.panes import hints
 from trainwatch.panes.chart import Chart, Scales, paint_chart
@@ -116,6 +118,14 @@ class SystemScreen(RunPage):
             chart, width, height, self._scales.get(chart.title, Scales()), self._lens
         )
         return rows
+
+    def data(self) -> Sheet:
+        """The charts on the page, over UTC seconds."""
+        charts = self._charts[self._first : self._first + self._page_size]
+        curves = {chart.title: Line(chart.x, chart.column) for chart in charts if chart.column is not None}
+        whole = next((scales.whole for scales in self._scales.values() if scales.whole is not None), None)
+        seen = self._lens.over(whole) if whole is not None and self._lens.seen is not None else None
+        return sheet_of(curves, XAxis.TIME, seen)
 
     # --- following --------------------------------------------------------------------------------------------------
 
