@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from rundir.records import encode
+from rundir.records import OutcomeEvent, encode
 from rundir.series import STEP_FIELDS
 from rundir.status import RunInfo, State
 from tests.trainwatch.runs import append, evaluation, make_run, set_status, steps
@@ -26,7 +26,7 @@ from trainwatch.panes.compare import (
     paint_differences,
     paint_metrics,
 )
-from trainwatch.store import Store
+from trainwatch.store import OrderView, Store
 
 
 def compared(parent: Path, marks: Marks, number: int, f1: float) -> Compared:
@@ -65,6 +65,21 @@ def test_only_what_differs_is_listed(board: Board) -> None:
     assert differing([{"a": "1"}, {}]) == [("a", ["1", None])]
     assert config_facts({"a": {"b": True, "c": [1, 2]}, "d": 3e-5}) == {"a.b": "true", "a.c": "[1, 2]", "d": "3e-05"}
     assert environment_facts(Entry(board.runs[0].entry.run), ["H100"]) == {"gpu": "H100"}
+
+
+def test_what_was_ordered_while_a_run_went_on_is_told(board: Board) -> None:
+    """Else two runs whose configurations are alike differ for no reason."""
+    set_lr = {"lr": 0.001}
+    said = OutcomeEvent(
+        at=1.0, attempt=1, writer="trainer", order="a", verb="set", result="applied", step=250, args=set_lr
+    )
+    no = OutcomeEvent(
+        at=1.0, attempt=1, writer="trainer", order="b", verb="set", result="refused", step=260, args={"lr": 5.0}
+    )
+    orders = board.runs[0].store.orders
+    orders["a"] = OrderView("a", "set", set_lr, 1.0, outcome=said)
+    orders["b"] = OrderView("b", "set", {"lr": 5.0}, 1.0, outcome=no)
+    assert dict(board.differences())["orders"] == [("set lr", ["0.001 @ 250", None, None])]
 
 
 def test_last_best_and_winner_go_by_the_direction(board: Board) -> None:

@@ -112,6 +112,12 @@ def test_of_alerts_as_grave_the_primary_kind_of_their_incident_comes_first(run: 
     assert [a.rule for a in read_run(run).active_alerts] == ["lr-zero", "not-learning"]
 
 
+def test_of_alerts_as_grave_how_training_goes_comes_before_its_pace(run: RunDir) -> None:
+    """Another program on the machine must not hide that nothing is learnt."""
+    append(run.events, [alert("chance-level", "raised", 1), alert("slow-step", "raised", 300)])
+    assert [a.rule for a in read_run(run).active_alerts] == ["chance-level", "slow-step"]
+
+
 def test_orders_of_others_are_pending_and_answered(run: RunDir) -> None:
     run.control.write_bytes(b'{"verb":"pause","id":"a"}\nnonsense\n{"verb":"stop","id":"b","by":"me"}\n')
     append(run.events, [outcome("b", "stop", "refused", reason="no")])

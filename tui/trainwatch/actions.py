@@ -57,7 +57,7 @@ ACTIONS = (
     ),
     Action(
         "park", "k", "park", "checkpoint; the trainer leaves and frees its memory", Verb.PARK,
-        frozenset({State.STARTING, State.RUNNING, State.PAUSED, State.RESTARTING}),
+        frozenset({State.STARTING, State.RUNNING, State.PAUSED, State.RESTARTING}), Ask.CONFIRM,
     ),
     Action(
         "checkpoint", "c", "checkpoint", "write a checkpoint now; it is kept", Verb.CHECKPOINT,
@@ -206,7 +206,7 @@ SYSTEM_ACTIONS = (
 
 RUNS_ACTIONS = (
     Action("open", "enter", "open", "the page of the chosen run"),
-    Action("mark", "space", "mark", "mark for comparison, or no more; a marked run gets a colour"),
+    Action("mark", "space", "mark", "mark for comparison, or no more, and go to the next; a marked run gets a colour"),
     Action("compare", "c", "compare", "the marked runs in one picture"),
     Action(
         "filter", "slash", "filter", "state:running  task:ner  cfg.lr>=1e-4  best.f1>0.8  -note:debug  tag:x  words"

@@ -17,6 +17,8 @@ Layout: TypeAlias = dict[str, Rect]
 
 SMALL_CHARTS = ("grad_norm", "lr", "memory")
 WIDE, TALL = 110, 30
+LINES_FOR_ALERTS = 20
+"""Of the screen, from which the header has a line for what needs attention."""
 
 
 def arrange(width: int, height: int, chosen: str = "charts", *, zoomed: bool = False) -> Layout:
@@ -27,7 +29,7 @@ def arrange(width: int, height: int, chosen: str = "charts", *, zoomed: bool = F
     if width < 1 or height < 1:
         return {}
     is_wide = width >= WIDE and height >= TALL
-    head = 3 if height >= TALL else min(2, height // 4)
+    head = 3 if height >= LINES_FOR_ALERTS else min(2, height // 4)
     foot = 2 if height >= 14 else (1 if height >= 3 else 0)
     places: Layout = {}
     if head:

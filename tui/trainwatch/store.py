@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
+from rundir.alerts.incident import PACE
 from rundir.control import Malformed, Order, Verb
 from rundir.layout import RunDir
 from rundir.records import (
@@ -343,10 +344,10 @@ class Store:
 
     @property
     def active_alerts(self) -> list[AlertEvent]:
-        """The gravest first; of those the primary kind of its incident, then the newest."""
+        """The gravest first; of those how training goes before its pace, an incident's primary kind, the newest."""
         order = {"critical": 0, "warning": 1, "info": 2}
         known = [*self.alerts.values(), *self.findings.active.values()]
-        return sorted(known, key=lambda a: (order[a.severity], not a.primary, -(a.step or 0)))
+        return sorted(known, key=lambda a: (order[a.severity], a.rule in PACE, not a.primary, -(a.step or 0)))
 
     def is_active(self, alert: AlertEvent) -> bool:
         return self.alerts.get(alert.rule) is alert or self.findings.active.get(alert.rule) is alert

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from rundir.direction import is_lower_better
-from trainwatch.comparison.difference import Difference, config_facts, differing, environment_facts
+from trainwatch.comparison.difference import Difference, config_facts, differing, environment_facts, order_facts
 from trainwatch.lens import Lens, XAxis
 from trainwatch.listing.entry import Entry
 from trainwatch.metric import Line, Lines
@@ -103,4 +103,6 @@ class Board:
         """What differs, under headings."""
         configs = [config_facts(run.store.opened.config) for run in self.runs]
         environments = [environment_facts(run.entry, run.store.gpus) for run in self.runs]
-        return [("configuration", differing(configs)), ("environment", differing(environments))]
+        orders = differing([order_facts(run.store.orders.values()) for run in self.runs])
+        given = [("orders", orders)] if orders else []
+        return [("configuration", differing(configs)), *given, ("environment", differing(environments))]

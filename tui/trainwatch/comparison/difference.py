@@ -1,10 +1,12 @@
 """What differs between runs: configuration and environment, each key with the value of every run. Pure."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
+from rundir.control import Verb
 from trainwatch.listing.entry import Entry
 from trainwatch.listing.query import flattened
+from trainwatch.store import OrderView
 
 Difference: TypeAlias = tuple[str, list[str | None]]
 """A key, and its value in each run; None where a run has none."""
@@ -28,6 +30,20 @@ def _written(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:g}"
     return str(value)
+
+
+def order_facts(orders: Iterable[OrderView]) -> dict[str, str]:
+    """What was set by order while the run went on, and where it went back: the last of each, with its step."""
+    facts = {}
+    for order in orders:
+        outcome = order.outcome
+        if outcome is None or outcome.result != "applied" or order.verb not in (Verb.SET, Verb.ROLLBACK):
+            continue
+        for name, value in (outcome.args or order.args).items():
+            if order.verb == Verb.SET or name == "step":
+                at = f" @ {outcome.step:,}" if outcome.step is not None else ""
+                facts[f"{order.verb} {name}"] = f"{_written(value)}{at}"
+    return facts
 
 
 def environment_facts(entry: Entry, gpus: Sequence[str] = ()) -> dict[str, str]:

@@ -58,7 +58,7 @@ def paint_status(
 
 _NOT_ON_LINE = frozenset({"theme", "later", "go-to", "play", "faster", "now", "export", "copy"})
 """Actions that the help names, and the line does not."""
-_FIRST_TO_GO = ("earlier", "note", "set-lr", "grid", "eval", "next", "zoom", "checkpoint", "park", "pause", "stop")
+_FIRST_TO_GO = ("earlier", "note", "eval", "zoom", "checkpoint", "grid", "set-lr", "park", "next", "pause", "stop")
 """Actions in the order in which a narrow line loses their keys. Help and quit never go."""
 _IN_THE_PAST = ("earlier", "later", "go-to", "play", "faster", "now", "grid", "zoom", "help", "quit")
 """Actions that the line names while the past is shown."""

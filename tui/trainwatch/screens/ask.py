@@ -17,6 +17,7 @@ from trainwatch.keyname import shown
 NARROW = 60
 """A help below this width has no column for the labels."""
 _LEGEND = """● evaluation   × not finite   ┊ a later attempt went on from here
+◆ checkpoint   ▲ alert, where it set in   ▸ order   ✎ note
 An order is shown as pending until the run has answered it."""
 
 
