@@ -94,6 +94,8 @@ async def test_a_dashboard_for_each_browser_and_the_token_nowhere_but_in_the_add
             await opened.send_json(["resize", {"width": 80, "height": 24}])
             await opened.send_json(["stdin", "t"])
             await seen(opened, b"read-only: tags would write")
+            await opened.send_json(["stdin", "E"])
+            await seen(opened, b"not from a browser")
             async with client.ws_connect(socket_url) as other:
                 await seen(other, b"2 runs")
                 assert len(served.dashboards) == 2
