@@ -206,12 +206,16 @@ def _do(
         case _ if every_s == OTHER_RUN_S:
             others.change(rng)
         case _ if every_s == HOME_S:  # back to the table, and from its top into the run that trains
-            for key in ("\x1b",) * 6:
-                os.write(terminal.fd, key.encode())
-                terminal.pump(0.1)
+            _go_home(terminal)
             os.write(terminal.fd, b"\x1b[5~\x1b[5~\r")
         case _:
             pass
+
+
+def _go_home(terminal: Terminal) -> None:
+    for _ in range(6):
+        os.write(terminal.fd, b"\x1b")
+        terminal.pump(0.1)
 
 
 def _rss_mb(terminal: Terminal) -> float:
@@ -248,6 +252,11 @@ def main() -> int:
             terminal.pump(3, until=PAINTED)
             happened = soak(terminal, training, Others(runs, model.path), seconds, arguments.speed, arguments.seed)
             cpu_s = terminal.cpu_s() if not happened.trouble else math.nan
+            if not happened.trouble:
+                resize(terminal.fd, *SIZES[0])
+                _go_home(terminal)
+                terminal.pump(5)
+                print(f"back at the table: {_rss_mb(terminal):.0f} MB")
     finally:
         with contextlib.suppress(OSError):
             shutil.rmtree(parent)
