@@ -112,7 +112,7 @@ def test_no_order_is_offered_where_nobody_listens(verdict: Liveness) -> None:
 def test_nothing_is_ordered_in_the_past_and_the_line_says_how_to_come_back() -> None:
     past = now(State.RUNNING, is_past=True)  # type: ignore[arg-type]
     assert not possible(past)
-    assert "goes back to now" in refusal(for_key("p", past), past)
+    assert "come back to now first" in refusal(for_key("p", past), past)
     for width in (160, 80, 40):
         line = text_of(paint_keys(past, width))
         assert "end now" in line

@@ -264,7 +264,7 @@ def refusal(action: Action, now: Situation) -> str:
     if action.verb is None:
         return ""
     if now.is_past:
-        return f"{action.label} is not possible in the past: end or esc goes back to now"
+        return f"{action.label} is not possible in the past: come back to now first"
     if now.read_only:
         return "read-only: nothing is written to this run"
     if now.state is None:

@@ -14,6 +14,7 @@ from trainwatch.dashboard import View
 from trainwatch.export.reading import run_reading, run_sheet
 from trainwatch.export.sheet import Sheet
 from trainwatch.feed import Opened
+from trainwatch.keyname import shown
 from trainwatch.news import Sight, news, sight_of
 from trainwatch.remote.run import place_of
 from trainwatch.screens.ask import Prompt
@@ -116,7 +117,7 @@ class TravelScreen(PaneScreen):
             if name == "now":
                 self.action_scroll_pane(-_TO_END)
             elif name in ("later", "far-later", "slower", "faster"):
-                self.say("this is now; [ goes back, @ to a step or a time")
+                self.say(f"this is now; {self._way('earlier')} goes back")
             elif not self._is_reading:
                 self._enter(name)
         elif name in _SHARES:
@@ -130,11 +131,15 @@ class TravelScreen(PaneScreen):
                 self._play(head, is_playing=not head.is_playing)
             case "slower" | "faster":
                 head.faster(1 if name == "faster" else -1)
-                self.say(f"×{head.speed:,}" + ("" if head.is_playing else "; space plays"))
+                self.say(f"×{head.speed:,}" + ("" if head.is_playing else f"; {self._way('play')} plays"))
             case "go-to":
                 self._ask_where(head)
             case _:
                 self.leave_past()
+
+    def _way(self, action: str) -> str:
+        """To an action: its key, if it has one."""
+        return shown(self.key_of(action)) or "the palette"
 
     def _enter(self, name: str) -> None:
         self._is_reading = True
@@ -215,5 +220,5 @@ class TravelScreen(PaneScreen):
         at = head.played(elapsed_s)
         if at is None:
             head.is_playing = False
-            self.say("the end of what was recorded; esc: as it is now")
+            self.say("the end of what was recorded")
         self.stand(head.tape.end if at is None else at)
