@@ -119,6 +119,7 @@ async def test_the_evidence_of_an_alert(run: RunDir, size: tuple[int, int]) -> N
         assert "divergence  critical  open" in shown(app, "header")
         advice = shown(app, "advice")
         assert "62%" in advice or "likely causes" in advice
+        assert ("q quit" in shown(app, "status")) is (size[1] == 10)  # else it stands in the line of keys
         if size[1] > 20:
             assert "onset 130" in shown(app, "chart")
             assert "found 150" in shown(app, "chart")

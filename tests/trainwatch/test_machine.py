@@ -198,7 +198,7 @@ def test_without_a_gpu_the_page_is_about_the_host() -> None:
     assert "821 GiB free of 1.76 TiB" in text
     assert "read 1 MiB/s   written 0 B/s" in text
     assert "net   in 3 MiB/s   out 0 B/s" in text
-    assert "waiting for data 12 % of a step, the last 50 records" in text
+    assert "waiting for data 12 % of a step, last 50 records" in text
     assert [chart.title for chart in machine_charts(store, Waiting(store), 0)] == [
         *("cpu", "ram", "disk read", "network in", "disk free", "shm"),
     ]

@@ -211,7 +211,7 @@ def _host_lines(record: SystemRecord, store: Store, waiting_percent: float, widt
     style = "warn" if waiting_percent > 20 else "value"  # a fifth is "high" to XProf, and to the rule `data-bound`
     waits = f"{waiting_percent:.0f} % of a step" if math.isfinite(waiting_percent) else _UNKNOWN
     words: Row = [("waiting for data ", "dim"), (waits, style if math.isfinite(waiting_percent) else "dim")]
-    return [*lines, [*words, (f", the last {OVER} records", "dim")] if math.isfinite(waiting_percent) else words]
+    return [*lines, [*words, (f", last {OVER} records", "dim")] if math.isfinite(waiting_percent) else words]
 
 
 def _ram_lines(record: SystemRecord, width: int) -> list[Row]:

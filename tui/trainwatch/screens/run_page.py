@@ -62,10 +62,17 @@ class RunPage(PaneScreen):
         self.repaint()
 
     def paint_status(self, width: int) -> list[Row]:
-        view = self.front.view
+        view, quit_key = self.front.view, "" if "keys" in self.places else self.key_of("quit")
         read_only = view.read_only or bool(self.store.opened.source)
         return paint_status(
-            self.store, width, view.notice, self.pointed, read_only=read_only, trouble=view.trouble, as_of=view.as_of
+            self.store,
+            width,
+            view.notice,
+            self.pointed,
+            read_only=read_only,
+            quit_key=quit_key,
+            trouble=view.trouble,
+            as_of=view.as_of,
         )
 
     def do_anywhere(self, action: str) -> None:

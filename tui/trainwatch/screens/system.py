@@ -16,7 +16,7 @@ from trainwatch.metric import Line
 from trainwatch.paint import Row, fit_row
 from trainwatch.panes import hints
 from trainwatch.panes.chart import Chart, Scales, paint_chart
-from trainwatch.panes.footer import line_of, paint_status
+from trainwatch.panes.footer import line_of
 from trainwatch.panes.header import paint_header
 from trainwatch.panes.machine import MOST_CHARTS, NARROW, arrange_machine, machine_charts, now_lines, paint_now
 from trainwatch.remote.run import RemoteRun, lag
@@ -101,7 +101,7 @@ class SystemScreen(RunPage):
                 self._scroll = min(self._scroll, max(0, len(lines) - max(0, height - 2)))
                 return paint_now(lines, self._own, width, height, self._now, self._scroll)
             case "status":
-                return paint_status(self._own, width, view.notice, self.pointed, trouble=view.trouble)
+                return self.paint_status(width)
             case "keys":
                 return line_of(self.rows, width, _FIRST_TO_GO)
             case _:
