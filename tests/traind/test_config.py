@@ -1,5 +1,6 @@
 """Configurations: the shipped ones load, and every fault is named with its key."""
 
+import tomllib
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -8,6 +9,7 @@ import pytest
 from rundir.alerts import RULES
 from traind import config
 from traind.config import ConfigError
+from traind.config_synonym import SYNONYMS, synonym
 
 REPOSITORY = Path(__file__).parents[2]
 GOOD: dict[str, Any] = {"data": {"train": "sample:propaganda"}, "model": {"init": "scratch"}}
@@ -146,6 +148,38 @@ def test_a_key_outside_its_section_is_told_where_it_belongs(key: str, cure: str)
     with pytest.raises(ConfigError) as caught:
         config.check({"data": {"train": "x.jsonl"}, "model": {"init": "scratch"}, key: 1}, "a.toml")
     assert any(fault.startswith(f"a.toml: {key}: unknown key; {cure}") for fault in caught.value.faults)
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "cure"),
+    [
+        ("train", "learning_rate", "did you mean train.lr?"),
+        ("train", "Per-Device-Train-Batch-Size", "did you mean train.batch_size?"),
+        ("train", "bf16", 'did you mean train.precision = "bf16"?'),
+        ("checkpoint", "save_total_limit", "did you mean checkpoint.keep_last?"),
+        ("train", "lerning_rate", "known: epochs, max_steps"),  # and no alert rule that is a little like it
+    ],
+)
+def test_a_key_as_other_trainers_call_it_is_known(section: str, key: str, cure: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        config.check({section: {key: 1}}, "a.toml")
+    assert any(fault.startswith(f"a.toml: {section}.{key}: unknown key; {cure}") for fault in caught.value.faults)
+
+
+@pytest.mark.parametrize("name", SYNONYMS)
+def test_every_synonym_leads_to_a_key_and_is_none_itself(name: str) -> None:
+    target = SYNONYMS[name].split(" (")[0]
+    keys = {*config.Config.__struct_fields__} - config.SECTIONS.keys()
+    for section_name, section in config.SECTIONS.items():
+        keys |= {f"{section_name}.{key}" for key in section.__struct_fields__}
+    assert target.split(" = ")[0] in keys
+    assert name not in {key.split(".")[-1] for key in keys}, "it would never be looked up"
+    assert synonym(name.upper().replace("_", "-")) == SYNONYMS[name]
+    if " = " in target:  # the value is one that the key takes
+        raw: dict[str, Any] = {"data": {"train": "x.jsonl"}, "model": {"init": "scratch"}}
+        key, _, value = target.partition(" = ")
+        raw.setdefault(key.split(".")[0], {})[key.split(".")[1]] = tomllib.loads(f"value = {value}")["value"]
+        config.check(raw, "a.toml")
 
 
 def test_class_weights_that_are_neither_a_word_nor_a_file_are_told_at_once(tmp_path: Path) -> None:
