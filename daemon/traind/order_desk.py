@@ -14,6 +14,7 @@ from traind.eventlog import EventLog
 
 POLICY = "policy"
 """Who gives the orders that come of the run's own policy."""
+LOST = "the run's supervisor was lost, and its trainer has left; `traind resume RUN` goes on"
 WITH_TRAINER = (State.STARTING, State.RUNNING, State.PAUSED)
 
 
@@ -99,14 +100,23 @@ def _named(place: str) -> str:
 
 
 def refusal(
-    order: Order, state: State, step: int, total_steps: int | None, steps_per_epoch: float | None
+    order: Order,
+    state: State,
+    step: int,
+    total_steps: int | None,
+    steps_per_epoch: float | None,
+    *,
+    was_lost: bool = False,
 ) -> str | None:
-    """Why an order cannot be taken in this state; None when it can. Pure."""
+    """Why an order cannot be taken in this state; None when it can. Pure.
+
+    `was_lost`: nobody parked the run, it has no trainer because its supervisor was lost.
+    """
     fault = argument_fault(order)
     if fault:
         return fault
     if order.verb in (Verb.NOTE, Verb.SET):
-        return _set_refusal(order, state, step, steps_per_epoch) if order.verb is Verb.SET else None
+        return _set_refusal(order, state, step, total_steps, steps_per_epoch) if order.verb is Verb.SET else None
     if state is State.STOPPING:
         return None if order.verb is Verb.KILL else "the run is stopping"
     if order.verb is Verb.RESUME:
@@ -118,7 +128,7 @@ def refusal(
     if order.verb in (Verb.STOP, Verb.KILL):
         return None
     if state is State.PARKED:
-        return "the run is parked"
+        return LOST if was_lost else "the run is parked"
     if order.verb is Verb.PAUSE and state is State.PAUSED:
         return "the run is already paused"
     return None
@@ -136,9 +146,20 @@ def argument_fault(order: Order) -> str | None:
     return f"{order.verb} takes no arguments" if order.args else None
 
 
-def _set_refusal(order: Order, state: State, step: int, steps_per_epoch: float | None) -> str | None:
+def is_at_end(state: State, step: int, total_steps: int | None) -> bool:
+    """Whether a run that has ended would find no step to do, going on from `step`."""
+    return state.has_ended and total_steps is not None and step >= total_steps
+
+
+def _set_refusal(
+    order: Order, state: State, step: int, total_steps: int | None, steps_per_epoch: float | None
+) -> str | None:
     """With a trainer alive, the trainer judges: it knows the step."""
-    if state in WITH_TRAINER or not steps_per_epoch:
+    if state in WITH_TRAINER:
+        return None
+    if state is State.DONE and is_at_end(state, step, total_steps) and not {"epochs", "max_steps"} & order.args.keys():
+        return "the run is done: no step is left to train; `traind set RUN epochs=N` first, or in the same order"
+    if not steps_per_epoch:
         return None
     wanted = order.args.get("max_steps", order.args["epochs"] * steps_per_epoch if "epochs" in order.args else None)
     if wanted is not None and wanted <= step and state.has_ended:
@@ -149,6 +170,6 @@ def _set_refusal(order: Order, state: State, step: int, steps_per_epoch: float |
 def _resume_refusal(state: State, step: int, total_steps: int | None) -> str | None:
     if state in (State.RUNNING, State.STARTING, State.RESTARTING):
         return "the run is not paused: it is training"
-    if state is State.DONE and total_steps is not None and step >= total_steps:
+    if state is State.DONE and is_at_end(state, step, total_steps):
         return "the run is done; `traind set RUN epochs=N` extends it"
     return None

@@ -13,7 +13,7 @@ from traind.config import Policy
 from traind.eventlog import EventLog
 from traind.journal import peak_lr, read_journal
 from traind.on_alert import Wish
-from traind.order_desk import POLICY, OrderDesk, argument_fault, refusal
+from traind.order_desk import POLICY, OrderDesk, argument_fault, is_at_end, refusal
 from traind.room import refusal_to_park
 from traind.status_file import StatusFile
 from traind.trainer_process import TrainerProcess
@@ -99,9 +99,8 @@ class OrderEffects:
         if isinstance(order, Malformed):
             self._answer(order, order.reason)
             return
-        status, trainer, state = self._on.status.now, self._on.trainer, self._state()
-        is_parking = state is State.STOPPING and status.intent is Intent.PARKED
-        if is_parking and order.verb is Verb.RESUME:
+        trainer, state = self._on.trainer, self._state()
+        if trainer is not None and self._on.status.is_parking and order.verb is Verb.RESUME:
             self._on.status.intend(Intent.RUN)
             self._answer(order, None)
             return
@@ -127,13 +126,17 @@ class OrderEffects:
             return argument_fault(order)  # whether it holds is known to the trainer alone
         status = self._on.status.now
         per_epoch = status.total_steps / status.total_epochs if status.total_steps and status.total_epochs else None
-        # Unknown once a `set` has extended a run that had ended.
-        planned_steps = None if self._desk.has_extension else status.total_steps
         step = self._next_start() if order.verb is Verb.SET and self._on.trainer is None else status.step
-        refused = refusal(order, state, step, planned_steps, per_epoch)
+        was_lost = state is State.PARKED and status.state is not State.PARKED
+        refused = refusal(order, state, step, self._planned_steps, per_epoch, was_lost=was_lost)
         if refused is None and order.verb is Verb.PARK and self._on.trainer is not None:
             return refusal_to_park(self._run)
         return refused
+
+    @property
+    def _planned_steps(self) -> int | None:
+        """Unknown once a `set` has extended a run that had ended."""
+        return None if self._desk.has_extension else self._on.status.now.total_steps
 
     def _hand_on(self, order: Order, trainer: TrainerProcess) -> None:
         """The intent is on disk before the trainer can answer."""
@@ -148,7 +151,7 @@ class OrderEffects:
             status.intend(intent)
         if order.verb in (Verb.PARK, Verb.STOP):
             self._on.await_leaving()
-            status.now.state = State.STOPPING  # an order right behind this one must know
+            status.await_leaving()
         self._desk.in_flight[order.id] = order
         trainer.order(order)
 
@@ -193,6 +196,7 @@ class OrderEffects:
             self._apply_at_next_start(order)
             return
         reason = "extend" if status.state is State.DONE else "resume"
+        status.step = self._next_start()
         # Before the outcome, so that nobody takes the old end for a new one.
         status.state, status.ended_at = State.STARTING, None
         self._on.status.intend(Intent.RUN)
@@ -206,6 +210,12 @@ class OrderEffects:
             args = rollback.resolve(self._run, order.args, from_step=status.step, lr=self._peak_lr())
         except rollback.NoTargetError as error:
             self._answer(order, str(error))
+            return
+        if self._on.trainer is None and is_at_end(status.state, args["step"], self._planned_steps):
+            earlier = [str(step) for step in lineage.steps(self._run) if step < args["step"]]
+            cure = f"give an earlier step ({', '.join(earlier)}), or extend the run" if earlier else "extend the run"
+            why = f"step {args['step']} is the end of the run: no step is left to train from there"
+            self._answer(order, f"{why}; {cure} first: `traind set RUN epochs=N`")
             return
         self._go_back(msgspec.structs.replace(order, args=args))
         if self._on.trainer is not None:

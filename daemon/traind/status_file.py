@@ -2,13 +2,14 @@
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import assert_never
 
 from rundir import process
 from rundir.layout import RunDir
 from rundir.process import ProcessId
+from rundir.records import EventRecord
 from rundir.status import Heart, Intent, Phase, State, Status, write_status
 from traind.run_state import is_readable, status_of
 from traind.wire import Beat
@@ -24,6 +25,8 @@ class StatusFile:
         self.was_lost = run.events.is_file() and not is_readable(run)
         """Whether what is known comes from the run's events, as status.json could not be read."""
         self.now = status_of(run) or Status(run=run.id, state=State.STARTING)
+        self.lost = _lost(self.now)
+        """What became of an earlier supervisor that never left the run; empty where there was none."""
         self.now.host, self.now.boot_id = process.host(), process.boot_id()
         self.now.supervisor = Heart(process=process.this_process(), beat_at=time.time())
         self.now.trainer, self.now.ranks = None, {}
@@ -77,12 +80,30 @@ class StatusFile:
             self.step_of_attempt = beat.step
         status.total_steps = beat.total_steps or status.total_steps
         status.total_epochs = beat.total_epochs or status.total_epochs
-        changed = status.phase is not beat.phase
-        status.phase = beat.phase
+        phase = Phase.PARKING if self.is_parking else beat.phase
+        changed = status.phase is not phase
+        status.phase = phase
         state = _state_in(beat.phase, status.state)
         if state is not status.state or changed or is_first_step:
             status.state = state
             self.write()
+
+    def note_reached(self, history: Sequence[EventRecord]) -> None:
+        """Of a trainer that went on without supervisor, what it has written of its last steps."""
+        steps = [event.step or 0 for event in history if event.attempt == self.now.attempt]
+        self.now.step = max([self.now.step, *steps])
+
+    @property
+    def is_parking(self) -> bool:
+        """Whether the trainer is on its way out by a park that nothing has taken back."""
+        return self.now.state is State.STOPPING and self.now.intent is Intent.PARKED
+
+    def await_leaving(self) -> None:
+        """The trainer was told to leave: an order right behind this one must know."""
+        self.now.state = State.STOPPING
+        if self.is_parking:
+            self.now.phase = Phase.PARKING
+        self.write()
 
     def forget_trainer(self) -> None:
         """It has ended."""
@@ -92,6 +113,14 @@ class StatusFile:
     def end(self, state: State, error: str | None) -> None:
         """The run has ended. The caller says it in events.jsonl and writes the file."""
         self.now.state, self.now.last_error, self.now.ended_at = state, error, time.time()
+
+
+def _lost(before: Status) -> str:
+    """A supervisor that leaves takes its trainer out of the status: where one stands there, none has left."""
+    if before.trainer is None or before.supervisor is None or before.state.has_ended:
+        return ""
+    why = "" if before.boot_id in ("", process.boot_id()) else ": the machine was started anew"
+    return f"the supervisor (process {before.supervisor.process.pid}) was lost while the run was {before.state}{why}"
 
 
 def write_or_log(what: str, write: Callable[[], None]) -> None:
@@ -107,7 +136,7 @@ def _state_in(phase: Phase, before: State) -> State:
     match phase:
         case Phase.PAUSED:
             return State.STOPPING if before is State.STOPPING else State.PAUSED
-        case Phase.LEAVING:
+        case Phase.LEAVING | Phase.PARKING:
             return State.STOPPING
         case Phase.LOADING | Phase.TOKENIZING | Phase.PRETRAIN:
             return before

@@ -162,6 +162,8 @@ class Steering:
         for order in orders:
             self._obey(order)
         if leave is not None:
+            if leave is Leave.ORPHANED:
+                self._events.lifecycle("orphaned", "the supervisor is gone", step=self._pulse.step)
             raise Leaving(leave)
         return is_done
 

@@ -50,6 +50,9 @@ class Supervisor:
         self._heed_alerts(history)
         last_seq = max((event.seq for event in history if event.writer == "supervisor"), default=0)
         self.events = EventLog(run.events, "supervisor", self.status.now.attempt, run.reserve, last_seq=last_seq)
+        if self.status.lost:
+            self.status.note_reached(history)
+            self.events.lifecycle("supervisor_lost", self.status.lost)
         clear_left_open(history, self.events, self.status.now.step)
         self._aftermath = Aftermath(run, config.policy, self)
         self._vigil: Vigil | None = None

@@ -143,6 +143,8 @@ class LifecycleEvent(Event, tag="lifecycle", omit_defaults=True, kw_only=True):
 
 LIFECYCLE = {
     "supervised": "a supervisor holds the lock",
+    "supervisor_lost": "an earlier supervisor was killed, or its machine: found by the one that takes the run up",
+    "orphaned": "the trainer has seen that its supervisor is gone: it makes a checkpoint and leaves",
     "spawned": "a trainer process was started",
     "device": "the device that training uses, and why",
     "data": "the data was read: counts, and what was lost",

@@ -64,6 +64,8 @@ class Phase(StrEnum):
     EVAL = "eval"
     SAVE = "save"
     PAUSED = "paused"
+    PARKING = "parking"
+    """It was told to park: a checkpoint is made, then it leaves. Said by the supervisor, which knows of the order."""
     LEAVING = "leaving"
 
 

@@ -13,10 +13,11 @@ import pytest
 from rundir import layout, process
 from rundir.layout import RunDir
 from rundir.process import ProcessId
+from rundir.records import OutcomeEvent, ResumeEvent
 from rundir.status import Intent, Phase, State
 from tests.conftest import eventually
 from tests.process.seen import session_of, trainers_of
-from tests.process.tiny_run import Traind, kill_supervisor, status_of
+from tests.process.tiny_run import Traind, events_of, kill_supervisor, status_of
 from tests.process.trouble import LONG as LONG_CUSTOM
 from tests.process.trouble import lifecycle, long_run, trouble
 
@@ -231,6 +232,11 @@ def test_a_resume_never_trains_beside_an_orphan(traind: Traind, tmp_path: Path, 
     eventually(lambda: status_of(run).state is State.RUNNING, 60.0)
     assert counted.end() == 1
     assert trainers_of(run) == {new_trainer(run, orphan.process).pid}
+    assert len(lifecycle(run, "supervisor_lost")) == 1
+    assert len(lifecycle(run, "orphaned")) == (not hangs)
+    (outcome,) = [event for event in events_of(run) if isinstance(event, OutcomeEvent)]
+    (resumed,) = [event for event in events_of(run) if isinstance(event, ResumeEvent)]
+    assert outcome.step == resumed.step
     traind.ok("kill", str(run.path))
 
 

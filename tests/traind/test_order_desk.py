@@ -7,7 +7,7 @@ from rundir.layout import RunDir
 from rundir.records import OutcomeEvent
 from rundir.status import State
 from traind.eventlog import EventLog
-from traind.order_desk import POLICY, OrderDesk, refusal
+from traind.order_desk import LOST, POLICY, OrderDesk, refusal
 
 TAKEN: dict[Verb, set[State]] = {
     Verb.PAUSE: {State.STARTING, State.RUNNING, State.RESTARTING},
@@ -15,7 +15,7 @@ TAKEN: dict[Verb, set[State]] = {
     Verb.RESUME: {State.PAUSED, State.PARKED, State.STOPPED, State.FAILED},
     Verb.CHECKPOINT: {State.STARTING, State.RUNNING, State.RESTARTING, State.PAUSED},
     Verb.EVAL: {State.STARTING, State.RUNNING, State.RESTARTING, State.PAUSED},
-    Verb.SET: set(State),
+    Verb.SET: set(State) - {State.DONE},
     Verb.ROLLBACK: set(State) - {State.STOPPING},
     Verb.STOP: {State.STARTING, State.RUNNING, State.RESTARTING, State.PAUSED, State.PARKED},
     Verb.KILL: {State.STARTING, State.RUNNING, State.RESTARTING, State.PAUSED, State.PARKED, State.STOPPING},
@@ -34,6 +34,25 @@ def test_the_table_of_states(verb: Verb, state: State) -> None:
 
 def test_a_done_run_with_more_steps_resumes() -> None:
     assert refusal(Order(verb=Verb.RESUME), State.DONE, step=10, total_steps=None, steps_per_epoch=5) is None
+
+
+def test_a_done_run_is_set_only_together_with_more_steps() -> None:
+    def said(step: int, total_steps: int | None, **args: object) -> str | None:
+        return refusal(Order(verb=Verb.SET, args=dict(args)), State.DONE, step, total_steps, steps_per_epoch=5)
+
+    assert said(10, 10, lr=1e-4) == (
+        "the run is done: no step is left to train; `traind set RUN epochs=N` first, or in the same order"
+    )
+    assert said(10, 10, lr=1e-4, epochs=4) is None
+    assert said(10, None, lr=1e-4) is None  # it was extended before
+    assert said(8, 10, lr=1e-4) is None  # by early stopping, or its last checkpoint was cut
+
+
+def test_a_run_whose_supervisor_was_lost_was_never_parked() -> None:
+    for verb in (Verb.PAUSE, Verb.PARK, Verb.CHECKPOINT, Verb.EVAL):
+        assert refusal(Order(verb=verb), State.PARKED, 5, 9, 3) == "the run is parked"
+        assert refusal(Order(verb=verb), State.PARKED, 5, 9, 3, was_lost=True) == LOST
+    assert refusal(Order(verb=Verb.RESUME), State.PARKED, 5, 9, 3, was_lost=True) is None
 
 
 def test_arguments_where_none_belong_are_refused() -> None:

@@ -4,10 +4,15 @@ import pytest
 
 from rundir.control import Verb
 from rundir.layout import RunDir
-from rundir.records import EVENT_DECODER, decode_lines
-from rundir.status import State
-from tests.traind.bare_supervisor import KILLED, BareSupervisor, put_checkpoint
+from rundir.process import ProcessId
+from rundir.records import EVENT_DECODER, LifecycleEvent, decode_lines, encode
+from rundir.status import Heart, Intent, Phase, State, Status, read_status, write_status
+from tests.traind.bare_supervisor import KILLED, BareSupervisor, left, put_checkpoint
+from traind.config import Config
 from traind.journal import read_journal
+from traind.order_desk import LOST
+from traind.supervisor import Supervisor
+from traind.wire import Beat, Leave
 
 
 @pytest.fixture
@@ -62,6 +67,97 @@ def test_a_run_may_be_told_to_end_at_a_step_that_it_has_lost(supervisor: BareSup
     killed_at(supervisor, 84)
     assert supervisor.answer_to(Verb.SET, max_steps=30).result == "applied"
     assert supervisor.answer_to(Verb.SET, max_steps=20).reason == "20 steps are already done"
+
+
+# --- a run that has done all its steps -------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def done(supervisor: BareSupervisor) -> BareSupervisor:
+    for step in (20, 40):
+        put_checkpoint(supervisor.run, step)
+    supervisor.trains(40)
+    supervisor.status.now.total_steps, supervisor.status.now.total_epochs = 40, 4.0
+    supervisor.reap(left(Leave.DONE))
+    assert supervisor.status.now.state is State.DONE
+    return supervisor
+
+
+def test_a_rollback_to_the_end_of_a_done_run_is_refused(done: BareSupervisor) -> None:
+    for args in ({"lr_factor": 0.5}, {"step": 40}, {}):
+        assert done.answer_to(Verb.ROLLBACK, **args).reason == (
+            "step 40 is the end of the run: no step is left to train from there; give an earlier step (20), or extend "
+            "the run first: `traind set RUN epochs=N`"
+        )
+    assert done.status.now.state is State.DONE
+    outcome = done.answer_to(Verb.ROLLBACK, step=20)
+    assert (outcome.result, done.status.now.state, done.status.now.step) == ("applied", State.STOPPED, 20)
+
+
+def test_what_a_done_run_is_told_holds_once_it_has_more_to_do(done: BareSupervisor) -> None:
+    assert "no step is left to train" in done.answer_to(Verb.SET, lr=1e-5).reason
+    assert done.answer_to(Verb.SET, epochs=6).result == "applied"
+    done.orders.note_outcomes([*done.outcomes().values()])
+    assert done.answer_to(Verb.SET, lr=1e-5).result == "applied"
+    assert done.answer_to(Verb.ROLLBACK, lr_factor=0.5).result == "applied"
+
+
+# --- a run whose supervisor was killed -------------------------------------------------------------------------------
+
+
+def test_the_next_supervisor_knows_of_the_lost_one_and_how_far_its_trainer_came(run_dir: RunDir) -> None:
+    lost = Heart(process=ProcessId(pid=2**22 + 1, start_ticks=1), beat_at=1.0)
+    status = Status(run=run_dir.id, state=State.RUNNING, attempt=1, step=136, supervisor=lost, trainer=lost)
+    write_status(run_dir.status_json, status)
+    put_checkpoint(run_dir, 139)
+    told = LifecycleEvent(at=1, attempt=1, writer="trainer", what="orphaned", step=139)
+    run_dir.events.write_bytes(encode(told))
+    supervisor = Supervisor(run_dir, Config(), -1, [])
+    assert supervisor.status.now.step == 139
+    events = decode_lines(run_dir.events.read_bytes(), EVENT_DECODER).records
+    assert [event.message for event in events if isinstance(event, LifecycleEvent) and event.what != "orphaned"] == [
+        f"the supervisor (process {2**22 + 1}) was lost while the run was running"
+    ]
+    supervisor.announce()
+    Supervisor(run_dir, Config(), -1, [])  # called for one order: the loss is told once
+    assert decode_lines(run_dir.events.read_bytes(), EVENT_DECODER).records == events
+
+
+def test_an_order_to_a_run_whose_supervisor_was_lost_is_answered_by_what_is_true(run_dir: RunDir) -> None:
+    write_status(run_dir.status_json, Status(run=run_dir.id, state=State.RUNNING, attempt=1, step=136))
+    supervisor = BareSupervisor(run_dir)
+    put_checkpoint(run_dir, 139)
+    assert supervisor.answer_to(Verb.PAUSE).reason == LOST
+    assert supervisor.answer_to(Verb.RESUME).step == 139
+
+
+# --- park: the trainer takes its time to leave -----------------------------------------------------------------------
+
+
+def test_a_parking_run_says_so_until_it_is_parked_or_resumed(supervisor: BareSupervisor) -> None:
+    def shown(beat: Phase) -> tuple[State, Phase | None]:
+        supervisor.status.note_beat(Beat(phase=beat, step=34, safe_points=1))
+        status = read_status(supervisor.run.status_json)
+        assert status is not None
+        return status.state, status.phase
+
+    supervisor.trains(33)
+    assert shown(Phase.TRAIN) == (State.RUNNING, Phase.TRAIN)
+    supervisor.give(Verb.PARK)
+    status = read_status(supervisor.run.status_json)
+    assert status is not None
+    assert (status.state, status.phase) == (State.STOPPING, Phase.PARKING)  # before the trainer has said anything
+    assert [shown(beat) for beat in (Phase.TRAIN, Phase.SAVE, Phase.LEAVING)] == [(State.STOPPING, Phase.PARKING)] * 3
+    supervisor.give(Verb.RESUME)
+    assert shown(Phase.LEAVING) == (State.STOPPING, Phase.LEAVING)
+
+
+def test_a_resume_of_a_run_whose_supervisor_was_lost_while_it_parked_starts_a_trainer(run_dir: RunDir) -> None:
+    status = Status(run=run_dir.id, state=State.STOPPING, intent=Intent.PARKED, attempt=1, step=9)
+    write_status(run_dir.status_json, status)
+    supervisor = BareSupervisor(run_dir)
+    assert supervisor.answer_to(Verb.RESUME).result == "applied"
+    assert supervisor.trainer is not None
 
 
 # --- pause and resume: while a trainer that has crashed is being replaced --------------------------------------------
