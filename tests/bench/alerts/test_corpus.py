@@ -77,7 +77,7 @@ def labels_of(part: Part) -> dict[str, str]:
     return {line.split("\t")[0]: line for line in lines}
 
 
-@pytest.mark.parametrize("part", ["dev", "spent"])
+@pytest.mark.parametrize("part", SEEDS)
 def test_the_labels_that_are_kept_are_those_of_the_plan(part: Part) -> None:
     """A change of plan or of labels has to be made good by `python -m bench.alerts.make --table bench/alerts`."""
     told = labels_of(part)
