@@ -38,17 +38,29 @@ class Column:
         self._joined_marks = NO_MARKS
         self._blocks = _bounds(np.empty(0))
         self._built = 0
+        self._is_shared = False
+        """Whether the values are another column's, too, and not to be written over."""
 
     @classmethod
-    def over(cls, storage: Floats, size: int, blocks: Bounds, marks: Indices = NO_MARKS) -> "Column":
+    def over(
+        cls, storage: Floats, size: int, blocks: Bounds, marks: Indices = NO_MARKS, *, is_shared: bool = False
+    ) -> "Column":
         """A column of values that are there already: the first `size` of `storage`, which is the column's from now on.
 
-        It grows into the rest. `blocks`: the bounds of its first whole blocks, as `block_bounds` has them.
+        It grows into the rest, unless it shares the storage with another. `blocks`: the bounds of its first whole
+        blocks, as `block_bounds` has them.
         """
         column = cls()
         column._values, column._size, column._joined_marks = storage, size, marks
-        column._blocks, column._built = blocks, len(blocks.low)
+        column._blocks, column._built, column._is_shared = blocks, len(blocks.low), is_shared
         return column
+
+    def prefix(self, size: int) -> "Column":
+        """The first values as a column of its own, copied only once that grows; this one is not to be cut meanwhile."""
+        blocks, marks, whole = self._whole_blocks(), self.marks, size // BLOCK
+        bounds = Bounds(blocks.low[:whole], blocks.high[:whole], blocks.total[:whole], blocks.count[:whole])
+        marks = marks[: int(np.searchsorted(marks, size))]
+        return Column.over(self._values[:size], size, bounds, marks, is_shared=True)
 
     def __len__(self) -> int:
         return self._size
@@ -71,7 +83,7 @@ class Column:
         if end > len(self._values):
             grown = np.empty(max(end, 2 * len(self._values)), dtype=np.float64)
             grown[: self._size] = self.values
-            self._values = grown
+            self._values, self._is_shared = grown, False
         self._values[self._size : end] = values
         if len(marks):
             self._marks.append(marks + self._size)
@@ -86,6 +98,8 @@ class Column:
         marks = self.marks
         self._joined_marks = marks[: int(np.searchsorted(marks, size))]
         self._size = min(self._size, size)
+        if self._is_shared:
+            self._values = self.values  # no room to write into
         self._built = min(self._built, self._size // BLOCK)
 
     def summarise(self, edges: Indices) -> Bounds:

@@ -21,6 +21,23 @@ def record(step: int, loss: Any = 1.0, attempt: int = 1, **fields: Any) -> StepR
     return StepRecord(at=float(step), attempt=attempt, seq=step, step=step, loss=loss, **fields)
 
 
+@given(st.lists(st.floats(-1e9, 1e9), min_size=1, max_size=300), st.data())
+def test_a_prefix_is_the_beginning_and_leaves_the_whole_as_it_is(values: list[float], data: st.DataObject) -> None:
+    whole = column_of(values)
+    size = data.draw(st.integers(0, len(values)))
+    cut = data.draw(st.integers(0, size))
+    prefix = whole.prefix(size)
+    assert prefix.values.tolist() == values[:size]
+    prefix.truncate(cut)
+    prefix.append(np.array([1.5, 2.5]))
+    assert prefix.values.tolist() == [*values[:cut], 1.5, 2.5]
+    assert whole.values.tolist() == values
+    edges = np.array([0, len(prefix)], dtype=np.int64)
+    fresh = column_of([*values[:cut], 1.5, 2.5])
+    assert prefix.summarise(edges).low.tolist() == fresh.summarise(edges).low.tolist()
+    assert whole.summarise(np.array([0, len(values)])).high.tolist() == [max(values)]
+
+
 def column_of(data: list[float]) -> Column:
     column = Column()
     array = np.array(data, dtype=np.float64)

@@ -200,6 +200,36 @@ def test_records_without_times_are_travelled_by_their_steps(tmp_path: Path) -> N
     assert past.seek(20.0).steps.x.tolist() == list(range(1, 21))
 
 
+def test_a_time_that_is_damage_hides_nothing(tmp_path: Path) -> None:
+    run = make_run(tmp_path)
+    odd = step(4, 1.0).__class__(at=1e18, attempt=1, step=4, loss=1.0)
+    append(run.metrics, [*steps(3), odd, *steps(3, first=5)])
+    append(
+        run.events, [LifecycleEvent(at=1e18, attempt=1, writer="supervisor", what="training"), lifecycle(6, "paused")]
+    )
+    past = past_of(run)
+    assert past.seek(START_AT + 3).steps.x.tolist() == [1, 2, 3, 4]
+    assert [view.event.at for view in past.seek(START_AT + 6).events] == [1e18, START_AT + 6]
+    assert past.tape.end == START_AT + 7
+
+
+def test_a_store_of_then_writes_over_no_other(tmp_path: Path) -> None:
+    """It shares the first steps with the tape until it grows: here it is cut, and grows, and is begun anew."""
+    run = make_run(tmp_path)
+    append(run.metrics, [*steps(200), ResumeRecord(at=START_AT + 201, attempt=2, step=50)])
+    again = [step(i, -1.0).__class__(at=START_AT + 200 + i, attempt=2, step=i, loss=-1.0) for i in range(51, 120)]
+    append(run.metrics, again)
+    past = past_of(run)
+    late, early = START_AT + 310, START_AT + 190
+    first = facts(past.seek(late)), facts(past.seek(early))
+    for at, wanted in ((late, first[0]), (early, first[1]), (late, first[0])):
+        past.seek(START_AT + 100)
+        assert facts(past.seek(at)) == wanted
+        copied = opened_anew(copy_as_of(run, at, tmp_path / f"{at}" / f"{time.monotonic()}"))
+        assert facts(copied) == wanted
+    assert past.tape.between(-math.inf, early).metrics[0].columns["loss"].tolist() == [10 / i for i in range(1, 191)]  # type: ignore[union-attr]
+
+
 def test_what_has_no_time_is_known_from_the_record_before(tmp_path: Path) -> None:
     reel: Reel[Block] = Reel()
     for x, at in ((1, math.nan), (2, 10.0), (3, math.nan), (4, 12.0)):

@@ -1,12 +1,13 @@
 """A run as it stood at a time: a store, and how to move it. Forward costs what lies between; backward is begun anew."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from rundir.layout import RunDir
 from trainwatch.feed import SHOWN_FIELDS, Batch, Feed, Opened
+from trainwatch.longlog.pieces import MetricsPiece, joined
 from trainwatch.store import Store
 from trainwatch.travel.course import Course
 from trainwatch.travel.tape import Tape
@@ -86,10 +87,12 @@ class Playhead:
 def read_tape(run: RunDir, fields: tuple[str, ...] = FIELDS) -> Tape:
     """All that is there now. Raises OSError. For a thread of its own: a long run takes a second."""
     tape, feed = Tape(), Feed(run, fields)
+    pieces: list[MetricsPiece] = []
     try:
         while True:
             batch = feed.poll()
-            tape.add(batch)
+            pieces = [*([] if batch.metrics_restarted else pieces), *batch.metrics]
+            tape.add(replace(batch, metrics=tuple(joined(pieces)) if batch.at_end else ()))
             if batch.at_end:
                 return tape
     finally:

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rundir.column import Floats
+from rundir.column import NO_MARKS, Column, Floats, Indices, block_bounds
 from rundir.control import Order, Verb
 from rundir.records import AlertEvent, EpochRecord, EvalRecord, EventRecord, LifecycleEvent, OutcomeEvent, ResumeRecord
-from rundir.series import Block, StepBlock
+from rundir.series import MAX_AT, Block, StepBlock, Storage
 from rundir.status import PRESUMED_DEAD_S, Liveness, Status
 from trainwatch.feed import Batch
 from trainwatch.longlog.pieces import MetricsPiece
@@ -73,6 +73,8 @@ class Tape:
         self._stretches = [Stretch(None, EVER, 0)]
         self._events: Reel[EventRecord] = Reel()
         self._system: Reel[Block] = Reel()
+        self._first: tuple[Column, dict[str, Column]] | None = None
+        """The oldest block of steps as columns, of which stores of then have prefixes."""
         self._orders: list[Order] = []
         self._findings: list[AlertEvent] = []
         self._moments: Floats | None = None
@@ -83,7 +85,7 @@ class Tape:
         """Take in what was read next."""
         self._moments = self._samples = None
         if batch.metrics_restarted:
-            self._stretches = [Stretch(None, EVER, 0)]
+            self._stretches, self._first = [Stretch(None, EVER, 0)], None
         if batch.events_restarted:
             self._events, self.num_lengths, self.names_device = Reel(), 0, False
         if batch.system_restarted:
@@ -94,7 +96,7 @@ class Tape:
         for piece in batch.metrics:
             self._add_piece(piece, _time_of(piece) if self.is_timed else _step_of(piece))
         for event in batch.events:
-            self._events.add(event, event.at)
+            self._events.add(event, _instant(event.at))
             self.num_lengths += length_set(event) is not None
             self.names_device |= isinstance(event, LifecycleEvent) and event.what == "device"
         for block in batch.system:
@@ -123,14 +125,31 @@ class Tape:
 
         An order that does not say when it was given is known from its outcome on.
         """
+        metrics = [piece for stretch in self._stretches for piece in stretch.between(after, until)]
         return Batch(
             now=until,
-            metrics=tuple(piece for stretch in self._stretches for piece in stretch.between(after, until)),
+            metrics=tuple(self._shared(metrics) if after == -math.inf else metrics),
             events=tuple(self._events.between(after, until)),
             system=tuple(self._system.between(after, until)),
             found=self._found(after, until),
             orders=tuple(order for order in self._orders if after < (order.at or 0.0) <= until),
         )
+
+    def _shared(self, metrics: list[MetricsPiece]) -> list[MetricsPiece]:
+        """The same for a store that has nothing yet: it need not copy its first steps, which may be almost all."""
+        oldest = self._stretches[0].steps.parts()
+        place = next((i for i, piece in enumerate(metrics) if isinstance(piece, StepBlock)), None)
+        if not oldest or place is None:
+            return metrics
+        block, piece = oldest[-1][0], metrics[place]
+        assert isinstance(piece, StepBlock)  # noqa: S101 - it was looked for
+        if self._first is None:
+            columns = {name: _column(values, block.marks.get(name, NO_MARKS)) for name, values in block.columns.items()}
+            self._first = _column(block.x, NO_MARKS), columns
+        x, columns = self._first
+        size = len(piece)
+        ready = Storage(x.prefix(size), {name: columns[name].prefix(size) for name in piece.columns})
+        return [*metrics[:place], replace(piece, storage=ready), *metrics[place + 1 :]]
 
     def note_findings(self, findings: Iterable[AlertEvent]) -> None:
         """What the rules have said that run here, where no supervisor ran them: with the times of what they saw."""
@@ -208,14 +227,26 @@ def length_set(event: EventRecord) -> tuple[str, float] | None:
     return numbers[-1] if numbers else None
 
 
+def _column(values: Floats, marks: Indices) -> Column:
+    return Column.over(values, len(values), block_bounds(values[:0]), marks)
+
+
 def _has_times(pieces: tuple[MetricsPiece, ...]) -> bool:
     return all("at" in p.columns if isinstance(p, StepBlock) else math.isfinite(p.at) for p in pieces)
 
 
 def _time_of(piece: MetricsPiece) -> float | Floats:
     if not isinstance(piece, StepBlock):
-        return piece.at
-    return piece.columns["at"] if "at" in piece.columns else np.full(len(piece), np.nan)
+        return _instant(piece.at)
+    if "at" not in piece.columns:
+        return np.full(len(piece), np.nan)
+    at = piece.columns["at"]
+    return at if (at < MAX_AT).all() else np.where(at < MAX_AT, at, np.nan)
+
+
+def _instant(at: float) -> float:
+    """nan of what is no instant, but damage: else nothing behind it would be known before the end of time."""
+    return at if at < MAX_AT else math.nan
 
 
 def _step_of(piece: MetricsPiece) -> float | Floats:
