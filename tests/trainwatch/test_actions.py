@@ -96,11 +96,10 @@ def test_help_and_quit_are_on_every_line_of_keys(state: State, width: int) -> No
     assert line.endswith("q quit")
 
 
-def test_a_narrow_line_of_keys_loses_note_and_lr_first() -> None:
+def test_a_narrow_line_of_keys_loses_the_past_note_and_eval_first() -> None:
     line = text_of(paint_keys(now(State.RUNNING), 80))
-    assert all(words in line for words in ("p pause", "s stop", "z zoom", "tab pane"))
-    assert "note" not in line
-    assert "set lr" not in line
+    assert all(words in line for words in ("p pause", "s stop", "l set lr", "tab pane"))
+    assert not any(words in line for words in ("earlier", "note", "eval"))
 
 
 @pytest.mark.parametrize("verdict", [Liveness.ENDED, Liveness.DEAD, Liveness.UNATTENDED])
