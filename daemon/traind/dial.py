@@ -56,7 +56,7 @@ _COUNTS = ("max_steps", "log_every", "eval_every", "save_every")
 
 def check_args(args: dict[str, Any]) -> str | None:
     """Why the arguments of a `set` order are wrong; None when they are right."""
-    if not any(key != "replan" for key in args):
+    if not any(key != "replan" for key in args) and args.get("replan") is not True:
         return "nothing to set; e.g. lr=1e-5"
     for key, value in args.items():
         fault = _fault(key, value)
@@ -84,7 +84,7 @@ def turn(dials: Dials, args: dict[str, Any], steps_per_epoch: int) -> Dials:
 
     A run that gets more steps than its schedule has would go on with a learning rate of zero (linear, cosine): the
     schedule is then stretched over the new length, unless the order says `replan=false`. A shorter run keeps its
-    schedule, unless the order says `replan=true`.
+    schedule, unless the order says `replan=true`, which alone plans it over the steps that there are.
     """
     planned = dials.schedule_steps or total_steps(dials, steps_per_epoch)
     changes = {key: value for key, value in args.items() if key != "replan"}

@@ -14,7 +14,8 @@ DIALS = Dials(lr=1e-3, clip_norm=1.0, epochs=3.0, log_every=1)
     ("args", "word"),
     [
         ({}, "nothing to set"),
-        ({"replan": True}, "nothing to set"),
+        ({"replan": False}, "nothing to set"),
+        ({"replan": 1}, "nothing to set"),
         ({"lr": 0}, "above 0"),
         ({"lr": math.nan}, "finite"),
         ({"lr": math.inf}, "finite"),
@@ -58,6 +59,14 @@ def test_max_steps_overrides_epochs_until_epochs_are_set() -> None:
     limited = turn(DIALS, {"max_steps": 7}, 10)
     assert total_steps(limited, 10) == 7
     assert total_steps(turn(limited, {"epochs": 2}, 10), 10) == 20
+
+
+def test_a_schedule_is_planned_anew_over_the_steps_there_are() -> None:
+    """What the alert `lr-zero` proposes: the run was made shorter, and its schedule was not."""
+    assert check_args({"replan": True}) is None
+    shorter = turn(DIALS, {"epochs": 2}, 10)
+    assert shorter.schedule_steps == 30
+    assert turn(shorter, {"replan": True}, 10) == turn(DIALS, {"epochs": 2, "replan": True}, 10)
 
 
 def test_a_longer_run_stretches_its_schedule_and_a_shorter_one_keeps_it() -> None:

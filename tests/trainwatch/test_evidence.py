@@ -194,8 +194,8 @@ def test_what_an_order_lacks_is_said() -> None:
     assert back.missing == "there is no checkpoint from before step 646"
     assert lower.args is None
     assert "learning rate is not known" in lower.missing
-    (plan,) = fixes(alert(5, rule="lr-zero", fixes=["plan the schedule for the steps there are"]))
-    assert "not known" in plan.missing
+    (plan,) = fixes(alert(5, rule="lr-zero", fixes=["plan the schedule for the steps there are"]), lr=None)
+    assert plan.args == {"replan": True}
 
 
 def test_the_checkpoint_that_the_rules_have_named_goes_before_others() -> None:

@@ -222,10 +222,6 @@ def _fix(text: str, remedy: Remedy | None, case: Case, store: Store, is_kept: Ca
         if store.peak_lr is None or not math.isfinite(store.peak_lr) or store.peak_lr <= 0:
             return Fix(text, remedy.verb, missing="the run's peak learning rate is not known")
         args["lr"] = float(f"{store.peak_lr * remedy.lr_times:.2g}")
-    if remedy.of_plan:
-        if store.total_steps is None:
-            return Fix(text, remedy.verb, missing="how many steps are planned is not known")
-        args["max_steps"] = store.total_steps
     if remedy.to_best or remedy.before_onset:
         own = ((case.worst.order or {}).get("args") or {}).get("step")  # the rules know since when the weights are ill
         is_own = own is not None and _is_there(own, store.checkpoints, is_kept)

@@ -27,8 +27,6 @@ class Remedy(msgspec.Struct, frozen=True, kw_only=True):
     """`step` is that of the newest checkpoint before the alert's onset."""
     to_best: bool = False
     """`step` is that of the best checkpoint."""
-    of_plan: bool = False
-    """`max_steps` are those that are planned."""
 
 
 _BACK_LOWER = Remedy(verb=Verb.ROLLBACK, args={"lr_factor": LOWERED}, before_onset=True)
@@ -57,7 +55,7 @@ REMEDIES: Mapping[str, Remedy] = {
     "ten to a hundred times the learning rate": Remedy(verb=Verb.SET, lr_times=RAISED),
     "clip_norm = 1.0": _CLIP,
     "clip_norm = 1.0 and a longer warm-up": _CLIP,
-    "plan the schedule for the steps there are": Remedy(verb=Verb.SET, args={"replan": True}, of_plan=True),
+    "plan the schedule for the steps there are": Remedy(verb=Verb.SET, args={"replan": True}),
     "use the best checkpoint and stop": _STOP,
     "if the evaluations are good: stop": _STOP,
     "save now": _SAVE,

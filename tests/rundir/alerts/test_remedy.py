@@ -17,6 +17,8 @@ def test_the_order_of_an_alert_belongs_to_one_of_its_fixes(rule: str) -> None:
     advice = ADVICE[rule]
     assert advice.order is not None
     found = remedies_of(advice.fixes, advice.order)
+    if advice.order["verb"] == Verb.SET:
+        assert check_args(advice.order["args"]) is None
     verbs = [remedy.verb for _, remedy in found if remedy is not None]
     assert advice.order["verb"] in verbs
     assert len(found) == len(advice.fixes) + (rule in WITHOUT_A_FIX)
@@ -56,7 +58,6 @@ def test_a_run_would_take_the_arguments(text: str) -> None:
     remedy = REMEDIES[text]
     args = dict(remedy.args)
     args |= {"lr": 1e-4} if remedy.lr_times else {}
-    args |= {"max_steps": 100} if remedy.of_plan else {}
     args |= {"step": 10} if remedy.before_onset or remedy.to_best else {}
     match remedy.verb:
         case Verb.SET:
