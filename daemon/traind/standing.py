@@ -13,6 +13,7 @@ from rundir.direction import directions_in
 from rundir.glance import EVAL_TAIL_BYTES, EVENT_TAIL_BYTES, Best, active_alerts, best_evaluation, end_of
 from rundir.layout import RunDir
 from rundir.records import AlertEvent
+from rundir.regular import read_regular
 from rundir.status import Liveness, State
 from rundir.text import plain
 
@@ -50,7 +51,7 @@ def best_of(run: RunDir) -> Best | None:
 def _eval_section(run: RunDir) -> dict[str, Any]:
     """That of config.toml alone: to parse the whole of it takes longer than all else that a row is made of."""
     try:
-        found = _EVAL_SECTION.search(run.config_toml.read_text(encoding="utf-8"))
+        found = _EVAL_SECTION.search(read_regular(run.config_toml).decode())
         return tomllib.loads(found[0]) if found else {}
     except (OSError, ValueError, RecursionError):
         return {}

@@ -1,14 +1,16 @@
 """What `traind list` and `traind status` say of a run beside its status: alerts, the best score, and true words."""
 
 import json
+import os
 
 import pytest
 
+from rundir.glance import Best
 from rundir.layout import RunDir
 from rundir.records import AlertEvent, EvalRecord, Severity, encode
 from rundir.status import Liveness, State, Status, write_status
 from traind.command_show import list_runs, show_status
-from traind.standing import state_words
+from traind.standing import best_of, state_words
 
 
 def troubled(run: RunDir) -> None:
@@ -65,6 +67,13 @@ def test_a_quiet_run_has_neither(run_dir: RunDir, capsys: pytest.CaptureFixture[
     list_runs(run_dir.path.parent, as_json=True)
     (entry,) = json.loads(capsys.readouterr().out)
     assert (entry["alerts"], entry["best"]) == ([], None)
+
+
+def test_no_pipe_in_place_of_the_configuration_is_waited_for(run_dir: RunDir) -> None:
+    troubled(run_dir)
+    run_dir.config_toml.unlink()
+    os.mkfifo(run_dir.config_toml)
+    assert best_of(run_dir) == Best("recall", 0.25, 10)  # the first that is no loss, where nothing names one
 
 
 @pytest.mark.parametrize("verdict", Liveness)
