@@ -85,19 +85,20 @@ def show_status(reference: str, runs_dir: Path, *, as_json: bool) -> int:
     if status is None:
         print(f"{'state':12}unknown: no readable status.json")
         return 0
+    is_gone = verdict in (Liveness.DEAD, Liveness.REBOOTED, Liveness.UNATTENDED, Liveness.ENDED)
     rows = {
         "state": state_words(status.state, Liveness(verdict)),
         "intent": status.intent,
         "step": _steps(status),
         "epoch": None if status.epoch is None else f"{status.epoch:.2f} / {status.total_epochs or 0:.4g}",
-        "phase": status.phase,
+        "phase": None if is_gone else status.phase,
         "best": None if best is None else f"{best_words(best)} at step {best.step:,}",
         "alerts": f"{len(alerts)}: {alert_words(alerts)}" if alerts else None,
         "attempt": status.attempt,
         "device": status.device,
         "host": status.host,
-        "supervisor": None if status.supervisor is None else f"process {status.supervisor.process.pid}",
-        "trainer": None if status.trainer is None else f"process {status.trainer.process.pid}",
+        "supervisor": None if is_gone or status.supervisor is None else f"process {status.supervisor.process.pid}",
+        "trainer": None if is_gone or status.trainer is None else f"process {status.trainer.process.pid}",
         "checkpoint": status.checkpoint,
         "error": status.last_error,
         "last crash": last_crash(run),

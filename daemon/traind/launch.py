@@ -155,10 +155,10 @@ def give_order(run: RunDir, verb: Verb, args: dict[str, object], argv: list[str]
 
 
 def _is_getting_ready(run: RunDir) -> bool:
-    """Whether a trainer is on its way that will answer once it has loaded its libraries."""
+    """Whether an answer is sure to come: a trainer is on its way that has its libraries to load, or on its way out."""
     status = status_of(run)
-    is_starting = status is not None and status.state in (State.STARTING, State.RESTARTING)
-    return is_starting and is_supervised(run)
+    is_busy = status is not None and status.state in (State.STARTING, State.RESTARTING, State.STOPPING)
+    return is_busy and is_supervised(run)
 
 
 def write_order(run: RunDir, verb: Verb, args: dict[str, object]) -> Order:

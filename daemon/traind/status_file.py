@@ -29,7 +29,7 @@ class StatusFile:
         """What became of an earlier supervisor that never left the run; empty where there was none."""
         self.now.host, self.now.boot_id = process.host(), process.boot_id()
         self.now.supervisor = Heart(process=process.this_process(), beat_at=time.time())
-        self.now.trainer, self.now.ranks = None, {}
+        self.now.trainer, self.now.ranks, self.now.phase = None, {}, None
         self.step_of_attempt: int | None = None
         """The last that the present trainer, or the one that has just ended, has told of."""
         self._spawned_at: float | None = None

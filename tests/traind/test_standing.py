@@ -7,8 +7,9 @@ import pytest
 
 from rundir.glance import Best
 from rundir.layout import RunDir
+from rundir.process import ProcessId
 from rundir.records import AlertEvent, EvalRecord, Severity, encode
-from rundir.status import Liveness, State, Status, write_status
+from rundir.status import Heart, Liveness, Phase, State, Status, write_status
 from traind.command_show import list_runs, show_status
 from traind.standing import best_of, state_words
 
@@ -55,6 +56,16 @@ def test_the_status_tells_them_in_full(run_dir: RunDir, capsys: pytest.CaptureFi
     assert "alerts      3: stall (critical), class-collapse (warning), gpu␛hot (info)" in lines
     show_status(str(run_dir.path), run_dir.path.parent, as_json=True)
     assert len(json.loads(capsys.readouterr().out)["alerts"]) == 3
+
+
+def test_of_a_run_that_is_gone_no_process_is_named(run_dir: RunDir, capsys: pytest.CaptureFixture[str]) -> None:
+    gone = Heart(process=ProcessId(pid=2**22 + 1, start_ticks=1), beat_at=1.0)
+    status = Status(run=run_dir.id, state=State.RUNNING, phase=Phase.TRAIN, supervisor=gone, trainer=gone)
+    write_status(run_dir.status_json, status)
+    show_status(str(run_dir.path), run_dir.path.parent, as_json=False)
+    told = {line.split()[0] for line in capsys.readouterr().out.splitlines()}
+    assert {"state", "next"} <= told
+    assert not {"phase", "supervisor", "trainer"} & told
 
 
 def test_a_quiet_run_has_neither(run_dir: RunDir, capsys: pytest.CaptureFixture[str]) -> None:
