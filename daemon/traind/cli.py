@@ -137,6 +137,15 @@ def _add_orders(
     back.add_argument("--step", type=int, help="of the checkpoint (default: the newest whole one)")
     back.add_argument("--lr-factor", type=float, metavar="F", help="multiplies the learning rate, e.g. 0.5")
     back.set_defaults(act=_rollback)
+    keep = _run_verb(verbs, "keep", "keep a checkpoint for good, whatever is pruned", runs_dir)
+    keep.add_argument("--step", type=int, required=True, help="of the checkpoint")
+    keep.add_argument("--no-more", action="store_true", help="take the mark away again")
+    keep.set_defaults(act=_keep)
+    discard = _run_verb(
+        verbs, "discard", "remove a checkpoint for good; never the last, the best or the newest", runs_dir
+    )
+    discard.add_argument("--step", type=int, required=True, help="of the checkpoint")
+    discard.set_defaults(act=_discard)
     note = _run_verb(verbs, "note", "write a remark into the run's events", runs_dir, optional=False)
     note.add_argument("text", nargs="+")
     note.set_defaults(act=_order, verb="note")
@@ -193,6 +202,19 @@ def _rollback(args: argparse.Namespace, argv: list[str]) -> int:
     given = {"step": args.step, "lr_factor": args.lr_factor}
     values = {key: value for key, value in given.items() if value is not None}
     return order(args.run, args.runs_dir, Verb.ROLLBACK, values, argv)
+
+
+def _keep(args: argparse.Namespace, argv: list[str]) -> int:
+    from traind.command_order import order
+
+    values = {"step": args.step} | ({"kept": False} if args.no_more else {})
+    return order(args.run, args.runs_dir, Verb.KEEP, values, argv)
+
+
+def _discard(args: argparse.Namespace, argv: list[str]) -> int:
+    from traind.command_order import order
+
+    return order(args.run, args.runs_dir, Verb.DISCARD, {"step": args.step}, argv)
 
 
 def _resume(args: argparse.Namespace, argv: list[str]) -> int:

@@ -1,4 +1,4 @@
-"""`traind pause|park|resume|checkpoint|eval|set|stop|kill|note`: write the order, wait for its outcome, say it."""
+"""`traind pause`, `park`, `set`, `rollback`, … : write the order, wait for its outcome, say it."""
 
 import sys
 import time
@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from rundir import layout, process
-from rundir.control import Verb
+from rundir.control import Order, Verb
 from rundir.layout import RunDir
 from rundir.status import State, liveness, umask_private
 from rundir.text import plain
 from traind import dial, exit_code, launch, rollback
 from traind.config import ConfigError
+from traind.order_desk import argument_fault
 from traind.run_state import status_of
 
 
@@ -22,6 +23,8 @@ def order(reference: str, runs_dir: Path, verb: Verb, args: dict[str, Any], argv
     run = layout.resolve(reference, runs_dir)
     if verb is Verb.ROLLBACK and (fault := rollback.argument_fault(args)):
         raise ConfigError(f"rollback: {fault}")
+    if verb in (Verb.KEEP, Verb.DISCARD) and (fault := argument_fault(Order(verb=verb, args=args))):
+        raise ConfigError(f"{verb}: {fault}")
     if verb == Verb.RESUME:
         launch.require_trainer()
     try:
@@ -42,7 +45,9 @@ def order(reference: str, runs_dir: Path, verb: Verb, args: dict[str, Any], argv
         return exit_code.REFUSED
     if verb in _LEAVING:
         launch.poll_until(lambda: True if _has_left(run) else None, _LEAVE_TIMEOUT_S)
-    told = {"set": tuple(outcome.args or ()), "rollback": ("step", "lr")}.get(verb, ())
+    told = {"set": tuple(outcome.args or ()), "rollback": ("step", "lr"), "keep": ("step",), "discard": ("step",)}.get(
+        verb, ()
+    )
     values = "".join(f" {key}={value}" for key, value in (outcome.args or {}).items() if key in told)
     print(f"{verb}{values} applied{at_step}{_what_next(run, verb)}")
     return exit_code.OK

@@ -12,6 +12,7 @@ from rundir.records import encode
 from rundir.secret import redact
 from rundir.status import RunInfo
 from traind.config import Config
+from traind.given import given
 from traind.wire import Facts
 
 
@@ -36,5 +37,6 @@ def write_run_json(run: RunDir, config: Config, argv: list[str], started_at: flo
         threads=facts.threads,
         cpu_capability=facts.cpu_capability,
         hashes=facts.hashes,
+        given=given(config),
     )
     write_atomic(run.run_json, encode(info))

@@ -1,10 +1,10 @@
 """The checkpoints that a run can go on from: which there are, which one is taken, which are kept, which are put aside.
 
 Looks at names, manifests and plain values alone. Knows no torch: supervisor and command line choose as the trainer
-does; they only read.
+does.
 """
 
-import json
+import contextlib
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import TypeVar
 
 import msgspec
 
+from rundir.checkpoint_dir import is_asked_for, paths, plain_state, remove
 from rundir.layout import RunDir, checkpoint_step, point
 from rundir.size import size_of
 from traind import manifest
@@ -23,16 +24,22 @@ REPLACED = ".writing-replaced-"
 
 T = TypeVar("T")
 
-
-def paths(run: RunDir) -> list[Path]:
-    """The checkpoints of the current lineage, newest first. Whether they are whole is not looked at."""
-    try:
-        entries = [path for path in run.checkpoints.iterdir() if checkpoint_step(path) is not None]
-    except FileNotFoundError:
-        return []
-    return sorted(
-        (path for path in entries if path.is_dir()), key=lambda path: checkpoint_step(path) or 0, reverse=True
-    )
+__all__ = [
+    "REPLACED",
+    "drop_superseded",
+    "is_asked_for",
+    "newest",
+    "newest_valid",
+    "next_start",
+    "paths",
+    "prune",
+    "put_back_replaced",
+    "read_state",
+    "relink",
+    "steps",
+    "supersede_beyond",
+    "superseded_bytes",
+]
 
 
 def steps(run: RunDir) -> list[int]:
@@ -164,22 +171,10 @@ def prune(run: RunDir, keep_last: int, best_step: int | None, is_whole: Callable
         wanted.add(checkpoint_step((run.checkpoints / "best").resolve()))
     for path in all_paths[len(kept) :]:
         if checkpoint_step(path) not in wanted and not is_asked_for(path):
-            shutil.rmtree(path, ignore_errors=True)
-
-
-def is_asked_for(path: Path) -> bool:
-    """Whether a person wants this checkpoint."""
-    return _plainly(path, "reason") == "order"
+            with contextlib.suppress(OSError):  # tried again after the next save
+                remove(path)
 
 
 def _best_step(path: Path) -> object:
     """The best one as it was when this checkpoint was made."""
-    return _plainly(path, "best_step")
-
-
-def _plainly(path: Path, key: str) -> object:
-    """One plain value of a checkpoint's state, unverified; None where there is none."""
-    try:
-        return json.loads((path / "state.json").read_bytes()).get(key)
-    except (OSError, ValueError, AttributeError):
-        return None
+    return plain_state(path).get("best_step")

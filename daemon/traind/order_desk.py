@@ -5,6 +5,7 @@ Owns the control reader, the ids that were answered, and the orders that a train
 
 from typing import Any
 
+from rundir import checkpoint_dir
 from rundir.control import ControlPosition, ControlReader, Malformed, Order, Verb
 from rundir.layout import RunDir
 from rundir.records import EventRecord, LifecycleEvent, OutcomeEvent
@@ -121,7 +122,7 @@ def refusal(
         return None if order.verb is Verb.KILL else "the run is stopping"
     if order.verb is Verb.RESUME:
         return _resume_refusal(state, step, total_steps)
-    if order.verb is Verb.ROLLBACK:
+    if order.verb in (Verb.ROLLBACK, Verb.KEEP, Verb.DISCARD):
         return None  # whatever the run is: what it goes on from is chosen by the next attempt
     if state.has_ended:
         return f"the run is {state}"
@@ -143,6 +144,8 @@ def argument_fault(order: Order) -> str | None:
         return None if isinstance(text, str) and text.strip() else "a note needs a text"
     if order.verb is Verb.ROLLBACK:
         return rollback.argument_fault(order.args)
+    if order.verb in (Verb.KEEP, Verb.DISCARD):
+        return checkpoint_dir.argument_fault(order.args, ("step", "kept") if order.verb is Verb.KEEP else ("step",))
     return f"{order.verb} takes no arguments" if order.args else None
 
 

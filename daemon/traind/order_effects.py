@@ -1,9 +1,11 @@
 """What an order does to a run: judged, answered ahead of its effect, and handed to the trainer or carried out here."""
 
+import time
 from typing import Any, Protocol, assert_never
 
 import msgspec
 
+from rundir import checkpoint_dir
 from rundir.control import Malformed, Order, Verb, new_order_id
 from rundir.layout import RunDir
 from rundir.records import EVENT_DECODER, EventRecord, NoteEvent, decode_lines
@@ -18,6 +20,9 @@ from traind.room import refusal_to_park
 from traind.status_file import StatusFile
 from traind.trainer_process import TrainerProcess
 from traind.wire import Retreat
+
+_FOR_THE_SUPERVISOR = (Verb.NOTE, Verb.KILL, Verb.ROLLBACK, Verb.KEEP, Verb.DISCARD)
+"""What a trainer is never handed, though there is one."""
 
 
 class Ordered(Protocol):
@@ -107,7 +112,7 @@ class OrderEffects:
         refused = self._refusal(order, state)
         if refused is not None:
             self._answer(order, refused)
-        elif trainer is not None and order.verb not in (Verb.NOTE, Verb.KILL, Verb.ROLLBACK):
+        elif trainer is not None and order.verb not in _FOR_THE_SUPERVISOR:
             self._hand_on(order, trainer)
         else:
             self._obey(order)
@@ -164,21 +169,15 @@ class OrderEffects:
             case Verb.RESUME:
                 self._resume(order)
             case Verb.STOP | Verb.KILL:
-                self._on.status.intend(Intent.STOPPED)
-                self._answer(order, None)
-                cause = "killed by order" if order.verb is Verb.KILL else None
-                if self._on.trainer is None:
-                    self._on.end(State.STOPPED, cause)
-                else:
-                    self._on.status.now.last_error = cause
-                    self._on.status.now.state = State.STOPPING  # an order right behind this one must know
-                    self._on.trainer.kill()
+                self._end(order)
             case Verb.PARK:  # between a crash and its restart: there is nothing left to leave
                 self._on.status.intend(Intent.PARKED)
                 self._answer(order, None)
                 self._on.park()
             case Verb.ROLLBACK:
                 self._roll_back(order)
+            case Verb.KEEP | Verb.DISCARD:
+                self._answer(order, self._tidied(order))
             case Verb.SET:
                 self._apply_at_next_start(order)
             case Verb.PAUSE:  # between a crash and its restart: the next trainer starts held
@@ -188,6 +187,17 @@ class OrderEffects:
                 self._desk.in_flight[order.id] = order
             case other:
                 assert_never(other)
+
+    def _end(self, order: Order) -> None:
+        self._on.status.intend(Intent.STOPPED)
+        self._answer(order, None)
+        cause = "killed by order" if order.verb is Verb.KILL else None
+        if self._on.trainer is None:
+            self._on.end(State.STOPPED, cause)
+        else:
+            self._on.status.now.last_error = cause
+            self._on.status.now.state = State.STOPPING  # an order right behind this one must know
+            self._on.trainer.kill()
 
     def _resume(self, order: Order) -> None:
         status = self._on.status.now
@@ -227,6 +237,21 @@ class OrderEffects:
         status.step = order.args["step"]
         if status.state is State.DONE:  # it is no longer: a resume has steps to do
             status.state = State.STOPPED
+
+    def _tidied(self, order: Order) -> str | None:
+        """Keep or remove a checkpoint. Why not, where it was not: only the doing tells, so that it comes first."""
+        step, ended = order.args["step"], self._on.status.now.state.has_ended
+        try:
+            if order.verb is Verb.KEEP:
+                kept = order.args.get("kept", True)
+                checkpoint_dir.mark(self._run, step, kept=kept, at=time.time(), by=order.by or "")
+            else:
+                at_most = read_journal(self._past()).rollback_to
+                needed = set[int]() if ended else checkpoint_dir.needed(self._run, at_most=at_most)
+                checkpoint_dir.discard(self._run, step, needed=needed)
+        except checkpoint_dir.NotDoneError as error:
+            return str(error)
+        return None
 
     def _peak_lr(self) -> float:
         return peak_lr(self._past(), self._lr)

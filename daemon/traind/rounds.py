@@ -11,6 +11,7 @@ from rundir.alerts.mark import NewBestRule
 from rundir.append import Appender
 from rundir.layout import RunDir
 from rundir.records import EventRecord, encode
+from rundir.size import size_of
 from rundir.status import Status
 from traind.config import Config
 from traind.eventlog import EventLog
@@ -35,6 +36,7 @@ class Rounds:
         self._system_every_s = config.log.system_every_s
         self._system = Appender(run.system, sole_writer=True)
         self._machine = Machine(run.path)
+        self._console = run.console
         # Stalls are the vigil's: it knows the trainer's phase, which records do not tell.
         switches = {**config.alerts.switches(), "stall": False}
         self._watch = RecordWatch(run, Engine(switches, thresholds=config.alerts.limits))
@@ -104,6 +106,7 @@ class Rounds:
 
     def _sample(self, pids: list[int]) -> None:
         record = self._machine.sample(pids)
+        record.console_bytes = size_of(self._console)
         record.at, record.attempt = time.time(), self._status.attempt
         self._system.append(encode(record))
 

@@ -35,6 +35,8 @@ class Verb(StrEnum):
     EVAL = "eval"
     SET = "set"
     ROLLBACK = "rollback"
+    KEEP = "keep"
+    DISCARD = "discard"
     STOP = "stop"
     KILL = "kill"
     NOTE = "note"
@@ -79,6 +81,8 @@ def command_of(verb: str, args: Mapping[str, Any], reference: str) -> str:
     """What gives an order at a shell: `traind rollback RUN --lr-factor 0.33`. The run is quoted, as its texts are."""
     if verb == Verb.ROLLBACK:
         words = [word for name, value in args.items() for word in (f"--{name.replace('_', '-')}", f"{value}")]
+    elif verb in (Verb.KEEP, Verb.DISCARD):
+        words = ["--step", f"{args.get('step')}", *(["--no-more"] if args.get("kept") is False else [])]
     elif verb == Verb.NOTE:
         words = [shlex.quote(str(args.get("text", "")))]
     else:

@@ -302,6 +302,8 @@ class SystemRecord(Record, tag="system", omit_defaults=True, kw_only=True):
     """Resident memory of the supervisor, the trainer and its children."""
     run_cpu_percent: float | None = None
     """Of one core: 200 is two cores busy."""
+    console_bytes: int | None = None
+    """How long console.log was: so it is known what was printed when."""
     disk_free_bytes: int | None = None
     num_cpus: int | None = None
     """Logical ones of the machine."""

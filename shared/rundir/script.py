@@ -21,14 +21,20 @@ def check_takes(takes: Collection[str]) -> frozenset[str]:
     return frozenset(takes)
 
 
+_UNKNOWN = {
+    Verb.PARK: "pause or stop it",
+    Verb.ROLLBACK: "pause or stop it",
+    Verb.KEEP: "its files are its own",
+    Verb.DISCARD: "its files are its own",
+}
+"""What a script's run does not take, and what to do instead."""
+
+
 def refusal(order: Order, state: State, takes: Collection[str], pid: int) -> str | None:
     """Why a script does not take an order in this state; None when it does."""
-    if order.verb is Verb.SET:
-        return _set_refusal(order.args, takes)
-    if order.verb is Verb.NOTE:
-        text = order.args.get("text")
-        return None if isinstance(text, str) and text.strip() else "a note needs a text"
-    if order.args:
+    if order.verb in (Verb.SET, Verb.NOTE):
+        return _set_refusal(order.args, takes) if order.verb is Verb.SET else _note_refusal(order.args)
+    if order.args and order.verb not in _UNKNOWN:
         return f"{order.verb} takes no arguments here"
     match order.verb:
         case Verb.STOP:
@@ -39,12 +45,17 @@ def refusal(order: Order, state: State, takes: Collection[str], pid: int) -> str
             return None if state is State.PAUSED else "the run is not paused: it is training"
         case Verb.CHECKPOINT | Verb.EVAL:
             return None if str(order.verb) in takes else f"this script takes no {order.verb} orders"
-        case Verb.PARK | Verb.ROLLBACK:
-            return f"a script's run knows no {order.verb}; pause or stop it"
+        case Verb.PARK | Verb.ROLLBACK | Verb.KEEP | Verb.DISCARD:
+            return f"a script's run knows no {order.verb}; {_UNKNOWN[order.verb]}"
         case Verb.KILL:
             return f"a script is not killed by an order; stop it, or end process {pid}"
         case other:
             assert_never(other)
+
+
+def _note_refusal(args: dict[str, Any]) -> str | None:
+    text = args.get("text")
+    return None if isinstance(text, str) and text.strip() else "a note needs a text"
 
 
 def _set_refusal(args: dict[str, Any], takes: Collection[str]) -> str | None:

@@ -282,6 +282,8 @@ class RunInfo(msgspec.Struct, omit_defaults=True, kw_only=True):
     hashes: dict[str, str] = {}
     """sha256 of the data files and the tokenizer."""
     tags: dict[str, Any] = {}
+    given: list[str] = []
+    """Keys of config.toml that are not left at their default, by dotted path; empty where nobody noted it."""
     by_script: bool = False
     """A script writes the run for itself: no supervisor takes it up, only the script can go on with it."""
 

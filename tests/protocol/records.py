@@ -83,7 +83,8 @@ gpus = st.builds(
 )  # fmt: skip
 system_records = st.builds(
     r.SystemRecord, **common, gpus=st.lists(gpus, max_size=2), cpu_percent=maybe_float, mem_used_bytes=maybe_int,
-    mem_total_bytes=maybe_int, run_rss_bytes=maybe_int, run_cpu_percent=maybe_float, disk_free_bytes=maybe_int,
+    mem_total_bytes=maybe_int, run_rss_bytes=maybe_int, run_cpu_percent=maybe_float, console_bytes=maybe_int,
+    disk_free_bytes=maybe_int,
     num_cpus=maybe_int, shm_used_bytes=maybe_int, shm_total_bytes=maybe_int, disk_total_bytes=maybe_int,
     disk_read_bytes=maybe_int, disk_written_bytes=maybe_int, net_received_bytes=maybe_int, net_sent_bytes=maybe_int,
 )  # fmt: skip

@@ -137,6 +137,7 @@ def test_after_the_end_nothing_is_written(tmp_path: Path) -> None:
     [
         (Order(verb=Verb.EVAL), "this script takes no eval orders"),
         (Order(verb=Verb.PARK), "a script's run knows no park; pause or stop it"),
+        (Order(verb=Verb.DISCARD, args={"step": 5}), "a script's run knows no discard; its files are its own"),
         (Order(verb=Verb.RESUME), "the run is not paused: it is training"),
         (Order(verb=Verb.KILL), "a script is not killed by an order; stop it, or end process {pid}"),
         (Order(verb=Verb.SET, args={"epochs": 3}), "epochs: this script lets only lr, max_steps be set"),

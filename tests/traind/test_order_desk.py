@@ -17,11 +17,18 @@ TAKEN: dict[Verb, set[State]] = {
     Verb.EVAL: {State.STARTING, State.RUNNING, State.RESTARTING, State.PAUSED},
     Verb.SET: set(State) - {State.DONE},
     Verb.ROLLBACK: set(State) - {State.STOPPING},
+    Verb.KEEP: set(State) - {State.STOPPING},
+    Verb.DISCARD: set(State) - {State.STOPPING},
     Verb.STOP: {State.STARTING, State.RUNNING, State.RESTARTING, State.PAUSED, State.PARKED},
     Verb.KILL: {State.STARTING, State.RUNNING, State.RESTARTING, State.PAUSED, State.PARKED, State.STOPPING},
     Verb.NOTE: set(State),
 }
-ARGS: dict[Verb, dict[str, object]] = {Verb.SET: {"lr": 1e-4}, Verb.NOTE: {"text": "x"}}
+ARGS: dict[Verb, dict[str, object]] = {
+    Verb.SET: {"lr": 1e-4},
+    Verb.NOTE: {"text": "x"},
+    Verb.KEEP: {"step": 5},
+    Verb.DISCARD: {"step": 5},
+}
 
 
 @pytest.mark.parametrize("verb", Verb)
@@ -60,6 +67,15 @@ def test_arguments_where_none_belong_are_refused() -> None:
     assert refusal(Order(verb=Verb.NOTE), State.RUNNING, 1, 9, 3) == "a note needs a text"
     for args in ({"step": -1}, {"step": 1.5}, {"step": True}, {"lr_factor": 0}, {"lr_factor": "x"}, {"lr": 1e-4}):
         assert refusal(Order(verb=Verb.ROLLBACK, args=args), State.RUNNING, 1, 9, 3), args
+    for verb, args in (
+        (Verb.KEEP, {}),
+        (Verb.KEEP, {"step": "5"}),
+        (Verb.KEEP, {"step": 5, "kept": 1}),
+        (Verb.DISCARD, {"step": True}),
+        (Verb.DISCARD, {"step": 5, "kept": False}),
+        (Verb.DISCARD, {"step": -1}),
+    ):
+        assert refusal(Order(verb=verb, args=args), State.RUNNING, 1, 9, 3), (verb, args)
 
 
 def test_rollbacks_by_the_policy_alone_are_counted(run_dir: RunDir) -> None:

@@ -2,12 +2,14 @@
 
 import pytest
 
+from rundir import checkpoint_dir
 from rundir.control import Verb
 from rundir.layout import RunDir
 from rundir.process import ProcessId
 from rundir.records import EVENT_DECODER, LifecycleEvent, decode_lines, encode
 from rundir.status import Heart, Intent, Phase, State, Status, read_status, write_status
-from tests.traind.bare_supervisor import KILLED, BareSupervisor, left, put_checkpoint
+from tests.traind.bare_supervisor import KILLED, BareSupervisor, BareTrainer, left, put_checkpoint
+from traind import lineage, manifest
 from traind.config import Config
 from traind.journal import read_journal
 from traind.order_desk import LOST
@@ -206,3 +208,67 @@ def test_what_a_dying_trainer_was_told_is_applied_by_the_start_of_the_next(
     assert [supervisor.outcomes()[order].result for order in given] == ["applied"] * len(verbs)
     assert supervisor.spawned[-1].paused is is_held
     assert supervisor.spawned[-1].handed == [saving]
+
+
+# --- keep and discard: the supervisor's, with a trainer or without ---------------------------------------------------
+
+
+@pytest.fixture
+def saved(supervisor: BareSupervisor) -> BareSupervisor:
+    """Training at step 45, four checkpoints, the best of which is that of step 20."""
+    for step in (10, 20, 30, 40):
+        put_checkpoint(supervisor.run, step)
+    lineage.relink(supervisor.run, 20)
+    supervisor.trains(45)
+    return supervisor
+
+
+def there(supervisor: BareSupervisor) -> list[int]:
+    return lineage.steps(supervisor.run)[::-1]
+
+
+def test_a_checkpoint_that_the_run_does_not_need_is_removed(saved: BareSupervisor) -> None:
+    outcome = saved.answer_to(Verb.DISCARD, step=30)
+    assert (outcome.result, outcome.args) == ("applied", {"step": 30})
+    assert there(saved) == [10, 20, 40]
+    assert not list(saved.run.checkpoints.glob(".*"))
+    assert isinstance(saved.trainer, BareTrainer)
+    assert not saved.trainer.handed
+
+
+@pytest.mark.parametrize(("step", "reason"), [(40, "needs step 40"), (20, "needs step 20"), (15, "no checkpoint of")])
+def test_what_a_run_that_may_go_on_needs_stays(saved: BareSupervisor, step: int, reason: str) -> None:
+    outcome = saved.answer_to(Verb.DISCARD, step=step)
+    assert outcome.result == "refused"
+    assert reason in outcome.reason
+    assert there(saved) == [10, 20, 30, 40]
+
+
+def test_after_a_rollback_the_checkpoint_gone_back_to_is_needed(saved: BareSupervisor) -> None:
+    saved.give(Verb.ROLLBACK, step=30)
+    assert saved.answer_to(Verb.DISCARD, step=30).result == "refused"
+    assert saved.answer_to(Verb.DISCARD, step=40).result == "applied"
+
+
+def test_of_an_ended_run_all_may_go_but_the_last_whole_one(saved: BareSupervisor) -> None:
+    saved.give(Verb.KILL)
+    saved.reap(KILLED)
+    assert saved.status.now.state.has_ended
+    (saved.run.checkpoint(10) / "state.json").write_text("{")
+    assert [saved.answer_to(Verb.DISCARD, step=step).result for step in (40, 20)] == ["applied", "applied"]
+    assert "the last whole checkpoint" in saved.answer_to(Verb.DISCARD, step=30).reason
+    assert there(saved) == [10, 30]
+    assert (saved.run.checkpoints / "latest").resolve() == saved.run.checkpoint(30)
+    assert not (saved.run.checkpoints / "best").is_symlink()
+    assert saved.answer_to(Verb.DISCARD, step=10).result == "applied"
+
+
+def test_what_is_kept_by_order_is_not_pruned_until_that_is_taken_back(saved: BareSupervisor) -> None:
+    assert saved.answer_to(Verb.KEEP, step=10).result == "applied"
+    manifest.verify(saved.run.checkpoint(10))
+    lineage.prune(saved.run, 1, 20, checkpoint_dir.is_whole)
+    assert there(saved) == [10, 20, 40]
+    assert saved.answer_to(Verb.KEEP, step=10, kept=False).result == "applied"
+    lineage.prune(saved.run, 1, 20, checkpoint_dir.is_whole)
+    assert there(saved) == [20, 40]
+    assert "there are: 40, 20" in saved.answer_to(Verb.KEEP, step=10).reason

@@ -4,7 +4,7 @@ import pytest
 
 from rundir.control import Verb
 from rundir.status import Liveness, State
-from trainwatch.actions import ACTIONS, Situation, for_key, parse_lr, refusal
+from trainwatch.actions import ACTIONS, DISCARD, KEEP, Situation, for_key, parse_lr, refusal
 from trainwatch.paint import text_of
 from trainwatch.panes.footer import paint_keys
 
@@ -18,7 +18,7 @@ def possible(situation: Situation) -> set[str]:
 
 
 def test_every_verb_has_a_row_and_every_name_is_its_own() -> None:
-    assert {action.verb for action in ACTIONS if action.verb} == set(Verb)
+    assert {action.verb for action in (*ACTIONS, KEEP, DISCARD) if action.verb} == set(Verb)
     assert len({action.name for action in ACTIONS}) == len(ACTIONS)
 
 

@@ -227,6 +227,7 @@ def test_the_learning_rate_that_holds_is_lowered() -> None:
     [
         ("rollback", {"lr_factor": 0.33, "step": 600}, "traind rollback 'a run' --lr-factor 0.33 --step 600"),
         ("set", {"clip_norm": 1.0, "replan": True}, "traind set 'a run' clip_norm=1.0 replan=true"),
+        ("keep", {"step": 600, "kept": False}, "traind keep 'a run' --step 600 --no-more"),
         ("stop", {}, "traind stop 'a run'"),
         ("note", {"text": "it's odd"}, """traind note 'a run' 'it'"'"'s odd'"""),
     ],

@@ -20,7 +20,7 @@ class Ask(StrEnum):
     TEXT = "text"
 
 
-_ACTIVE = frozenset({State.STARTING, State.RUNNING, State.PAUSED, State.PARKED, State.RESTARTING})
+ACTIVE = frozenset({State.STARTING, State.RUNNING, State.PAUSED, State.PARKED, State.RESTARTING})
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ THEME = Action("theme", "T", "theme", "dark, light, and both for any kind of col
 HELP = Action("help", "question_mark", "help", "what every key does")
 
 
-def _quit(text: str) -> Action:
+def quit_row(text: str) -> Action:
     return Action("quit", "q", "quit", text)
 
 
@@ -68,15 +68,15 @@ ACTIONS = (
         "set-lr", "l", "set lr", "set the peak learning rate; the schedule stays", Verb.SET,
         frozenset({State.RUNNING, State.PAUSED, State.PARKED}), Ask.LR,
     ),
-    Action("note", "n", "note", "write a remark into the run's events", Verb.NOTE, _ACTIVE, Ask.TEXT),
-    Action("stop", "s", "stop", "checkpoint, then end the run", Verb.STOP, _ACTIVE, Ask.CONFIRM),
+    Action("note", "n", "note", "write a remark into the run's events", Verb.NOTE, ACTIVE, Ask.TEXT),
+    Action("stop", "s", "stop", "checkpoint, then end the run", Verb.STOP, ACTIVE, Ask.CONFIRM),
     Action(
         "rollback", "", "roll back", "go back to the newest checkpoint; what came after it is put aside", Verb.ROLLBACK,
-        _ACTIVE, Ask.CONFIRM,
+        ACTIVE, Ask.CONFIRM,
     ),
     Action(
         "kill", "", "kill", "end the run at once, without a checkpoint", Verb.KILL,
-        _ACTIVE | {State.STOPPING}, Ask.CONFIRM,
+        ACTIVE | {State.STOPPING}, Ask.CONFIRM,
     ),
     Action("grid", "g", "metrics", "every metric that was recorded, each in a chart"),
     Action("alone", "enter", "", "the chosen pane's page; of the charts the loss alone; two clicks do the same"),
@@ -86,8 +86,15 @@ ACTIONS = (
     THEME,
     Action("back", "escape", "back", "end crosshair and zoom; then to the table of runs, if one came from there"),
     HELP,
-    _quit("leave the dashboard; the run goes on"),
+    quit_row("leave the dashboard; the run goes on"),
 )  # fmt: skip
+
+KEEP = Action("keep", "K", "keep", "keep the chosen one for good, or no more", Verb.KEEP, ACTIVE)
+DISCARD = Action(
+    "discard", "D", "delete", "delete the chosen one for good; never the last, nor what the run needs; asked",
+    Verb.DISCARD, ACTIVE, Ask.CONFIRM,
+)  # fmt: skip
+"""These two are of one checkpoint: they are in the table of their page."""
 
 TRAVEL_ACTIONS = (
     Action(
@@ -136,7 +143,7 @@ COMPARE_ACTIONS = (
     THEME,
     Action("back", "escape", "back", "end the crosshair, then back to the table"),
     HELP,
-    _quit("leave; the runs go on"),
+    quit_row("leave; the runs go on"),
 )
 """What can be done where runs are compared."""
 
@@ -152,7 +159,7 @@ GRID_ACTIONS = (
     THEME,
     Action("back", "escape", "back", "end crosshair, single chart, filter; then back to the run"),
     HELP,
-    _quit("leave; the run goes on"),
+    quit_row("leave; the run goes on"),
 )
 """What can be done where all metrics of a run are drawn."""
 
@@ -169,7 +176,7 @@ EVENTS_ACTIONS = (
     THEME,
     Action("back", "escape", "back", "end the filter; then back to the run"),
     HELP,
-    _quit("leave; the run goes on"),
+    quit_row("leave; the run goes on"),
 )
 """What can be done where the events of a run are listed."""
 
@@ -186,7 +193,7 @@ EVIDENCE_ACTIONS = (
     THEME,
     Action("back", "escape", "back", "end the crosshair; then back to the events"),
     HELP,
-    _quit("leave; the run goes on"),
+    quit_row("leave; the run goes on"),
 )
 """What can be done where one alert is shown."""
 
@@ -200,7 +207,7 @@ SYSTEM_ACTIONS = (
     THEME,
     Action("back", "escape", "back", "end crosshair and zoom; then back to the run"),
     HELP,
-    _quit("leave; the run goes on"),
+    quit_row("leave; the run goes on"),
 )
 """What can be done where the machine of a run is shown."""
 
@@ -224,7 +231,7 @@ RUNS_ACTIONS = (
     THEME,
     Action("clear", "escape", "", "end the filter, then the marks"),
     HELP,
-    _quit("leave; the runs go on"),
+    quit_row("leave; the runs go on"),
 )
 """What can be done in the table of runs."""
 
@@ -282,7 +289,7 @@ def refusal(action: Action, now: Situation) -> str:
     return ""
 
 
-_NOT_A_SCRIPTS = frozenset({Verb.PARK, Verb.ROLLBACK, Verb.KILL})
+_NOT_A_SCRIPTS = frozenset({Verb.PARK, Verb.ROLLBACK, Verb.KILL, Verb.KEEP, Verb.DISCARD})
 _MUST_BE_TAKEN = {Verb.CHECKPOINT: "checkpoint", Verb.EVAL: "eval", Verb.SET: "lr"}
 """What a script has to say that it takes."""
 
@@ -299,7 +306,7 @@ def is_taken(action: Action, now: Situation) -> bool:
 
 def order_refusal(verb: Verb, args: Collection[str], now: Situation, words: str = "") -> str:
     """Why an order with arguments of these names is not possible now; empty when it is. `words` name it."""
-    action = next(action for action in ACTIONS if action.verb is verb)
+    action = next(action for action in (*ACTIONS, KEEP, DISCARD) if action.verb is verb)
     action = replace(action, label=words or action.label)
     if verb is not Verb.SET or not now.by_script or now.takes is None:
         return refusal(action, now)
