@@ -80,6 +80,8 @@ ACTIONS = (
     ),
     Action("grid", "g", "metrics", "every metric that was recorded, each in a chart"),
     Action("alone", "enter", "", "the chosen pane's page; of the charts the loss alone; two clicks do the same"),
+    Action("checkpoints", "6", "", "checkpoints: what each measured, why it stays, if it is whole; roll back, delete"),
+    Action("config", "7", "", "the configuration: search it, what is not the default, what differs from another run"),
     Action("system", "8", "", "the machine: GPUs, who is on them, host, and their past"),
     Action("zoom", "z", "zoom", "show the chosen pane alone, or all again"),
     Action("next", "tab", "pane", "choose the next pane; 1 to 5 choose one"),

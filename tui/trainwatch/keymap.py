@@ -27,6 +27,7 @@ from trainwatch.actions import (
     Action,
 )
 from trainwatch.keyname import key_of, shown, written
+from trainwatch.page_actions import CHECKPOINT_ACTIONS, CONFIG_ACTIONS, CONSOLE_ACTIONS, EVAL_ACTIONS
 
 Keymap: TypeAlias = Mapping[str, Mapping[str, str]]
 """Section to name of an action to key; an empty key: in the palette only."""
@@ -40,6 +41,10 @@ SCREENS: Mapping[str, tuple[Action, ...]] = {
     "evidence": (*EVIDENCE_ACTIONS, *EVERYWHERE_ACTIONS),
     "system": (*SYSTEM_ACTIONS, *EVERYWHERE_ACTIONS),
     "compare": (*COMPARE_ACTIONS, *EVERYWHERE_ACTIONS),
+    "checkpoints": (*CHECKPOINT_ACTIONS, *EVERYWHERE_ACTIONS),
+    "console": (*CONSOLE_ACTIONS, *EVERYWHERE_ACTIONS),
+    "config": (*CONFIG_ACTIONS, *EVERYWHERE_ACTIONS),
+    "evals": (*EVAL_ACTIONS, *EVERYWHERE_ACTIONS),
 }
 """Everything that has a key on a screen, as it is without a file."""
 _ALWAYS = ("ctrl+p", "ctrl+c", "ctrl+q")

@@ -30,9 +30,9 @@ def _runs(ground: str, *colours: str) -> dict[str, str]:
     return styles | {f"{name}-faint": _mixed(colour, ground) for name, colour in styles.items()}
 
 
-def _mixed(colour: str, ground: str) -> str:
+def _mixed(colour: str, ground: str, share: float = _FAINT) -> str:
     parts = [(int(colour[i : i + 2], 16), int(ground[i : i + 2], 16)) for i in (1, 3, 5)]
-    return "#" + "".join(f"{round(_FAINT * a + (1 - _FAINT) * b):02x}" for a, b in parts)
+    return "#" + "".join(f"{round(share * a + (1 - share) * b):02x}" for a, b in parts)
 
 
 _DARK = {
@@ -96,13 +96,44 @@ _SAFE_LIGHT = {
 }  # fmt: skip
 """Good and bad differ in lightness and along blue and orange, the axis that colour-blind eyes keep."""
 
+HEAT_LEVELS = 6
+
+
+def _heat(ground: str, styles: Mapping[str, str]) -> dict[str, str]:
+    """Grounds of a heat map's cells, `hit1` to `hit6` and `miss1` to …, each with what can be read on it."""
+    found = {}
+    for name, meaning in (("hit", "ok"), ("miss", "alert")):
+        for level in range(1, HEAT_LEVELS + 1):
+            share = 0.12 + 0.88 * (level - 1) / (HEAT_LEVELS - 1)
+            cell = _mixed(styles[meaning].split()[-1], ground, share)
+            ink = max((styles["value"], ground), key=lambda ink: contrast(ink, cell))
+            found[f"{name}{level}"] = f"{ink} on {cell}"
+    return found
+
+
+def contrast(one: str, other: str) -> float:
+    """Of two colours, as WCAG 2.1 defines it: from 1 to 21; 3 is enough for signs."""
+    dark, bright = sorted((_luminance(one), _luminance(other)))
+    return (bright + 0.05) / (dark + 0.05)
+
+
+def _luminance(colour: str) -> float:
+    parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def _palette(name: str, ground: str, styles: dict[str, str]) -> Palette:
+    return Palette(name, is_dark=name.startswith("dark"), background=ground, styles=styles | _heat(ground, styles))
+
+
 PALETTES = {
     palette.name: palette
     for palette in (
-        Palette("dark", is_dark=True, background="#101318", styles=_DARK),
-        Palette("light", is_dark=False, background="#fbfbf9", styles=_LIGHT),
-        Palette("dark-safe", is_dark=True, background="#101318", styles=_DARK | _SAFE_DARK),
-        Palette("light-safe", is_dark=False, background="#fbfbf9", styles=_LIGHT | _SAFE_LIGHT),
+        _palette("dark", "#101318", _DARK),
+        _palette("light", "#fbfbf9", _LIGHT),
+        _palette("dark-safe", "#101318", _DARK | _SAFE_DARK),
+        _palette("light-safe", "#fbfbf9", _LIGHT | _SAFE_LIGHT),
     )
 }
 """By the name that `--theme` takes; the safe ones are for any kind of colour vision."""

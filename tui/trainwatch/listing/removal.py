@@ -1,9 +1,11 @@
-"""Removing a run's directory for good: never one that lives, and never half of one under its own name."""
+"""Removing a run's directory, or what is in it: never one that lives, and never half of one under its own name."""
 
 import fcntl
 import os
 import shutil
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
@@ -23,16 +25,26 @@ def remove(run: RunDir) -> None:
     Raises StillAliveError, with nothing touched, and OSError. The directory first loses its name, so that no reader
     ever sees part of a run; what could not be removed stays beside the others as `.removed-ID`.
     """
+    with unattended(run):
+        gone = run.path.with_name(f".removed-{run.id}")
+        run.path.rename(gone)
+    _repoint(run)
+    shutil.rmtree(gone)
+
+
+@contextmanager
+def unattended(run: RunDir) -> Iterator[None]:
+    """Hold the lock of a run that nobody attends, so that nobody starts it meanwhile.
+
+    Raises StillAliveError, and OSError.
+    """
     _refuse_if_alive(run)
     lock = _take_lock(run)
     try:
-        gone = run.path.with_name(f".removed-{run.id}")
-        run.path.rename(gone)
+        yield
     finally:
         if lock is not None:
             os.close(lock)
-    _repoint(run)
-    shutil.rmtree(gone)
 
 
 def _refuse_if_alive(run: RunDir) -> None:

@@ -95,20 +95,21 @@ def _labels(latest: EvalRecord, inner: int) -> list[Row]:
     rows: list[Row] = [[(fmt.fit(" label", name_width + 1), "dim"), (names, "dim")]]
     table = {name: numeric(dict(values)) for name, values in latest.labels.items()}
     for name, values in sorted(table.items(), key=lambda item: (-item[1].get("support", 0.0), item[0])):
-        cells = [_label_cell(column, values.get(column)) for column in columns]
+        cells = [label_cell(column, values.get(column)) for column in columns]
         rows.append([(fmt.fit(" " + plain(name).replace("_", " "), name_width + 1), ""), *cells])
     return rows
 
 
-def _label_cell(column: str, value: float | None) -> tuple[str, str]:
+def label_cell(column: str, value: float | None, width: int = _CELL) -> tuple[str, str]:
+    """A figure of a label, and its style."""
     if value is None:
-        return fmt.MISSING.rjust(_CELL), "dim"
+        return fmt.MISSING.rjust(width), "dim"
     if not math.isfinite(value):
-        return str(value).rjust(_CELL), "alert"
+        return str(value).rjust(width), "alert"
     if column == "support":
         shown = fmt.count(value) if value < 1e6 else fmt.short_count(value)
-        return fmt.clip(shown, _CELL - 1).rjust(_CELL), "dim"
-    return f"{value:.3f}".rjust(_CELL), "value" if column == "f1" else ""
+        return fmt.clip(shown, width - 1).rjust(width), "dim"
+    return f"{value:.3f}".rjust(width), "value" if column == "f1" else ""
 
 
 def _baseline_only(store: Store) -> list[Row]:

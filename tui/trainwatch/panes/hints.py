@@ -39,6 +39,19 @@ RUNS = {
     "header": "where the runs are, how many there are of each state, and what is filtered by",
     "detail": "the chosen run: what is wrong with it, what was said of it, its scores",
 }
+CHECKPOINTS = {
+    "body": "the checkpoints, newest first; a click chooses one",
+    "detail": "the chosen checkpoint: where it is, why it stays, what it measured",
+}
+CONSOLE = {"body": "what the libraries print; the wheel scrolls"}
+CONFIG = {
+    "body": "the configuration; a click folds a table, or chooses a key",
+    "detail": "the chosen key in full",
+}
+EVALS = {
+    "body": "all evaluations, newest first, ▲ the best value; a click chooses one",
+    "detail": "the chosen evaluation: labels, confusions, texts; the wheel scrolls",
+}
 LOWEST = {
     "status": "how much was read, and what was last said",
     "keys": "keys of this screen; a click on one presses it",

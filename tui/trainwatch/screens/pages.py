@@ -21,11 +21,39 @@ def _system(front: "RunScreen") -> PaneScreen:
     return SystemScreen(front)
 
 
+def _checkpoints(front: "RunScreen") -> PaneScreen:
+    from trainwatch.screens.checkpoints import CheckpointsScreen
+
+    return CheckpointsScreen(front)
+
+
+def _console(front: "RunScreen") -> PaneScreen:
+    from trainwatch.screens.console import ConsoleScreen
+
+    return ConsoleScreen(front)
+
+
+def _config(front: "RunScreen") -> PaneScreen:
+    from trainwatch.screens.config import ConfigScreen
+
+    return ConfigScreen(front)
+
+
+def _evaluations(front: "RunScreen") -> PaneScreen:
+    from trainwatch.screens.evaluations import EvaluationsScreen
+
+    return EvaluationsScreen(front)
+
+
 PAGES: dict[str, Callable[["RunScreen"], PaneScreen]] = {
     "events": _events,
     "system": _system,
+    "checkpoints": _checkpoints,
+    "console": _console,
+    "config": _config,
+    "evals": _evaluations,
 }
 """Each imported only once it is opened."""
 
-OF_THEN = frozenset({"events"})
+OF_THEN = frozenset({"events", "evals"})
 """Those that read the records of the run's own page, and so can show the past."""

@@ -37,6 +37,7 @@ from trainwatch.widgets.pane import Pane
 
 if TYPE_CHECKING:
     from trainwatch.app import TrainwatchApp
+    from trainwatch.checkpoints.row import Check
 
 FRAME_S = 0.5
 """Between two paintings of a live run."""
@@ -77,6 +78,8 @@ class RunScreen(TravelScreen):
         self.actions = tuple(row for row in self.rows if row.name not in _LOOKS)
         """The rows that are not looks at the charts."""
         self.view = View(read_only=read_only, now=time.time(), colour=colour, has_table=has_table, actions=self.actions)
+        self.checks: dict[tuple[str, float | None], Check] = {}
+        """Of its checkpoints those that were verified since it was opened."""
         self._feed = Feed(run, bystander=Bystander(run))
         self._wake = asyncio.Event()
         self._hurry = asyncio.Event()

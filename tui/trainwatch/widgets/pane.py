@@ -34,7 +34,13 @@ def style_of(name: str) -> Style:
 
 @cache
 def _style_in(palette: Palette, name: str) -> Style:
-    return Style.parse(f"{palette.styles[name]} on {palette.background}")
+    wanted = palette.styles[name]
+    return Style.parse(wanted if " on " in wanted else f"{wanted} on {palette.background}")
+
+
+def _has_ground(*names: str) -> bool:
+    """Whether any of some styles has a ground of its own."""
+    return any(" on " in theme.current().styles.get(name, "") for name in names)
 
 
 class Pane(Widget):
@@ -166,10 +172,10 @@ def _strip(row: Row, width: int) -> Strip:
 
 
 def _merged(row: Row) -> Row:
-    """The same cells in fewer spans: blanks take the style of what stands before them, since none has a background."""
+    """The same cells in fewer spans: blanks take the style of what stands before them, where neither has a ground."""
     merged: Row = []
     for text, style in row:
-        if merged and (style == merged[-1][1] or not text.strip(" ")):
+        if merged and (style == merged[-1][1] or (not text.strip(" ") and not _has_ground(style, merged[-1][1]))):
             merged[-1] = (merged[-1][0] + text, merged[-1][1])
         else:
             merged.append((text, style))
@@ -192,6 +198,10 @@ def _differences(old: Row, new: Row, width: int) -> list[tuple[int, int]]:
 
 
 def _cells(row: Row) -> list[tuple[str, str]] | None:
-    """Each cell as it looks: a blank looks the same in every style."""
-    cells = [(character, "" if character == " " else style) for text, style in row for character in text]
+    """Each cell as it looks: a blank looks the same in every style without a ground of its own."""
+    cells = [
+        (character, "" if character == " " and not _has_ground(style) else style)
+        for text, style in row
+        for character in text
+    ]
     return cells if len(cells) == sum(cell_len(text) for text, _ in row) else None
