@@ -8,7 +8,7 @@ from rundir import checkpoint_dir
 from rundir.layout import RunDir
 from tests.trainwatch.checkpoints import damage, put_checkpoint
 from tests.trainwatch.runs import append, evaluation, make_run
-from trainwatch.checkpoints.row import Check, CheckpointRow, Health, rows_of
+from trainwatch.checkpoints.row import Check, CheckpointRow, Health, metric_names, rows_of
 from trainwatch.checkpoints.shelf import look
 from trainwatch.feed import Feed, read_opened
 from trainwatch.paint import row_width, text_of
@@ -91,10 +91,10 @@ def test_what_a_script_has_written_anywhere(tmp_path: Path) -> None:
 
 def test_the_picture(run: RunDir) -> None:
     all_rows = rows(run, at_400=Check(Health.WHOLE), at_300=Check(Health.CHECKING, 0.5))
-    text = text_of(paint_checkpoints(all_rows, 2, 0, 90, 10, NOW))
+    text = text_of(paint_checkpoints(all_rows, 2, 0, 90, 10, NOW, ["f1", "loss"]))
     assert "❯         300" in text
     assert "checking 50%" in text
-    assert "put aside, attempt" in text
+    assert "aside, attempt 1" in text
     assert "2.00" in text
 
 
@@ -103,12 +103,21 @@ def test_any_size_is_filled_exactly(run: RunDir, size: tuple[int, int]) -> None:
     width, height = size
     all_rows = rows(run)
     for painted in (
-        paint_checkpoints(all_rows, 0, 0, width, height, NOW),
+        paint_checkpoints(all_rows, 0, 0, width, height, NOW, ["f1", "loss", "weird"]),
         paint_checkpoints((), 0, 0, width, height, NOW),
         paint_checkpoint(all_rows[0], "/somewhere", width, height),
         paint_checkpoint(None, "", width, height),
     ):
         assert [row_width(row) for row in painted] == [width] * height
+
+
+def test_the_metric_that_chooses_the_best_comes_first(run: RunDir) -> None:
+    assert metric_names(rows(run), {}) == ["loss", "f1", "weird"]
+    assert metric_names(rows(run), {"eval": {"metric": "eval_f1"}}) == ["f1", "loss", "weird"]
+    assert metric_names(rows(run), {"eval": 7}) == ["loss", "f1", "weird"]
+    narrow = text_of(paint_checkpoints(rows(run), 0, 0, 80, 10, NOW, ["f1", "loss"]))
+    assert "f1" in narrow
+    assert "loss" not in narrow
 
 
 def test_more_of_one(run: RunDir) -> None:

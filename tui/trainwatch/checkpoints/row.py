@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 from trainwatch.checkpoints.shelf import Found, Shelf
 from trainwatch.scores import values_of
@@ -112,6 +113,9 @@ def _best_of_events(store: Store, shelf: Shelf) -> int | None:
     return next((event.step for event in reversed(store.checkpoints) if event.best and event.path in there), None)
 
 
-def metric_names(rows: Sequence[CheckpointRow]) -> list[str]:
-    """Every metric that any of them has, the usual ones first."""
-    return list(dict.fromkeys(name for row in rows for name in row.metrics))
+def metric_names(rows: Sequence[CheckpointRow], config: Mapping[str, Any]) -> list[str]:
+    """Every metric that any of them has: first that by which the best is chosen, then the usual ones."""
+    part = config.get("eval")
+    chosen = str(part.get("metric")).removeprefix("eval_") if isinstance(part, dict) else ""
+    names = list(dict.fromkeys(name for row in rows for name in row.metrics))
+    return sorted(names, key=lambda name: name != chosen)

@@ -6,13 +6,15 @@ from dataclasses import dataclass
 from rundir.size import size
 from rundir.text import plain
 from trainwatch import format as fmt
-from trainwatch.checkpoints.row import CheckpointRow, Health, metric_names
+from trainwatch.checkpoints.row import CheckpointRow, Health
 from trainwatch.paint import Row, box, flow
 from trainwatch.panes.page import cells
 
 _HEALTH_STYLES = {Health.UNKNOWN: "dim", Health.CHECKING: "warn", Health.WHOLE: "ok", Health.DAMAGED: "alert"}
 _METRIC = 10
 _MOST_METRICS = 6
+_WIDE = 90
+"""From here on there is room for every reason that a checkpoint is kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,11 +26,19 @@ class _Column:
 
 
 def paint_checkpoints(
-    rows: Sequence[CheckpointRow], chosen: int, top: int, width: int, height: int, now: float, *, is_read: bool = True
+    rows: Sequence[CheckpointRow],
+    chosen: int,
+    top: int,
+    width: int,
+    height: int,
+    now: float,
+    metrics: Sequence[str] = (),
+    *,
+    is_read: bool = True,
 ) -> list[Row]:
     """Rows of exactly width × height; `top` is the first of the table that is shown."""
     room = max(0, height - 3)
-    columns = _columns(rows, width - 4)
+    columns = _columns(metrics, width - 4)
     lines: list[Row] = [[("  ", ""), *cells([(c.title, c.width, "dim") for c in columns])]]
     for i, row in enumerate(rows[top : top + room], top):
         mark = ("❯ ", "key") if i == chosen else ("  ", "")
@@ -47,21 +57,22 @@ def paint_checkpoints(
     return box(title, lines, width, height, note=note, style="border-chosen")
 
 
-def _columns(rows: Sequence[CheckpointRow], width: int) -> list[_Column]:
-    """As many as there is room for, metrics last."""
+def _columns(names: Sequence[str], width: int) -> list[_Column]:
+    """As many as there is room for; one metric goes before the epoch."""
     step = _Column("step", 11, lambda row, _: (fmt.count(row.step), "value" if row.is_current else "faint"))
     epoch = _Column("epoch", 8, lambda row, _: (f"{row.epoch:.2f}" if row.epoch is not None else fmt.MISSING, "dim"))
     num_bytes = _Column("size", 10, lambda row, _: (size(row.size_bytes), ""))
-    kept = _Column(" kept as", -22, _kept)
+    kept = _Column(" kept as", -22 if width > _WIDE else -19, _kept)
     age = _Column("age", 7, lambda row, now: (fmt.age(now - row.at if row.at is not None else None), "dim"))
     valid = _Column(" valid", -14, _valid)
     chosen, room = [step], width - step.width
-    for column in (valid, kept, num_bytes, age, epoch):
+    first = [_metric(name) for name in names[:1]]
+    for column in (valid, kept, num_bytes, age, *first, epoch):
         if abs(column.width) <= room:
             chosen.append(column)
             room -= abs(column.width)
-    metrics = [_metric(name) for name in metric_names(rows)][: min(_MOST_METRICS, room // _METRIC)]
-    order = [step, epoch, num_bytes, *metrics, kept, age, valid]
+    metrics = [_metric(name) for name in names[1:]][: min(_MOST_METRICS - 1, room // _METRIC)]
+    order = [step, epoch, num_bytes, *first, *metrics, kept, age, valid]
     return [column for column in order if column in chosen or column in metrics]
 
 
@@ -76,7 +87,7 @@ def _metric(name: str) -> _Column:
 
 def _kept(row: CheckpointRow, _: float) -> tuple[str, str]:
     if not row.is_current:
-        return f" put aside, attempt {plain(row.found.put_aside)}", "faint"
+        return f" aside, attempt {plain(row.found.put_aside)}", "faint"
     words = ", ".join(row.kept_for)
     return (f" {words}", "ok" if row.is_best else "") if words else (" until the next save", "dim")
 

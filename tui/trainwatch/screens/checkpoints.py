@@ -102,7 +102,8 @@ class CheckpointsScreen(PageScreen):
         chosen = self._index(rows)
         self.top = window(chosen, self.top, len(rows), height - 1 - HEAD_LINES)
         is_read = self.shelf is not None
-        return paint_checkpoints(rows, chosen, self.top, width, height, self.front.view.now, is_read=is_read)
+        names = metric_names(rows, self.front.store.opened.config)
+        return paint_checkpoints(rows, chosen, self.top, width, height, self.front.view.now, names, is_read=is_read)
 
     def paint_detail(self, width: int, height: int) -> list[Row]:
         row = self.row
@@ -120,7 +121,7 @@ class CheckpointsScreen(PageScreen):
 
     def data(self) -> Texts:
         table = self.table
-        metrics = metric_names(table)
+        metrics = metric_names(table, self.front.store.opened.config)
         titles = ["path", "step", "epoch", "size_bytes", "at", "kept_as", "best", "valid", *map(harmless, metrics)]
         return Texts(titles, [_cells(row, metrics) for row in table])
 
@@ -330,7 +331,8 @@ def _is_applied(order: OrderView) -> bool:
 def _discard_question(row: CheckpointRow) -> str:
     what = f" ({size(row.size_bytes)})" if row.size_bytes else ""
     kept = f"  It is kept as: {plain(', '.join(row.kept_for))}." if row.kept_for else ""
-    return f"delete the checkpoint of step {fmt.count(row.step)}{what}?  Its files go for good.{kept}"
+    newest = "  A resume would go on from an older one." if row.is_newest else ""
+    return f"delete the checkpoint of step {fmt.count(row.step)}{what}?  Its files go for good.{kept}{newest}"
 
 
 def _factor(text: str) -> float:
