@@ -25,6 +25,7 @@ class Alerts(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     frozen: Annotated[bool, Meta(description="trainable tensors that updates leave as they are")] = True
     dead_relu: Annotated[bool, Meta(description="layers most of whose ReLU units no input activates")] = True
     class_collapse: Annotated[bool, Meta(description="predictions of one class alone")] = True
+    below_baseline: Annotated[bool, Meta(description="evaluations no better than a program without a model")] = True
     starting_loss: Annotated[bool, Meta(description="first loss far above ln(classes)")] = True
     always_clipping: Annotated[bool, Meta(description="clipping on nearly every step")] = True
     eval_better_than_train: Annotated[bool, Meta(description="eval loss far below the train loss")] = True

@@ -20,7 +20,9 @@ def test_a_loss_that_is_not_finite_is_an_alert_with_its_first_step(traind: Train
         config, *FLAT, "train.lr=1e38", "train.clip_norm=0", "train.max_steps=12", "log.every=3", NO_WAY_BACK
     )
     traind.finish(run)
-    alerts = [event for event in events_of(run) if isinstance(event, AlertEvent)]
+    told = [event for event in events_of(run) if isinstance(event, AlertEvent)]
+    assert {alert.incident for alert in told} == {1}  # whatever follows from it
+    alerts = [alert for alert in told if alert.rule == "non-finite"]
     assert [alert.change for alert in alerts].count("raised") == 1
     assert (alerts[0].rule, alerts[0].change, alerts[0].severity) == ("non-finite", "raised", Severity.CRITICAL)
     logged = [record for record in metrics_of(run) if isinstance(record, StepRecord)]
