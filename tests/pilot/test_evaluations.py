@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from textual.pilot import Pilot
+from textual.widgets import Input
 
 from rundir.layout import RunDir
 from rundir.records import Sample
@@ -12,6 +13,7 @@ from tests.pilot.test_runs import looks_often, until
 from tests.trainwatch.runs import append, evaluation, make_run, set_status, steps
 from tests.trainwatch.test_evaluations import labelled
 from trainwatch.app import TrainwatchApp
+from trainwatch.screens.ask import Prompt
 from trainwatch.screens.evaluations import EvaluationsScreen
 from trainwatch.widgets.pane import Pane
 
@@ -85,6 +87,20 @@ async def test_columns_that_have_no_room_and_every_size(run: RunDir) -> None:
         for size in ((1, 1), (40, 10), (160, 48)):
             await pilot.resize_terminal(*size)
             await pilot.press("tab", "down", "z", "left", "T", "question_mark", "escape")
+
+
+async def test_in_the_past_it_shows_the_evaluations_of_then(run: RunDir) -> None:
+    app = TrainwatchApp(run)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await until(pilot, lambda: app.run_screen.store.caught_up)
+        await pilot.press("at")
+        await until(pilot, lambda: isinstance(app.screen, Prompt))
+        app.screen.query_one(Input).value = "250"
+        await pilot.press("enter")
+        await until(pilot, lambda: app.run_screen.store.step == 250)
+        await pilot.press("2", "enter")
+        await until(pilot, lambda: isinstance(app.screen, EvaluationsScreen) and "❯        200" in shown(app.screen))
+        assert "300" not in shown(app.screen)  # type: ignore[arg-type]
 
 
 async def test_a_run_without_evaluations(tmp_path: Path) -> None:
