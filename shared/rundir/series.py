@@ -132,6 +132,12 @@ def _widest(value: Any) -> float:
         return math.inf if value > 0 else -math.inf
 
 
+def marks_from(block: Block, name: str, start: int) -> Indices:
+    """The marks of one column of a block without its first rows, counted from there."""
+    marks = block.marks.get(name, NO_MARKS)
+    return marks[marks >= start] - start
+
+
 class Series:
     """Columns over one ascending axis (a step, or a time). One owner; readers take views and keep none."""
 
@@ -179,10 +185,12 @@ class Series:
         size = len(self)
         self._x.append(block.x[skip:])
         for name, values in block.columns.items():
+            marks = marks_from(block, name, skip)
+            if skip and name not in self._columns and not len(marks) and np.isnan(values[skip:]).all():
+                continue  # what had a value was dropped
             column = self._columns.setdefault(name, Column())
             column.pad(size)
-            marks = block.marks.get(name, NO_MARKS)
-            column.append(values[skip:], marks[marks >= skip] - skip)
+            column.append(values[skip:], marks)
         for column in self._columns.values():
             column.pad(len(self._x))
 

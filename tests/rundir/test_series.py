@@ -121,6 +121,14 @@ def test_overlapping_block_adds_only_what_is_new() -> None:
     assert list(column.marks) == [2]
 
 
+def test_a_column_of_which_nothing_is_new_is_none() -> None:
+    series, nan = Series(), math.nan
+    series.append(Block(np.array([1.0, 2.0]), {"a": np.array([1.0, 2.0])}))
+    late = {"a": np.array([2.0, 3.0]), "b": np.array([9.0, nan]), "odd": np.array([nan, nan])}
+    series.append(Block(np.array([2.0, 3.0]), late, {"odd": np.array([1])}))
+    assert series.names == ["a", "odd"]
+
+
 def test_truncation_drops_values_and_marks_beyond_and_appending_goes_on() -> None:
     series = series_of([record(i, "nan" if i % 100 == 0 else float(i)) for i in range(1, 1001)])
     column = series.column("loss")

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from rundir.atomic import write_atomic
 from rundir.column import BLOCK, NO_MARKS, Floats, Indices, block_bounds
 from rundir.records import ResumeRecord, encode
-from rundir.series import StepBlock
+from rundir.series import StepBlock, marks_from
 from trainwatch.cache import locked, trim
 from trainwatch.longlog.index import (
     AXIS,
@@ -83,11 +83,13 @@ class IndexWriter:
             return
         self._columns[0].append(block.x[skip:], NO_MARKS)
         for name, values in block.columns.items():
+            marks = marks_from(block, name, skip)
+            if skip and not len(marks) and np.isnan(values[skip:]).all():
+                continue  # what had a value was dropped
             number = self._number_of(name)
             column = self._columns[number]
             column.pad(self._rows)
-            marks = block.marks.get(name, NO_MARKS)
-            column.append(values[skip:], marks[marks >= skip] - skip)
+            column.append(values[skip:], marks)
             if number not in segment.columns:
                 segment.columns.append(number)
         self._rows += len(block) - skip
