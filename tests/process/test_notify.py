@@ -27,12 +27,16 @@ def test_a_crash_a_restart_and_the_end_are_told(tmp_path: Path, config: Path, re
     hook.chmod(0o700)
     receiver.answers = [503]
     settings = ("notify.urls_env=MINE", f'notify.command=["{hook}"]', "log.causes_every=5", "train.max_steps=40")
+    settings += ("notify.severity=critical",)  # so short a run may well stay below its baseline
     run = traind.start(config, *settings)
     disturbed_once(run)
     traind.finish(run)
     eventually(lambda: len(receiver.titles) == 3, 30.0)
     told = [title.partition(": ")[2].partition(" ")[0] for title in receiver.titles]
     assert sorted(told) == ["crashed", "done", "restarting"]
+    (end,) = [body["message"] for body in receiver.bodies if ": done" in body["title"]]
+    assert end.startswith("best f1 ")
+    assert end.endswith(f":{run.path.resolve()}")
     assert (tmp_path / "told").read_text(encoding="utf-8").count('"kind":"crashed"') == 1
     holding = [path for path in run.path.rglob("*") if path.is_file() and SECRET.encode() in path.read_bytes()]
     assert holding == []
