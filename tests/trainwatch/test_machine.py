@@ -254,3 +254,10 @@ def test_any_samples_at_any_size(records: list[SystemRecord], size: tuple[int, i
 def test_panes_cover_the_screen(size: tuple[int, int]) -> None:
     places = arrange_machine(*size, num_lines=20)
     assert sum(place.width * place.height for place in places.values()) == size[0] * size[1]
+
+
+@pytest.mark.parametrize("odd", [None, 10**400, -(10**400), 1e301])
+def test_what_is_not_there_or_beyond_belief_is_unknown(odd: float | None) -> None:
+    records = [SystemRecord(at=float(i), attempt=1, run_rss_bytes=value) for i, value in enumerate([5, odd, 7])]  # type: ignore[arg-type]
+    (block,) = Sampling(whole=False).blocks(records, restarted=False)
+    np.testing.assert_array_equal(block.columns["rss"], [5.0, np.nan, 7.0])
