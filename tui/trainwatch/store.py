@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
-from rundir.alerts.incident import PACE
+from rundir.alert_family import PACE
 from rundir.control import Malformed, Order, Verb
 from rundir.layout import RunDir
 from rundir.records import (

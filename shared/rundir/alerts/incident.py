@@ -10,6 +10,7 @@ from collections.abc import Iterable
 import msgspec
 from msgspec import field
 
+from rundir.alert_family import PACE
 from rundir.records import Severity
 
 NEAR_STEPS = 60
@@ -34,7 +35,6 @@ BLOW_UP = (
 EVALUATED = ("overfitting", "worse-than-sibling")
 CURVE = (*EXPLOSIVE, *STANDSTILL, *EVALUATED, "always-clipping", "oscillation", "eval-better-than-train", "plateau")
 MEMORY = ("gpu-mem-leak", "oom-ahead", "ram-filling")
-PACE = ("cpu-fallback", "throttling", "data-bound", "stall", "slow-step", "low-utilisation", "stale-gpu-process")
 STORAGE = ("disk-filling", "checkpoint-overdue")
 FAMILIES = (CURVE, MEMORY, PACE, STORAGE, ("clock-jump",))
 _GRAVE = {Severity.CRITICAL: 0, Severity.WARNING: 1, Severity.INFO: 2}
