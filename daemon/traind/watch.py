@@ -19,8 +19,8 @@ from rundir.records import (
     CheckpointEvent,
     EventRecord,
     decode_lines,
-    encode,
 )
+from rundir.regular import read_regular
 from rundir.replay import merged, read_facts
 from rundir.tail import Tail
 from traind.sibling import find_sibling
@@ -90,7 +90,8 @@ class RecordWatch:
             num_told=self._num_told,
             engine=self._engine.state(),
         )
-        write_atomic(self._path, encode(kept), durable=False)
+        # Not as records are written: the state has no non-finite number, and what is absent in a list stays absent.
+        write_atomic(self._path, msgspec.json.encode(kept), durable=False)
 
 
 class _Kept(msgspec.Struct, kw_only=True):
@@ -111,9 +112,10 @@ def _new_records(tail: Tail, decoder: msgspec.json.Decoder[Any]) -> Iterator[Any
 
 
 def _read_kept(path: Path) -> _Kept | None:
+    """None where there is none that can be read: the rules then read the logs from their start."""
     try:
-        return msgspec.json.decode(path.read_bytes(), type=_Kept)
-    except (FileNotFoundError, msgspec.DecodeError):
+        return msgspec.json.decode(read_regular(path), type=_Kept)
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
 
 

@@ -2,12 +2,13 @@
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from rundir.alerts import MARKS, Engine
+from rundir.alerts import MARKS, Engine, Facts
 from rundir.append import Appender
 from rundir.layout import RunDir
-from rundir.records import AlertEvent, Severity, StepRecord, SystemRecord, encode
+from rundir.records import AlertEvent, EvalRecord, Severity, StepRecord, SystemRecord, encode
 from rundir.status import State, Status, write_status
 from traind.sibling import find_sibling
 from traind.watch import RecordWatch
@@ -70,6 +71,30 @@ def test_a_supervisor_that_comes_back_neither_repeats_nor_forgets(run_dir: RunDi
     assert look(again, run_dir) == [("non-finite", "cleared")]
 
 
+def test_the_memory_of_the_rules_comes_back_from_its_file_as_it_was(run_dir: RunDir) -> None:
+    """Also where something is absent in a list: losses that are not finite, a learning rate, a score."""
+    accuracy = {"accuracy": 0.5}
+    steps = [msgspec.structs.replace(step, metrics=accuracy) for step in losses(1, 650)]
+    steps[600].loss = "nan"
+    append(run_dir.metrics, *steps, *[EvalRecord(at=651.0, attempt=1, step=650, loss=0.5)])
+    engine, other = (Engine(facts=Facts(num_classes=2)) for _ in range(2))
+    watch = RecordWatch(run_dir, engine)
+    look(watch, run_dir)
+    watch.keep()
+    RecordWatch(run_dir, other)
+    assert other.state() == engine.state()
+
+
+@pytest.mark.parametrize("content", [b'{"engine": {"a": "\xff"}}', b"\0" * 100, None])
+def test_a_memory_that_cannot_be_read_is_none(run_dir: RunDir, content: bytes | None) -> None:
+    append(run_dir.metrics, *losses(1, 5, "nan"))
+    if content is None:
+        run_dir.alerts_json.mkdir()
+    else:
+        run_dir.alerts_json.write_bytes(content)
+    assert ("non-finite", "raised") in look(RecordWatch(run_dir, Engine()), run_dir)
+
+
 def test_what_the_first_supervisor_had_no_time_to_say_is_said_by_the_next(run_dir: RunDir) -> None:
     append(run_dir.metrics, *losses(1, 50), *losses(51, 1, "nan"))
     RecordWatch(run_dir, Engine()).alert_changes(1e3)  # killed before it wrote
@@ -104,5 +129,8 @@ def test_the_newest_finished_run_of_the_same_configuration_is_the_sibling(tmp_pa
     made("20260104-000000-abcd", State.DONE, "[train]\nlr = 0.2\n")
     this = made("20260105-000000-abcde", State.RUNNING)
     assert find_sibling(this) == [(n, 18.0) for n in range(1, 6)]
+    (tmp_path / "20260102-000000-ab" / "metrics.jsonl").unlink()
+    (tmp_path / "20260102-000000-ab" / "metrics.jsonl").mkdir()
+    assert find_sibling(this) is None  # and no error: it is another run's
     this.config_toml.write_text("[train]\nlr = 0.3\n")
     assert find_sibling(this) is None

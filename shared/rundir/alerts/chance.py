@@ -34,8 +34,8 @@ MOST_LOSS = 1e150
 class ChanceState(RuleState, kw_only=True):
     """What the rule remembers."""
 
-    steps: list[tuple[int, float, float]] = field(default_factory=list)
-    """Step, accuracy and loss of batches."""
+    steps: list[tuple[int, float, float | None]] = field(default_factory=list)
+    """Step, accuracy and loss of batches; no loss where it was not finite."""
     evals: list[tuple[int, float, bool]] = field(default_factory=list)
     """Step and accuracy of evaluations, and whether it is an epoch's own."""
     eval_losses: list[tuple[int, float]] = field(default_factory=list)
@@ -108,7 +108,7 @@ class ChanceLevelRule(Rule[ChanceState]):
             return []
         if not state.steps and not state.first_step:
             state.first_step = record.step
-        state.steps.append((record.step, accuracy, math.nan if track.loss is None else track.loss))
+        state.steps.append((record.step, accuracy, track.loss))
         del state.steps[: -int(self.limit["window"])]
         classes, chance = self._num_classes, self._chance()
         if classes is None or chance is None or track.count % max(LOOK_EVERY // track.stride, 1):
@@ -145,7 +145,7 @@ class ChanceLevelRule(Rule[ChanceState]):
         state, above = self.state, self._loss_of_chance()
         if state.eval_losses and state.eval_losses[-1][1] <= above:
             return False
-        losses = [loss for _, _, loss in state.steps[-max(len(state.steps) // 4, LATE) :] if math.isfinite(loss)]
+        losses = [loss for _, _, loss in state.steps[-max(len(state.steps) // 4, LATE) :] if loss is not None]
         return not losses or median(losses) > above
 
     def _will_learn(self, step: int, track: Track) -> bool:
@@ -159,7 +159,7 @@ class ChanceLevelRule(Rule[ChanceState]):
             (at, loss), (later, lower) = state.eval_losses
             return lower + (lower - loss) / (later - at) * more < above
         else:
-            known = [(at, loss) for at, _, loss in state.steps if math.isfinite(loss)]
+            known = [(at, loss) for at, _, loss in state.steps if loss is not None]
             points = stretches([at for at, _ in known], [loss for _, loss in known])
             blocks = [(float(block.step), block.level) for block in track.history]
             points = blocks if len(blocks) > len(points) // 2 else points
