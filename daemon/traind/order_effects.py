@@ -240,14 +240,16 @@ class OrderEffects:
 
     def _tidied(self, order: Order) -> str | None:
         """Keep or remove a checkpoint. Why not, where it was not: only the doing tells, so that it comes first."""
-        step, ended = order.args["step"], self._on.status.now.state.has_ended
+        step = order.args["step"]
         try:
             if order.verb is Verb.KEEP:
                 kept = order.args.get("kept", True)
                 checkpoint_dir.mark(self._run, step, kept=kept, at=time.time(), by=order.by or "")
             else:
                 at_most = read_journal(self._past()).rollback_to
-                needed = set[int]() if ended else checkpoint_dir.needed(self._run, at_most=at_most)
+                # Of a run that has ended none is, unless it was told from which it would go on.
+                is_over = self._on.status.now.state.has_ended and at_most is None
+                needed = set[int]() if is_over else checkpoint_dir.needed(self._run, at_most=at_most)
                 checkpoint_dir.discard(self._run, step, needed=needed)
         except checkpoint_dir.NotDoneError as error:
             return str(error)

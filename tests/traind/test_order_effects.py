@@ -263,6 +263,16 @@ def test_of_an_ended_run_all_may_go_but_the_last_whole_one(saved: BareSupervisor
     assert saved.answer_to(Verb.DISCARD, step=10).result == "applied"
 
 
+def test_of_an_ended_run_that_was_told_to_go_back_the_checkpoint_it_would_go_on_from_stays(
+    saved: BareSupervisor,
+) -> None:
+    saved.give(Verb.KILL)
+    saved.reap(KILLED)
+    saved.give(Verb.ROLLBACK, step=10)
+    assert "needs step 10" in saved.answer_to(Verb.DISCARD, step=10).reason
+    assert saved.answer_to(Verb.DISCARD, step=40).result == "applied"
+
+
 def test_what_is_kept_by_order_is_not_pruned_until_that_is_taken_back(saved: BareSupervisor) -> None:
     assert saved.answer_to(Verb.KEEP, step=10).result == "applied"
     manifest.verify(saved.run.checkpoint(10))
