@@ -23,6 +23,7 @@ from traind.config import Config, ConfigError
 from traind.config_secret import refuse_secrets
 from traind.data import load_corpus
 from traind.doctor.room import existing
+from traind.exit_status import signal_name
 from traind.notify import address
 from traind.sinks import catalog as sinks
 
@@ -115,6 +116,6 @@ def _crash(run: RunDir, status: int) -> Finding:
             "was killed, as the system does when memory is out",
             "halve train.batch_size and double train.accumulation, or take a smaller model",
         )
-    cause = signal.Signals(-status).name if status < 0 else f"exit status {status}"
+    cause = signal_name(-status) if status < 0 else f"exit status {status}"
     words = run.console.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-_LAST_WORDS:]
     return fault("process", "\n".join([f"ended with {cause}", *words]), "training would end the same way")

@@ -4,6 +4,7 @@ A number that was given back may be another process's by the time a signal is se
 """
 
 import os
+import signal
 
 
 def exit_status(pid: int) -> int | None:
@@ -15,3 +16,11 @@ def exit_status(pid: int) -> int | None:
     if found is None:
         return None
     return found.si_status if found.si_code == os.CLD_EXITED else -found.si_status
+
+
+def signal_name(number: int) -> str:
+    """`SIGKILL`; `signal 40` for one without a name of its own, as most real-time signals are."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"

@@ -19,6 +19,7 @@ from rundir.layout import RunDir
 from rundir.process import ProcessId
 from traind import handover, rank_launch
 from traind.config import Config
+from traind.exit_status import signal_name
 from traind.lock import end, end_orphans
 from traind.trainer_process import TOLD_TO_LEAVE, Ending, TrainerProcess, trainer_environment
 from traind.wire import Farewell, Here, Leave, RankEnd
@@ -147,7 +148,7 @@ class RankedTrainer(TrainerProcess):
                 self._gone_by = math.inf
             return None
         ending = ending_of(self._farewells, self._first_end, code)
-        if ending.signal is not None and signal.Signals[ending.signal] in TOLD_TO_LEAVE:  # before it could listen
+        if ending.signal in [each.name for each in TOLD_TO_LEAVE]:  # before it could listen
             ending = replace(ending, told_by=ending.signal)
         elif ending.leave is Leave.SIGNALLED or self._killed_for:
             ending = replace(ending, told_by=self._told_by)
@@ -189,7 +190,7 @@ def ending_of(farewells: Mapping[int, Farewell], first_end: RankEnd | None, agen
 
 
 def _died(who: str, code: int) -> Ending:
-    name = signal.Signals(-code).name if code < 0 else None
+    name = signal_name(-code) if code < 0 else None
     how = f"exit status {code}" if name is None else f"killed by {name}"
     return Ending(None, f"{who}: {how}", exit_status=code if name is None else None, signal=name)
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from rundir.layout import RunDir
-from traind.exit_status import exit_status
+from traind.exit_status import exit_status, signal_name
 from traind.sinks.catalog import NO_ROOM, SinkName
 
 HUNG_S = 60.0
@@ -203,4 +203,4 @@ def _has_records(run: RunDir) -> bool:
 
 
 def _cause(code: int) -> str:
-    return f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit status {code}"
+    return f"killed by {signal_name(-code)}" if code < 0 else f"exit status {code}"

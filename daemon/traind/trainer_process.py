@@ -15,6 +15,7 @@ import msgspec
 from rundir.control import Order
 from rundir.layout import RunDir
 from rundir.process import ProcessId, identify
+from traind.exit_status import signal_name
 from traind.oom_kill import OomKills
 from traind.wire import Beat, Farewell, Leave, Pipe, Report, tell
 
@@ -169,9 +170,9 @@ class TrainerProcess:
             return None
         self.kill()  # loader workers that outlived it
         self._hear()
-        name = signal.Signals(-code).name if code < 0 else None
+        name = signal_name(-code) if code < 0 else None
         error = None if self._farewell is None else self._farewell.error
-        if name is not None and signal.Signals[name] in TOLD_TO_LEAVE:  # before it could listen
+        if -code in TOLD_TO_LEAVE:  # before it could listen
             self._told_by = name
         # Where a loader worker was the victim, its parent ends by an exception that names it; torch may raise that from
         # a signal's handler, where it stops even the last words.

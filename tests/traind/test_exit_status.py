@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from tests.conftest import eventually
-from traind.exit_status import exit_status
+from traind.exit_status import exit_status, signal_name
 
 
 @pytest.mark.parametrize(("code", "status"), [("raise SystemExit(3)", 3), ("import os; os.kill(os.getpid(), 9)", -9)])
@@ -28,3 +28,7 @@ def test_a_living_one_has_none() -> None:
     child.kill()
     assert eventually(lambda: exit_status(child.pid)) == -signal.SIGKILL
     child.wait()
+
+
+def test_every_signal_has_a_name_to_be_called_by() -> None:
+    assert [signal_name(number) for number in (9, 40)] == ["SIGKILL", "signal 40"]

@@ -1,7 +1,6 @@
 """Whether torch sees CUDA or MPS, and if not, why. Asks torch in a process of its own; knows none itself."""
 
 import re
-import signal
 import sys
 from collections.abc import Iterator, Mapping
 
@@ -10,6 +9,7 @@ import msgspec
 from traind.check.finding import Finding, fault, ok, warn
 from traind.doctor.gpu import Gpus
 from traind.doctor.shell import last_line, run
+from traind.exit_status import signal_name
 from traind.words import one_line
 
 LIMIT_S = 60.0
@@ -51,7 +51,7 @@ def ask_torch(limit_s: float = LIMIT_S) -> View | Silence:
 def hear(status: int, output: bytes, errors: str) -> View | Silence:
     """The answer of that process, or what its end means."""
     if status < 0:
-        return Silence(why=f"it was ended by {signal.Signals(-status).name} while it looked for devices")
+        return Silence(why=f"it was ended by {signal_name(-status)} while it looked for devices")
     last = last_line(errors) or f"exit status {status}"
     if status:
         is_missing = bool(re.search(r"No module named '(torch|traind)'", last))

@@ -134,7 +134,8 @@ class Courier:
         if not why:
             self._close(job, "")
             return
-        missed = [result.number for result in failed if not result.is_hopeless]
+        # Of a try that came to nothing nobody knows whom it reached: those are tried again that it was for.
+        missed = job.only if found.fault else [result.number for result in failed if not result.is_hopeless]
         is_hopeless = not found.fault and not missed
         if is_hopeless or job.num_tries > len(self._delays_s):
             self._close(job, why)

@@ -14,6 +14,7 @@ import msgspec
 
 from rundir.records import encode
 from traind.config_notify import Notify
+from traind.exit_status import signal_name
 from traind.notify.notice import Notice
 
 SEND_S = 60.0
@@ -57,7 +58,7 @@ def send(errand: Errand, *, limit_s: float = SEND_S, on_start: Started = lambda 
     code, said = _run(argv, encode(errand), limit_s, on_start, hears=True)
     try:
         return msgspec.json.decode(said, type=Results)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return Results(fault=f"the process that sends {_ending(code, limit_s)}")
 
 
@@ -110,4 +111,4 @@ def _ending(code: int | str | None, limit_s: float) -> str:
         return f"was ended after {limit_s:g} s"
     if isinstance(code, str):
         return f"could not be started: {code}"
-    return f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit status {code}"
+    return f"was ended by {signal_name(-code)}" if code < 0 else f"ended with exit status {code}"

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,7 +15,7 @@ from tests.traind.notify.conftest import notice
 from tests.traind.notify.receiver import SECRET, Receiver
 from traind.config_notify import Notify
 from traind.notify.courier import QUEUE_LIMIT, Courier, Word
-from traind.notify.errand import Errand, run_command, send
+from traind.notify.errand import Errand, Results, run_command, send
 
 Make = Callable[..., Courier]
 
@@ -115,6 +116,46 @@ def test_the_process_that_sends_has_a_time_limit(receiver: Receiver, monkeypatch
     monkeypatch.setenv("MINE", receiver.url)
     found = send(Errand(notify=Notify(urls_env="MINE"), notice=notice()), limit_s=0.5)
     assert found.fault == "the process that sends was ended after 0.5 s"
+
+
+def test_a_try_that_came_to_nothing_gives_the_others_no_second_copy(
+    courier: Make, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second target fails once, then the process that sends does."""
+    receiver.answers = [200, 503]
+    tries: list[Errand] = []
+
+    def faulty(errand: Errand, **options: Any) -> Results:
+        tries.append(errand)
+        return Results(fault="the process that sends was ended") if len(tries) == 2 else send(errand, **options)
+
+    monkeypatch.setattr("traind.notify.courier.send", faulty)
+    one = courier(f"{receiver.url}/a\n{receiver.url}/b", delays_s=(0.01, 0.01))
+    one.take(notice(), is_command=False)
+    *_, last = arrived(one)
+    assert last.text == "sent at try 3"
+    assert [path[-1] for path in receiver.paths] == ["a", "b", "b"]
+
+
+@pytest.mark.parametrize(
+    ("code", "fault"),
+    [
+        ('print(\'{"fault": "\\udcff"}\')', "ended with exit status 0"),
+        ("os.kill(os.getpid(), 40)", "was ended by signal 40"),
+    ],
+)
+def test_what_no_courier_would_say_is_a_fault(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str, fault: str
+) -> None:
+    """No UTF-8 from a plugin, an end by a signal without a name."""
+    program = tmp_path / "python"
+    program.write_text(
+        f"#!{sys.executable} -S\nimport os, sys\nsys.stdout.reconfigure(errors='surrogateescape')\n{code}\n"
+    )
+    program.chmod(0o700)
+    monkeypatch.setattr(sys, "executable", str(program))
+    found = send(Errand(notify=Notify(urls_env="MINE"), notice=notice()))
+    assert found.fault == f"the process that sends {fault}"
 
 
 def test_an_address_that_is_gone_is_a_fault_and_no_crash() -> None:
