@@ -12,6 +12,7 @@ import select
 import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
@@ -41,6 +42,7 @@ from rundir.records import (
 from rundir.script import check_takes, must_number, number, numbers, refusal
 from rundir.script_dir import RunBusyError, describe, lock
 from rundir.secret import redact, redact_fields
+from rundir.size import size_of
 from rundir.status import HEARTBEAT_S, Heart, Intent, Phase, State, Status, read_status, write_status
 from rundir.tail import Tail
 
@@ -85,6 +87,8 @@ class RunWriter:
         """Of the status: the beating thread reads what the script's changes."""
         self._seq = 0
         self._step: int | None = None
+        self._logged = -1
+        """The last step that `log` was called for: an evaluation may come before it."""
         self._began_at: float | None = None
         """When the first step of this attempt was logged."""
         self._from_step = from_step
@@ -94,6 +98,8 @@ class RunWriter:
             layout.point_latest(self.dir)
         self._metrics, self._events = Appender(self.dir.metrics, sole_writer=True), Appender(self.dir.events)
         self._system = Appender(self.dir.system, sole_writer=True)
+        self._found: deque[Order | Malformed] = deque()
+        """Orders that were read and not yet answered: a script may leave the loop over them at any."""
         self._reader, self._answered = self._read_earlier_orders()
         self._say("supervised", "a script writes this run")
         self._write_status(durable=True)
@@ -146,8 +152,8 @@ class RunWriter:
 
         Numbers may be tensors or arrays of one element. Raises ValueError for what is no number, or no later step.
         """
-        if self._step is not None and step <= self._step:
-            raise ValueError(f"step {step} after step {self._step}: steps rise, and one call takes all of a step")
+        if step <= self._logged or step < self.step:
+            raise ValueError(f"step {step} after step {self.step}: steps rise, and one call takes all of a step")
         at_epoch = number("epoch", epoch)
         record = StepRecord(
             at=0,
@@ -160,6 +166,7 @@ class RunWriter:
             metrics=numbers(metrics),
         )
         self._reach(step, at_epoch)
+        self._logged = int(step)
         self._measured(record)
 
     def eval(
@@ -168,12 +175,7 @@ class RunWriter:
         """An evaluation made after so many steps; again at the same step, the later holds. Raises ValueError."""
         at_epoch = number("epoch", epoch)
         record = EvalRecord(
-            at=0,
-            attempt=0,
-            step=int(step),
-            loss=must_number("loss", loss),
-            epoch=at_epoch,
-            metrics=numbers(metrics),
+            at=0, attempt=0, step=int(step), loss=must_number("loss", loss), epoch=at_epoch, metrics=numbers(metrics)
         )
         self._reach(step, at_epoch)
         self._measured(record)
@@ -182,12 +184,12 @@ class RunWriter:
         """The script has written a checkpoint, a file or a directory. `reason`: schedule, order, best, end or stop."""
         place = Path(path).absolute()
         files = [each for each in place.rglob("*") if each.is_file()] if place.is_dir() else [place]
-        size_bytes = sum(each.stat().st_size for each in files)
+        size_bytes = sum(map(size_of, files))
         inside = place.relative_to(self.dir.path) if place.is_relative_to(self.dir.path) else place
         self._event(
             CheckpointEvent(
-                at=0, attempt=0, writer="trainer", step=step, path=str(inside), size_bytes=size_bytes, reason=reason,
-                best=best,
+                at=0, attempt=0, writer="trainer", step=int(step), path=str(inside), size_bytes=size_bytes,
+                reason=reason, best=best,
             )
         )  # fmt: skip
         with self._lock:
@@ -234,8 +236,9 @@ class RunWriter:
         self._closing.set()
         self._beating.join()
         status = self._status
-        is_stopped = status.state is State.STOPPING
-        ended = state or (State.FAILED if error else State.STOPPED if is_stopped else State.DONE)
+        for order in (each for each in self._found if each.id not in self._answered):
+            self._answer(order, self._answered, "expired: the script has ended")
+        ended = state or (State.FAILED if error else State.STOPPED if status.state is State.STOPPING else State.DONE)
         self._say(ended.value, error)
         status.last_error, status.state, status.ended_at, status.phase = error or None, ended, time.time(), None
         status.active_s += time.time() - self._began_at if self._began_at else 0.0
@@ -275,10 +278,11 @@ class RunWriter:
     # --- orders -----------------------------------------------------------------------------------------------------
 
     def _take_up(self) -> Iterator[Order]:
-        found = self._reader.poll()
+        self._found.extend(self._reader.poll())
         with self._lock:
             self._status.control = self._reader.position
-        for order in found:
+        while self._found:
+            order = self._found.popleft()
             if order.id in self._answered:
                 continue
             if isinstance(order, Malformed):

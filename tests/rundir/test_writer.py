@@ -22,6 +22,7 @@ from rundir.records import (
     EVENT_DECODER,
     METRICS_DECODER,
     SYSTEM_DECODER,
+    CheckpointEvent,
     EvalRecord,
     LifecycleEvent,
     OutcomeEvent,
@@ -91,6 +92,20 @@ def test_what_is_no_number_or_no_later_step_is_refused(run: RunWriter) -> None:
     with pytest.raises(ValueError, match="loss: 'much' is no number"):
         run.log(2, loss="much")  # type: ignore[arg-type]
     assert len(metrics(run.dir)) == 1
+
+
+def test_an_evaluation_may_be_told_before_the_step_that_it_was_made_after(run: RunWriter, tmp_path: Path) -> None:
+    for step in (5, 10):
+        run.eval(step, 0.5)
+        run.log(step, loss=1.0)
+    run.saved(np.int64(10), tmp_path / "gone")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="step 9 after step 10"):
+        run.log(9, loss=1.0)
+    assert [(type(record), record.step) for record in metrics(run.dir)] == [
+        (EvalRecord, 5), (StepRecord, 5), (EvalRecord, 10), (StepRecord, 10),
+    ]  # fmt: skip
+    [saved] = [event for event in events(run.dir) if isinstance(event, CheckpointEvent)]
+    assert (saved.step, saved.size_bytes) == (10, 0)
 
 
 def test_an_error_and_an_interrupt_end_it_as_what_they_are(tmp_path: Path) -> None:
@@ -175,6 +190,19 @@ def test_each_order_is_heard_once_after_its_outcome(run: RunWriter) -> None:
         ("note", "applied"),
     ]
     assert len(outcomes(run.dir)) == 4
+
+
+def test_an_order_behind_one_at_which_the_script_stopped_listening_is_not_lost(tmp_path: Path) -> None:
+    with RunWriter(tmp_path / "it", takes=("checkpoint", "eval")) as run:
+        for order_id in ("a", "b", "c"):
+            send(run.dir, Order(verb=Verb.CHECKPOINT, id=order_id))
+        assert next(run.orders()).id == "a"
+        assert next(run.orders()).id == "b"
+    assert outcomes(run.dir) == [
+        ("a", "applied", ""),
+        ("b", "applied", ""),
+        ("c", "refused", "expired: the script has ended"),
+    ]
 
 
 def test_a_pause_holds_until_it_is_over(run: RunWriter, eventually: Callable[..., Any]) -> None:
