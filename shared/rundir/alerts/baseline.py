@@ -19,6 +19,8 @@ class BelowBaselineState(RuleState, kw_only=True):
     best_step: int = 0
     first_step: int = 0
     num: int = 0
+    above_step: int | None = None
+    """Of the first evaluation that was better than the baseline."""
 
 
 class BelowBaselineRule(Rule[BelowBaselineState]):
@@ -38,6 +40,8 @@ class BelowBaselineRule(Rule[BelowBaselineState]):
     def forget_beyond(self, step: int) -> None:
         if self.state.best_step > step:
             self.state.best, self.state.num = None, 0
+        if self.state.above_step is not None and self.state.above_step > step:
+            self.state.above_step = None
 
     def judge(self, record: Record, track: Track) -> list[AlertChange]:
         state, metric = self.state, self.facts.eval_metric
@@ -56,7 +60,9 @@ class BelowBaselineRule(Rule[BelowBaselineState]):
         sign = -1.0 if self.facts.is_lower_better else 1.0
         if state.best is None or sign * value > sign * state.best:
             state.best, state.best_step = value, record.step
-        if sign * state.best > sign * state.baseline:
+        if state.above_step is None and sign * state.best > sign * state.baseline:
+            state.above_step = record.step
+        if state.above_step is not None:
             return self.clear(
                 record.step, f"{metric} {value:.4g} is above the baseline {state.baseline:.4g}", track=track
             )

@@ -25,6 +25,7 @@ class CollapseState(RuleState, kw_only=True):
     well_step: int = 0
     """Of the last evaluation that was well: it began after that."""
     best_loss: float | None = None
+    best_step: int = 0
 
 
 class ClassCollapseRule(Rule[CollapseState]):
@@ -40,6 +41,8 @@ class ClassCollapseRule(Rule[CollapseState]):
 
     def forget_beyond(self, step: int) -> None:
         self.state.num, self.state.well_step = 0, min(self.state.well_step, step)
+        if self.state.best_step > step:
+            self.state.best_loss = None
 
     def judge(self, record: EvalRecord, track: Track) -> list[AlertChange]:
         state, shares = self.state, self._shares(record)
@@ -49,7 +52,7 @@ class ClassCollapseRule(Rule[CollapseState]):
         is_collapsed = (top > self.limit["top_share"] or entropy < self.limit["entropy"]) and (
             label < self.limit["label_share"] and top > label + 0.2
         )
-        if self._is_improving(number(record.loss)) or not is_collapsed:
+        if self._is_improving(number(record.loss), record.step) or not is_collapsed:
             state.num, state.well_step = 0, record.step
             return self.clear(record.step, f"the most predicted class has {top:.0%} of the predictions", track=track)
         state.num += 1
@@ -65,12 +68,13 @@ class ClassCollapseRule(Rule[CollapseState]):
         )
         return self.hold(finding, track)
 
-    def _is_improving(self, loss: float) -> bool:
+    def _is_improving(self, loss: float, step: int) -> bool:
         """Whether the eval loss is the best yet: the frequent classes are what is learnt first."""
         best = self.state.best_loss
         if not abs(loss) < MOST_LOSS:
             return False
-        self.state.best_loss = loss if best is None else min(loss, best)
+        if best is None or loss < best:
+            self.state.best_loss, self.state.best_step = loss, step
         return best is not None and best - loss > IMPROVED * abs(best)
 
     def _shares(self, record: EvalRecord) -> tuple[float, float, float] | None:

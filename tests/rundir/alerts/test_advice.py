@@ -101,6 +101,16 @@ def test_a_slow_start_is_given_time() -> None:
     assert [change.step for change in judged({50: 0.0, 100: 0.0, 150: 0.0}, planned=None)] == [150]
 
 
+def test_a_run_that_was_above_the_baseline_before_it_went_back_is_not_below_it() -> None:
+    """Its best of all is superseded, one that was good enough is not."""
+    scores = [evaluation(n, 1.0, f1=f1) for n, f1 in ((100, 0.7), (200, 0.8), (250, 0.1), (300, 0.1))]
+    records = [BASELINE, *scores[:2], resume(150), *scores[2:]]
+    assert tell(records, only("below-baseline", facts=Facts(eval_metric="f1", planned_steps=400))) == []
+    records = [BASELINE, *scores[:2], resume(50), *scores[2:]]
+    [raised] = tell(records, only("below-baseline", facts=Facts(eval_metric="f1", planned_steps=400)))
+    assert raised.step == 250
+
+
 def test_of_an_error_the_lower_is_the_better() -> None:
     facts = Facts.of_run({"planned_steps": 100}, {"eval": {"metric": "mae"}})
     told = LifecycleEvent(at=0.0, attempt=1, writer="trainer", what="baseline", detail={"mae": 0.5})

@@ -10,7 +10,7 @@ from rundir.alerts import Facts
 from rundir.alerts.noise import lone_rise
 from rundir.alerts.outlook import comes_to, slope, stretches
 from rundir.records import AnyRecord, Severity, StepRecord
-from tests.rundir.alerts.stories import epochs, evaluation, only, step, tell
+from tests.rundir.alerts.stories import epochs, evaluation, only, resume, step, tell
 
 TWO = Facts(num_classes=2, planned_steps=1000)
 CHANCE = math.log(2)
@@ -129,6 +129,9 @@ def test_predictions_of_one_class_are_how_learning_begins() -> None:
     assert tell((evaluation(n, loss, **shares) for n, loss in losses.items()), only("class-collapse")) == []
     still = tell((evaluation(n, 3.5, **shares) for n in losses), only("class-collapse"))
     assert [c.step for c in still] == [300]
+    ahead: list[AnyRecord] = [evaluation(100, 1.0, **shares), resume(50)]  # a loss that was superseded is no best one
+    again = (evaluation(n, loss, **shares) for n, loss in losses.items())
+    assert tell([*ahead, *again], only("class-collapse")) == []
 
 
 def falling(num: int, level: float = 2.0, tokens: int = 512, first: int = 1, varies: bool = False) -> list[StepRecord]:
