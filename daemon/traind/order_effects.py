@@ -251,7 +251,7 @@ class OrderEffects:
                 is_over = self._on.status.now.state.has_ended and at_most is None
                 needed = set[int]() if is_over else checkpoint_dir.needed(self._run, at_most=at_most)
                 checkpoint_dir.discard(self._run, step, needed=needed)
-        except checkpoint_dir.NotDoneError as error:
+        except (checkpoint_dir.NotDoneError, OSError) as error:
             return str(error)
         return None
 

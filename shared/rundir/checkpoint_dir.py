@@ -5,6 +5,7 @@ what the manifest names, so that it changes nothing that is verified, and goes w
 raises on what a file may hold. Whether anybody else is at the directory is the caller's business.
 """
 
+import contextlib
 import json
 import shutil
 from collections.abc import Callable
@@ -90,7 +91,8 @@ def discard(run: RunDir, step: int, *, needed: set[int]) -> None:
         remove(path)
     except OSError as error:
         raise NotDoneError(f"{path.name}: {error.strerror or error}") from None
-    _mend_links(run)
+    with contextlib.suppress(OSError):  # it is gone all the same; links are for people, and mended at the next save
+        _mend_links(run)
 
 
 def remove(path: Path) -> None:

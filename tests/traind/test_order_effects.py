@@ -273,6 +273,20 @@ def test_of_an_ended_run_that_was_told_to_go_back_the_checkpoint_it_would_go_on_
     assert saved.answer_to(Verb.DISCARD, step=40).result == "applied"
 
 
+def test_what_fails_in_the_folder_of_checkpoints_is_an_outcome(
+    saved: BareSupervisor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(checkpoint_dir, "_mend_links", fail)
+        assert saved.answer_to(Verb.DISCARD, step=30).result == "applied"
+    assert there(saved) == [10, 20, 40]
+    monkeypatch.setattr(checkpoint_dir, "paths", fail)
+    assert "Permission denied" in saved.answer_to(Verb.DISCARD, step=10).reason
+
+
 def test_what_is_kept_by_order_is_not_pruned_until_that_is_taken_back(saved: BareSupervisor) -> None:
     assert saved.answer_to(Verb.KEEP, step=10).result == "applied"
     manifest.verify(saved.run.checkpoint(10))
