@@ -55,3 +55,29 @@ def test_without_a_schedule_the_rate_itself_is_set() -> None:
     optimizer = torch.optim.SGD([torch.zeros(1)], lr=0.1)
     set_peak_lr(optimizer, [], 0.02)
     assert optimizer.param_groups[0]["lr"] == pytest.approx(0.02)
+
+
+def test_the_peak_of_one_cycle_is_its_top_and_is_what_is_set() -> None:
+    optimizer = torch.optim.SGD([torch.zeros(1)], lr=0.1)
+    schedule = schedules.OneCycleLR(optimizer, max_lr=0.1, total_steps=STEPS, cycle_momentum=False)
+    assert peak_lr(optimizer) == 0.1
+    set_peak_lr(optimizer, [schedule], 0.02)
+    found = []
+    for _ in range(STEPS):
+        found.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        schedule.step()
+    assert max(found) == pytest.approx(0.02)
+
+
+@pytest.mark.parametrize("make", [linear, cosine, None])
+def test_a_rate_of_zero_can_be_raised(make: Make | None) -> None:
+    optimizer = torch.optim.SGD([torch.zeros(1)], lr=0.0)
+    made = [] if make is None else [make(optimizer)]
+    set_peak_lr(optimizer, made, 0.02)
+    found = [optimizer.param_groups[0]["lr"]]
+    for _ in range(STEPS if made else 0):
+        optimizer.step()
+        made[0].step()
+        found.append(optimizer.param_groups[0]["lr"])
+    assert max(found) == pytest.approx(0.02)
