@@ -112,5 +112,5 @@ def _told(query: Callable[[], T]) -> T | None:
     """What psutil answers, or None where this system, or what it may be asked from here, does not tell."""
     try:
         return query()
-    except (psutil.Error, OSError, RuntimeError, NotImplementedError):
+    except (psutil.Error, OSError, RuntimeError, ValueError):  # the last for lines of /proc that psutil does not know
         return None

@@ -169,7 +169,10 @@ def test_what_the_system_does_not_tell_is_missing(tmp_path: Path, monkeypatch: p
     def refuse(**_: object) -> None:
         raise PermissionError
 
-    monkeypatch.setattr(psutil, "disk_io_counters", lambda: None)
+    def misread() -> None:
+        raise ValueError("not sure how to interpret line")  # as psutil says of a strange /proc/diskstats
+
+    monkeypatch.setattr(psutil, "disk_io_counters", misread)
     monkeypatch.setattr(psutil, "net_io_counters", refuse)
     monkeypatch.setattr(machine, "SHM", tmp_path / "none")
     record = Machine(tmp_path).sample([])
