@@ -111,16 +111,13 @@ class RankedTrainer(TrainerProcess):
     def terminate(self) -> None:
         """Ask the leader to checkpoint, and all to leave; without one yet, there is nothing to checkpoint."""
         leader = self.ranks.get(0)
-        if leader is not None and process.is_alive(leader):
-            os.kill(leader.pid, signal.SIGTERM)
-        else:
+        if leader is None or not _tell(leader, signal.SIGTERM):
             super().terminate()
 
     def dump_stacks(self) -> None:
         """Of every rank; the agent has nothing to tell."""
         for rank in self.ranks.values():
-            if process.is_alive(rank):
-                os.kill(rank.pid, signal.SIGUSR2)
+            _tell(rank, signal.SIGUSR2)
 
     def kill(self, why: str = "") -> None:
         """End agent and ranks, each with what it started. A rank that is not known yet is, once it says so."""
@@ -166,6 +163,17 @@ class RankedTrainer(TrainerProcess):
         self._all_left_at = self._all_left_at or now
         if now - self._all_left_at > LINGER_S:
             self._process.kill()
+
+
+def _tell(rank: ProcessId, signum: signal.Signals) -> bool:
+    """Send a signal to a rank; False where it has ended. Its parent is the agent, which may reap it at any moment."""
+    if not process.is_alive(rank):
+        return False
+    try:
+        os.kill(rank.pid, signum)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def ending_of(farewells: Mapping[int, Farewell], first_end: RankEnd | None, agent_code: int) -> Ending:

@@ -13,7 +13,7 @@ from rundir.process import ProcessId
 from tests.conftest import eventually
 from traind import config, rank_launch
 from traind.lock import end_orphans
-from traind.ranked_trainer import ending_of
+from traind.ranked_trainer import RankedTrainer, ending_of
 from traind.wire import Farewell, Leave, RankEnd
 
 LOST = Farewell(reason=Leave.LOST)
@@ -122,3 +122,16 @@ def test_what_a_rank_that_is_gone_has_left_is_ended_with_it() -> None:
     end_orphans(leader)
     eventually(lambda: not process.is_alive(left))
     end_orphans(leader)
+
+
+def test_a_rank_that_ends_while_it_is_told_something_ends_nobody_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its agent reaps it between the look and the signal."""
+    with subprocess.Popen(["true"]) as gone:
+        gone.wait()
+    with subprocess.Popen(["sleep", "60"]) as agent:
+        trainer = RankedTrainer.__new__(RankedTrainer)
+        trainer.ranks, trainer._process = {0: ProcessId(gone.pid)}, agent
+        monkeypatch.setattr(process, "is_alive", lambda _: True)
+        trainer.dump_stacks()
+        trainer.terminate()
+        assert agent.wait() == -signal.SIGTERM, "without a leader the agent is told"
