@@ -4,19 +4,21 @@ import argparse
 import asyncio
 import signal
 import socket
+import sys
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from aiohttp import ClientSession, ClientWebSocketResponse, WSMsgType, WSServerHandshakeError
+from aiohttp import ClientSession, ClientWebSocketResponse, WSMsgType, WSServerHandshakeError, web
 from aiohttp.test_utils import TestClient, TestServer
 
 from tests.conftest import eventually
 from tests.trainwatch.serve.conftest import Served, is_gone
 from trainwatch.cli import main
 from trainwatch.serve import command
+from trainwatch.serve import session as serving
 from trainwatch.serve.server import application, new_token
-from trainwatch.serve.session import MOST_CELLS, bounded
+from trainwatch.serve.session import MOST_CELLS, Session, bounded
 
 PATHS = ("/", "/ws", "/static/js/textual.js", "/static/", "/nothing")
 
@@ -124,6 +126,29 @@ async def test_no_dashboard_outlives_its_server(served: Served, how: signal.Sign
         served.process.send_signal(how)
         await asyncio.to_thread(served.process.wait, 15)
         await asyncio.to_thread(eventually, lambda: is_gone(dashboard))
+
+
+class NoBrowser(web.WebSocketResponse):
+    """Takes everything."""
+
+    async def send_bytes(self, data: bytes, compress: int | None = None) -> None: ...
+
+    async def close(self, *, code: int = 1000, message: bytes = b"", drain: bool = True) -> bool:
+        del code, message, drain
+        return True
+
+
+@pytest.mark.parametrize("last_words", ["", "sys.stdout.buffer.write(b'D' + bytes(4) + b'X' * 2**20);"])
+async def test_a_dashboard_that_does_not_leave_is_ended(last_words: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether it listens or not, and however much it has to say that nobody reads."""
+    monkeypatch.setattr(serving, "GRACE_S", 0.1)
+    program = f"import sys, time; print('__GANGLION__', flush=True); {last_words} time.sleep(60)"
+    session = Session([sys.executable, "-c", program], NoBrowser())
+    process = await session._open_app_process()
+    session._task = asyncio.create_task(session.run())
+    await asyncio.sleep(0)
+    await asyncio.wait_for(session.end(), 10.0)
+    assert process.returncode == -signal.SIGKILL
 
 
 def arguments(*words: str) -> argparse.Namespace:

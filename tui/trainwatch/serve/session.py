@@ -77,13 +77,21 @@ class Session(AppService):
         process = self._process
         if process is None:
             return
-        with contextlib.suppress(TimeoutError, ConnectionError):
-            async with asyncio.timeout(GRACE_S):
-                await self.stop()
-                await process.wait()
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
+        # No timeout around it: `AppService.run` swallows being cancelled, and what follows would have no limit.
+        leaving = asyncio.create_task(self._leave(process))
+        await asyncio.wait({leaving}, timeout=GRACE_S)
+        if not leaving.done():
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            if self._task is not None:  # it may wait for a browser
+                self._task.cancel()
+        with contextlib.suppress(ConnectionError):
+            await leaving
+
+    async def _leave(self, process: Process) -> None:
+        await self.stop()
+        # What it still says is read: until its pipes have ended, asyncio does not call it ended.
+        await process.communicate()
 
 
 def bounded(cells: Any) -> int:
