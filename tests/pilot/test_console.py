@@ -177,3 +177,24 @@ async def test_a_run_that_printed_nothing(run: RunDir) -> None:
         await pilot.press("down", "slash", "a", "enter")
         run.console.write_text("at last\n")
         await until(pilot, lambda: "at last" in shown(screen))
+
+
+async def test_a_filtered_log_that_goes_is_no_end_of_the_page(run: RunDir) -> None:
+    app = TrainwatchApp(run)
+    async with app.run_test(size=(80, 24)) as pilot:
+        screen = await opened(app, pilot)
+        run.console.unlink()
+        await pilot.press("ampersand", *"even", "enter")
+        await until(pilot, lambda: "cannot read the console" in shown(screen, "status"))
+        run.console.write_text("an even line\nan odd one\n")
+        await until(pilot, lambda: "an even line" in shown(screen))
+        view = screen.view
+        assert view is not None
+        sieve = view.sieve
+        await until(pilot, lambda: sieve is not None and sieve.count == 1)
+        looks = view.file.refresh
+        run.console.unlink()
+        with pytest.raises(FileNotFoundError):
+            looks()
+        await pilot.pause(0.7)  # longer than between two looks
+        assert "an even line" in shown(screen)

@@ -1,6 +1,8 @@
 """A log by byte offsets: the same lines from every side, however long they are and wherever one begins."""
 
 import os
+import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -107,3 +109,36 @@ def test_of_a_copy_with_a_hole_only_what_is_there(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("text", "seen"), [("10%\r50%\r", "50%"), ("plain", "plain"), ("a\rb", "b"), ("", "")])
 def test_what_was_written_over_is_its_last_state(text: str, seen: str) -> None:
     assert shown(text) == seen
+
+
+def done(work: Callable[[], object]) -> bool:
+    """Whether it comes to an end; in a thread, as it may not."""
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    thread.join(10.0)
+    return not thread.is_alive()
+
+
+def test_a_log_that_was_cut_since_it_was_looked_at_has_no_lines(tmp_path: Path) -> None:
+    path = tmp_path / "console.log"
+    path.write_bytes(b"a line\n" * 1000)
+    file = LineFile(path)
+    path.write_bytes(b"")
+    found: list[Line] = []
+    assert done(lambda: found.extend([*file.after(0, 10), *file.before(file.size, 10)]))
+    assert found == []
+    file.close()
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "console.log")
+    said: list[str] = []
+
+    def look() -> None:
+        try:
+            LineFile(tmp_path / "console.log")
+        except OSError as error:
+            said.append(str(error))
+
+    assert done(look)
+    assert "no regular file" in said[0]

@@ -8,6 +8,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from rundir.regular import open_regular
+
 MAX_LINE_BYTES = 16 * 1024
 """A longer line is shown, searched and filtered in parts of this size."""
 _CHUNK_BYTES = 32 * 1024
@@ -47,7 +49,7 @@ class LineFile:
         self._open()
 
     def _open(self) -> None:
-        fd = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+        fd = open_regular(self.path)
         self.close()
         self._fd, self.size = fd, os.fstat(fd).st_size
         self.begin = self._first_data() if self._is_behind_hole else 0
@@ -106,6 +108,8 @@ class LineFile:
         chunk_bytes = min(_CHUNK_BYTES, 512 * count)
         while len(lines) < count and start < self.size:
             data = self.read(start, start + chunk_bytes)
+            if not data:  # it was cut since it was last looked at
+                break
             found = self.split(data, start, is_last=start + len(data) >= self.size)
             if not found and start + len(data) < self.size:
                 chunk_bytes *= 2

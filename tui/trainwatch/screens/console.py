@@ -92,10 +92,12 @@ class ConsoleScreen(PageScreen):
     async def _count(self) -> None:
         """Lines, for as long as the page is open: at first as fast as it goes, then as the log grows."""
         while True:
+            index = self.index
             with contextlib.suppress(OSError):
                 file = await asyncio.to_thread(self._file)
                 try:
-                    while await asyncio.to_thread(_turn, partial(self.index.advance, file)):
+                    # Of another log there is another index, into which lines of this file do not count.
+                    while index is self.index and await asyncio.to_thread(_turn, partial(index.advance, file)):
                         self.repaint()
                         await asyncio.sleep(GIVE_WAY_S)
                 finally:
@@ -296,10 +298,15 @@ class ConsoleScreen(PageScreen):
 
     async def _look_through(self, view: ConsoleView, sieve: Sieve) -> None:
         """For as long as it is the filter, through what is there and then what comes."""
-        file = await asyncio.to_thread(self._file)
+        try:
+            file = await asyncio.to_thread(self._file)
+        except OSError as error:
+            self.say(f"cannot read the console: {error}")
+            return
         try:
             while view.sieve is sieve:
-                file.refresh()
+                with contextlib.suppress(OSError):  # gone: what was open can still be read
+                    file.refresh()
                 if not await asyncio.to_thread(_turn, partial(sieve.advance, file)):
                     await asyncio.sleep(0.5)
                 self.repaint()
