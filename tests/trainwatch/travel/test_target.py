@@ -70,6 +70,7 @@ def test_a_place_is_a_step_a_share_or_a_time(tape: Tape, text: str, at: float | 
     ("text", "reason"),
     [
         ("97", "no step 97; its newest is 96"),
+        pytest.param("9" * 399, "no step 999,", id="a step beyond all"),
         ("24:61", "no time of a day"),
         ("3000-01-01", "not past yet"),
         ("2001-01-01", "began at 2025-11-26 12:30:00"),

@@ -4,6 +4,7 @@ import re
 import time
 from datetime import datetime, timedelta
 
+from rundir.series import MAX_STEP
 from trainwatch import format as fmt
 from trainwatch.store import Store
 from trainwatch.travel.tape import Tape
@@ -32,9 +33,9 @@ def target(text: str, tape: Tape, now: float) -> float | None:
 
 
 def _of_step(step: int, tape: Tape) -> float:
-    at = tape.time_of_step(float(step))
+    at = tape.time_of_step(float(step)) if step < MAX_STEP else None
     if at is None:
-        raise ValueError(f"the run has no step {step:,}; its newest is {tape.newest_step:,}")
+        raise ValueError(f"the run has no step {fmt.clip(f'{step:,}', 30)}; its newest is {tape.newest_step:,}")
     return at
 
 
