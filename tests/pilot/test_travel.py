@@ -1,5 +1,6 @@
 """Going back in a run by keys: what all panes show, what is refused, and how one comes back."""
 
+import threading
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,12 @@ from rundir.status import State
 from tests.pilot.test_dashboard import caught_up, shown, until
 from tests.trainwatch.runs import START_AT, append, evaluation, make_run, memory, outcome, set_status, steps
 from trainwatch.app import TrainwatchApp
+from trainwatch.screens import travel
+from trainwatch.screens.checkpoints import CheckpointsScreen
 from trainwatch.screens.events import EventsScreen
 from trainwatch.screens.gallery import GalleryScreen
+from trainwatch.travel.past import read_tape
+from trainwatch.travel.tape import Tape
 from trainwatch.widgets.pane import Pane
 
 
@@ -195,3 +200,25 @@ async def test_the_page_of_events_shows_the_past_and_pages_of_now_are_not_opened
         assert not [view for view in app.screen.timeline.views if isinstance(view.event, AlertEvent)]
         status = "".join(segment.text for segment in app.screen.query_one("#status", Pane).render_line(0))
         assert "as of step" in status
+
+
+async def test_a_page_that_was_opened_while_the_past_was_read_shows_now(
+    run: RunDir, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    may_go_on = threading.Event()
+
+    def slowly(run: RunDir) -> Tape:
+        may_go_on.wait(10.0)
+        return read_tape(run)
+
+    monkeypatch.setattr(travel, "read_tape", slowly)
+    app = TrainwatchApp(run)
+    async with app.run_test(size=(160, 48)) as pilot:
+        await until(pilot, caught_up(app, 100))
+        await pilot.press("left_curly_bracket", "6")
+        await until(pilot, lambda: isinstance(app.screen, CheckpointsScreen))
+        may_go_on.set()
+        front = app.run_screen
+        await until(pilot, lambda: "another page was opened" in front.view.notice)
+        assert front.store is front.live
+        assert front.playhead is None

@@ -155,6 +155,9 @@ class TravelScreen(PaneScreen):
             return
         finally:
             self._is_reading = False
+        if self.is_covered:  # a page that was opened meanwhile shows now
+            self.say("the run is shown as it is now: another page was opened meanwhile")
+            return
         if tape.is_empty:
             self.say("nothing was recorded yet")
             return
