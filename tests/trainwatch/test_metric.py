@@ -151,3 +151,14 @@ def test_what_is_no_instant_holds_up_no_axis(tmp_path: Path) -> None:
     assert read.x("loss", XAxis.TIME) == [0, 0, 0, 2]
     assert read.x("system/rss", XAxis.TIME) == [0, 4]
     assert read.x("eval/f1", XAxis.TIME) == [1]
+
+
+def test_the_axes_of_a_log_that_was_written_anew_are_its_own(tmp_path: Path) -> None:
+    run = make_run(tmp_path)
+    append(run.metrics, [step(i, 1.0, epoch=i / 4) for i in range(1, 5)])
+    read = Read(run).on()
+    assert read.x("loss", XAxis.EPOCH) == [0.25, 0.5, 0.75, 1.0]
+    run.metrics.unlink()
+    append(run.metrics, [step(i, 1.0, epoch=i / 2) for i in range(1, 7)])
+    read.on()
+    assert read.x("loss", XAxis.EPOCH) == [0.5, 1.0, 1.5, 2.0, 2.5, 3.0]

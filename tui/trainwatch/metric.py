@@ -46,7 +46,7 @@ class Lines:
     def __init__(self, store: Store) -> None:
         self.store = store
         self._axes: dict[XAxis, Column] = {}
-        self._built_for: tuple[int, int] = (0, 0)
+        self._built_for: tuple[object, ...] = ()
         self._system: Series = store.system
         self._samples: dict[XAxis, Column] = {}
         """Where those samples of the machine lie that the steps have passed."""
@@ -84,7 +84,7 @@ class Lines:
         steps = self.store.steps
         if axis is XAxis.STEP:
             return steps.x
-        key = (len(self.store.seams), self.store.attempt)
+        key = (steps, len(self.store.seams), self.store.attempt)
         if key != self._built_for:
             self._axes, self._samples, self._built_for = {}, {}, key
         column = self._axes.setdefault(axis, Column())
