@@ -1,9 +1,11 @@
 """The command line. Imports Textual only when a dashboard is to be shown: `--once` and `--json` are for scripts."""
 
 import argparse
+import contextlib
 import gc
 import io
 import os
+import resource
 import shutil
 import sys
 from pathlib import Path
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from trainwatch.listing.survey import Survey
 
 BAD_USAGE = 2
+MOST_FILES = 8192
+"""Open at once; the usual limit is 1024."""
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -83,6 +87,7 @@ def _show(target: "RunDir | Path | Survey", arguments: argparse.Namespace) -> in
     if not (sys.stdin.isatty() and sys.stdout.isatty()) and not os.environ.get("TEXTUAL_DRIVER"):
         print("trainwatch: not on a terminal; use --once or --json", file=sys.stderr)
         return BAD_USAGE
+    _allow_files()
     from trainwatch.app import TrainwatchApp
 
     app = TrainwatchApp(
@@ -96,6 +101,15 @@ def _show(target: "RunDir | Path | Survey", arguments: argparse.Namespace) -> in
     if not app.return_code and app.farewell and sys.stdout.isatty():
         print(app.farewell)
     return app.return_code or 0
+
+
+def _allow_files() -> None:
+    """As many open files as the system lets a program ask for: of each long log every column is one or several."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MOST_FILES if hard == resource.RLIM_INFINITY else min(MOST_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -522,3 +522,55 @@ def test_a_line_longer_than_a_stretch_is_no_work_for_helpers(long_run: RunDir, m
     with_helpers(monkeypatch)
     with limits(monkeypatch, CREW_BYTES=1):
         assert state(read(long_run)) == state(line_by_line(long_run))
+
+
+def num_open() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="nothing here says which files are open")
+def test_a_log_of_too_many_columns_has_no_index_and_holds_no_files(
+    tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = make_run(tmp_path)
+    run.metrics.write_bytes(b"".join(map(encode, steps(BLOCK + 5))))
+    with limits(monkeypatch):
+        before = num_open()
+        monkeypatch.setattr(writer, "MOST_COLUMNS", 2)
+        viewer = Viewer(run).read()
+        viewer.read()
+        assert len(viewer.store.steps) == BLOCK + 5
+        assert num_open() == before
+        assert not list(cache.glob("*/meta"))
+        viewer.feed.close()
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="nothing here says which files are open")
+def test_an_index_that_cannot_be_gone_on_with_holds_no_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = make_run(tmp_path)
+    run.metrics.write_bytes(b"".join(map(encode, steps(BLOCK + 5))))
+    with limits(monkeypatch):
+        read(run)
+        place = index.place_of(run.metrics)
+        meta = index.read_meta(place)
+        assert meta is not None
+        last = place / f"{len(meta.columns) - 1}.marks"
+        last.unlink()
+        last.mkdir()
+        before = num_open()
+        with pytest.raises(IsADirectoryError):
+            writer.continued(place, meta)
+        assert num_open() == before
+        last.rmdir()
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="nothing here says which files are open")
+def test_a_poll_that_comes_after_the_end_holds_no_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = make_run(tmp_path)
+    run.metrics.write_bytes(b"".join(map(encode, steps(50))))
+    with limits(monkeypatch):
+        before = num_open()
+        feed = Feed(run)
+        feed.close()
+        feed.poll()
+        assert num_open() == before

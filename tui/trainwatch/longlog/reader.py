@@ -242,6 +242,7 @@ class MetricsReader:
     def close(self) -> None:
         """Let helpers and index go. What is polled afterwards comes by the tail."""
         with self._lock:
+            self._is_opened = True  # else a poll on its way would take all of it once more
             self._dismiss()
             self._meta = None
             if self._writer is not None:

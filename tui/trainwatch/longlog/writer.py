@@ -5,6 +5,7 @@ of, `meta` and what it vouches for agree. No fsync: after a power loss the sums 
 """
 
 import contextlib
+import errno
 import os
 import shutil
 import zlib
@@ -42,6 +43,8 @@ MAX_INDEX_BYTES = 4 * 1024**3
 """Of the disk, for all indexes together, when one is begun."""
 LEAST_ROOM_ROWS = 65_536
 """Room behind the rows of a column, for those of a run that goes on while somebody has it mapped."""
+MOST_COLUMNS = 160
+"""Of an index: each has three descriptors while it is written, and two where it is mapped; of those there are 1024."""
 FREE_SHARE = 0.5
 """An index takes a third of its log at most; none is begun where the disk has less than this share of it free."""
 
@@ -50,7 +53,7 @@ class IndexWriter:
     """Owns the files of one index, of which it holds the lock. Any method may raise OSError: it is then lost."""
 
     def __init__(self, place: Path, lock: int, meta: Meta | None) -> None:
-        """Use `begun` or `continued`."""
+        """Use `begun` or `continued`. Takes the lock over, also where it raises."""
         self._place = place
         self._lock = lock
         self._order: list[Segment | Others] = list(meta.order) if meta is not None else []
@@ -58,9 +61,16 @@ class IndexWriter:
         self._rows = meta.rows if meta is not None else 0
         self._skipped = meta.skipped if meta is not None else 0
         self._num_others = meta.num_others if meta is not None else 0
-        self._others = _Grown(place / OTHERS, meta.others_bytes if meta else 0, meta.others_crc if meta else 0)
         known = meta.columns if meta is not None else [ColumnMeta(AXIS, [], 0, 0, 0)]
-        self._columns = [_ColumnFiles(place, n, each, self._rows) for n, each in enumerate(known)]
+        self._columns: list[_ColumnFiles] = []
+        with contextlib.ExitStack() as opened:
+            opened.callback(os.close, lock)
+            self._others = _Grown(place / OTHERS, meta.others_bytes if meta else 0, meta.others_crc if meta else 0)
+            opened.callback(self._others.close)
+            for n, each in enumerate(known):
+                self._columns.append(_ColumnFiles(place, n, each, self._rows))
+                opened.callback(self._columns[-1].close)
+            opened.pop_all()
         self._numbers = {each.name: n for n, each in enumerate(known) if n}
 
     def add(self, pieces: Sequence[MetricsPiece], skipped: int) -> None:
@@ -97,6 +107,8 @@ class IndexWriter:
 
     def _number_of(self, name: str) -> int:
         if name not in self._numbers:
+            if len(self._columns) >= MOST_COLUMNS:
+                raise OSError(errno.EMFILE, "more columns than an index may have", str(self._place))
             self._numbers[name] = len(self._columns)
             self._columns.append(_ColumnFiles(self._place, len(self._columns), ColumnMeta(name, [], 0, 0, 0), 0))
         return self._numbers[name]
@@ -142,8 +154,10 @@ class IndexWriter:
 
     def discard(self) -> None:
         """The log is another one, or the disk is full: no index is better than a wrong one."""
-        _emptied(self._place)
-        self.close()
+        try:
+            _emptied(self._place)
+        finally:
+            self.close()
 
 
 def begun(place: Path, log_bytes: int) -> IndexWriter | None:
@@ -154,8 +168,12 @@ def begun(place: Path, log_bytes: int) -> IndexWriter | None:
     lock = locked(place)
     if lock < 0:
         return None
-    trim(place.parent, MAX_INDEX_BYTES)
-    _emptied(place)  # whoever has the old files mapped keeps them: they are not written to again
+    try:
+        trim(place.parent, MAX_INDEX_BYTES)
+        _emptied(place)  # whoever has the old files mapped keeps them: they are not written to again
+    except OSError:
+        os.close(lock)
+        raise
     return IndexWriter(place, lock, None)
 
 
@@ -199,16 +217,20 @@ class _ColumnFiles:
         self.rows = rows
         self._name, self._sums = meta.name, list(meta.sums)
         self._fd = os.open(place / f"{number}.values", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        self._blocks = _Grown(place / f"{number}.blocks", rows // BLOCK * BLOCK_BYTES, meta.blocks_crc)
-        self._marks = _Grown(place / f"{number}.marks", meta.num_marks * MARK_BYTES, meta.marks_crc)
-        start = rows // BLOCK * BLOCK
-        self._ragged: Floats = np.frombuffer(
-            os.pread(self._fd, (rows - start) * VALUE_BYTES, start * VALUE_BYTES), np.float64
-        )
-        """The values behind the last whole block."""
-        self.last = np.nan
-        if rows:
-            (self.last,) = np.frombuffer(os.pread(self._fd, VALUE_BYTES, (rows - 1) * VALUE_BYTES), np.float64)
+        with contextlib.ExitStack() as opened:
+            opened.callback(os.close, self._fd)
+            self._blocks = _Grown(place / f"{number}.blocks", rows // BLOCK * BLOCK_BYTES, meta.blocks_crc)
+            opened.callback(self._blocks.close)
+            self._marks = _Grown(place / f"{number}.marks", meta.num_marks * MARK_BYTES, meta.marks_crc)
+            opened.callback(self._marks.close)
+            start = rows // BLOCK * BLOCK
+            self._ragged: Floats = self._read(start, rows)
+            """The values behind the last whole block."""
+            self.last = float(self._read(rows - 1, rows)[0]) if rows else np.nan
+            opened.pop_all()
+
+    def _read(self, start: int, stop: int) -> Floats:
+        return np.frombuffer(os.pread(self._fd, (stop - start) * VALUE_BYTES, start * VALUE_BYTES), np.float64)
 
     @property
     def meta(self) -> ColumnMeta:
