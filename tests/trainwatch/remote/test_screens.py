@@ -2,6 +2,7 @@
 
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -21,6 +22,7 @@ from tests.trainwatch.runs import append, evaluation, make_run, outcome, set_sta
 from trainwatch.app import TrainwatchApp
 from trainwatch.listing.survey import Survey
 from trainwatch.remote.visit import Visit
+from trainwatch.screens import orders
 from trainwatch.screens.ask import Confirm, Prompt
 from trainwatch.screens.compare import CompareScreen
 from trainwatch.screens.evidence import EvidenceScreen
@@ -100,6 +102,29 @@ async def test_a_run_is_opened_from_the_table_and_steered(host: Host) -> None:
             await until(pilot, lambda: "pause: applied" in shown(app, "status"))
             await pilot.press("escape")
             await until(pilot, lambda: app.screen is app.root)
+
+
+async def test_an_order_on_its_way_is_not_sent_once_more(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    make(host.runs, "1-far")
+    sent: list[Order] = []
+    may_go_on = threading.Event()
+
+    def slowly(_run: RunDir, order: Order, _run_host: str) -> None:
+        sent.append(order)
+        may_go_on.wait(10.0)
+
+    monkeypatch.setattr(orders, "deliver", slowly)
+    with Visit([host.url]) as visit:
+        app = TrainwatchApp(visit.target())
+        async with app.run_test(size=(120, 30)) as pilot:
+            await until(pilot, lambda: " 1 runs" in shown(app, "status"))
+            await pilot.press("enter")
+            await until(pilot, lambda: isinstance(app.screen, RunScreen) and app.run_screen.store.last_step == 20)
+            await pilot.press("c", "c")
+            assert "checkpoint is being sent already" in shown(app, "status")
+            may_go_on.set()
+            await until(pilot, lambda: "checkpoint sent, pending" in shown(app, "status"))
+            assert len(sent) == 1
 
 
 async def test_a_fix_of_an_alert_is_ordered_there(host: Host) -> None:

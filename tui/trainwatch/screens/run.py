@@ -6,16 +6,12 @@ import gc
 import time
 from collections.abc import Iterable
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual.binding import Binding, BindingType
 
-from rundir import process
-from rundir.control import Order, Verb, new_order_id
 from rundir.layout import RunDir
-from trainwatch import format as fmt
-from trainwatch.actions import CHART_ACTIONS, PANES, Action, Ask, for_key, order_refusal, parse_lr, refusal
+from trainwatch.actions import CHART_ACTIONS, PANES, Action, for_key, refusal
 from trainwatch.bystander import Bystander
 from trainwatch.dashboard import PANE_NAMES, SCROLLING, View, paint_pane, scroll_limit, situation
 from trainwatch.feed import Batch, Feed, read_opened
@@ -26,12 +22,11 @@ from trainwatch.paint import Row, fit_row
 from trainwatch.panes import hints
 from trainwatch.panes.chart import WHOLE
 from trainwatch.panes.charts import CHARTS, series_of
-from trainwatch.panes.orders import describe, reason_of
-from trainwatch.remote.run import RemoteRun, deliver, lag, opened, released, trouble
-from trainwatch.screens.ask import Confirm, Help, Prompt
+from trainwatch.remote.run import lag, opened, released, trouble
+from trainwatch.screens.ask import Help
+from trainwatch.screens.orders import OrderScreen
 from trainwatch.screens.pages import OF_THEN, PAGES
 from trainwatch.screens.panes import Command, dragged
-from trainwatch.screens.travel import TravelScreen
 from trainwatch.store import Answer
 from trainwatch.widgets.pane import Pane
 
@@ -53,7 +48,7 @@ _LOOKS = {action.name for action in CHART_ACTIONS}
 _UNREADABLE = "cannot read the run"
 
 
-class RunScreen(TravelScreen):
+class RunScreen(OrderScreen):
     """Owns the store of one run; all else is read from it."""
 
     PANE_NAMES = PANE_NAMES
@@ -83,8 +78,6 @@ class RunScreen(TravelScreen):
         self._feed = Feed(run, bystander=Bystander(run))
         self._wake = asyncio.Event()
         self._hurry = asyncio.Event()
-        self._awaited: dict[str, Answer] = {}
-        """Our own orders that have no outcome yet, by id, and what was last said of each."""
 
     def arranged(self, width: int, height: int) -> Layout:
         places = self.view.layout(width, height)
@@ -151,21 +144,9 @@ class RunScreen(TravelScreen):
         if self.view.notice.startswith(_UNREADABLE):
             self.view.notice = ""
         self.live.apply(polled)
-        self._say_answers()
+        self.say_answers()
         self.tell_news()
         return polled.at_end
-
-    def _say_answers(self) -> None:
-        """What became of our own orders, once for each change: an outcome may still come after "no answer"."""
-        for order_id, said in list(self._awaited.items()):
-            order = self.live.orders.get(order_id)
-            answer = order.answer(self.live.now) if order is not None else said
-            if order is None or answer is said:
-                continue
-            self.view.notice = ", ".join(filter(None, (f"{describe(order)}: {answer}", reason_of(order, self.live))))
-            self._awaited[order_id] = answer
-            if order.outcome is not None:
-                del self._awaited[order_id]
 
     async def _wait(self, *, has_events: bool) -> None:
         """Until a file changed, or until the clock alone may have changed the picture; then for the next frame."""
@@ -234,73 +215,9 @@ class RunScreen(TravelScreen):
             case "quit":
                 self.app.exit()
             case _:
-                self._ask(action)
+                self.ask(action)
 
-    def _ask(self, action: Action) -> None:
-        verb = action.verb
-        if verb is None:
-            return
-        match action.ask:
-            case Ask.NOTHING:
-                self._send(verb, {})
-            case Ask.CONFIRM:
-                question = f"{action.label} this run?  {action.help[0].upper()}{action.help[1:]}."
-                self.app.push_screen(Confirm(question, action.key), partial(self._confirmed, verb))
-            case Ask.LR:
-                now, peak = self.store.steps.last("lr"), self.store.peak_lr
-                hint = f"now {fmt.number(now)}, peak {fmt.number(peak)}; {action.help}"
-                value = f"{peak:g}" if peak is not None else ""
-                self.app.push_screen(Prompt("peak learning rate", hint, parse_lr, value), self._lr_typed)
-            case Ask.TEXT:
-                self.app.push_screen(Prompt("note", action.help, _some_text), self._note_typed)
-
-    def _confirmed(self, verb: Verb, answer: bool | None) -> None:
-        if answer:
-            self._send(verb, {})
-        else:
-            self.say(f"{verb}: not sent")
-
-    def _lr_typed(self, text: str | None) -> None:
-        if text is not None:
-            self._send(Verb.SET, {"lr": parse_lr(text)})
-
-    def _note_typed(self, text: str | None) -> None:
-        if text is not None:
-            self._send(Verb.NOTE, {"text": text.strip()})
-
-    def _send(self, verb: Verb, args: dict[str, object]) -> None:
-        self.give(Order(verb=verb, id=new_order_id(), args=args, at=time.time(), by=f"trainwatch:{process.user()}"))
-
-    def give(self, order: Order) -> None:
-        """Write an order. It is pending until its outcome is read; a question may have taken long, so look again."""
-        verb = order.verb
-        if reason := order_refusal(verb, order.args.keys(), situation(self.store, self.view)):
-            self.say(reason)
-            return
-        if isinstance(self.store.run, RemoteRun):  # which may take a while
-            self.say(f"{verb}: sending")
-            self.run_worker(self._deliver_far(order), name="send", exit_on_error=True)
-            return
-        host = self.store.status.host if self.store.status is not None else ""
-        try:
-            deliver(self.store.run, order, host)
-        except OSError as error:
-            self.say(f"{verb} was not sent: {error}")
-            return
-        self._sent(order)
-
-    async def _deliver_far(self, order: Order) -> None:
-        try:
-            await asyncio.to_thread(deliver, self.store.run, order, "")
-        except OSError as error:
-            self.say(f"{order.verb} was not sent: {error}")
-            return
-        self._sent(order)
-
-    def _sent(self, order: Order) -> None:
-        self.live.sent(order)
-        self._awaited[order.id] = Answer.PENDING
-        self.say(f"{order.verb} sent, pending")
+    def hasten(self) -> None:
         self._wake.set()
         self._hurry.set()
 
@@ -412,8 +329,3 @@ _MORE_KEYS = (
     ("↑ ↓", "scroll", "the chosen pane; PgUp, PgDn, End"),
     ("ctrl+p", "palette", "every action by name"),
 )
-
-
-def _some_text(text: str) -> None:
-    if not text.strip():
-        raise ValueError("a note needs a text")
