@@ -60,8 +60,9 @@ def report(
     if overfitting:
         measured = _measured(history)
         lowest = min(measured, key=lambda point: point.loss)
-        rise = measured[-1].loss / lowest.loss - 1
-        parts.append(f"overfitting: eval loss rose {rise:.0%} over its lowest, of epoch {lowest.epoch:.4g}")
+        rise = measured[-1].loss - lowest.loss
+        by = f"{rise / abs(lowest.loss):.0%}" if lowest.loss else f"{rise:.3g}"
+        parts.append(f"overfitting: eval loss rose {by} over its lowest, of epoch {lowest.epoch:.4g}")
     elif len(history) > 1:
         parts.append("no overfitting")
     was_rising = not overfitting and _was_rising(history, is_lower=is_lower)
@@ -83,7 +84,7 @@ def _standing(value: float, baseline: float, *, is_lower: bool) -> tuple[str, fl
 
 def _overfits(history: Sequence[Point]) -> bool:
     losses = [point.loss for point in _measured(history)]
-    return len(losses) > 1 and losses[-1] > min(losses) * (1 + _OVERFITTING_RISE)
+    return len(losses) > 1 and losses[-1] - min(losses) > abs(min(losses)) * _OVERFITTING_RISE
 
 
 def _measured(history: Sequence[Point]) -> list[Point]:

@@ -97,3 +97,17 @@ def test_what_has_learnt_nothing_is_not_recommended() -> None:
 
 def test_without_a_baseline_nothing_is_compared() -> None:
     assert "baseline" not in of([0.9], [0.4]).message
+
+
+@pytest.mark.parametrize(
+    ("losses", "said"),
+    [
+        ([0.5, 0.0, 0.25], "overfitting: eval loss rose 0.25 over its lowest, of epoch 2"),
+        ([-1.0, -2.0, -1.5], "overfitting: eval loss rose 25% over its lowest, of epoch 2"),
+        ([-1.0, -2.0, -2.0], "no overfitting"),
+        ([0.5, 0.0, 0.0], "no overfitting"),
+    ],
+)
+def test_the_lowest_loss_may_be_zero_or_less(losses: list[float], said: str) -> None:
+    """As single precision has it of a task learnt by heart, or a loss of somebody's own."""
+    assert f"; {said}; " in of(losses, [0.4, 0.8, 0.7]).message
