@@ -9,13 +9,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from rundir import process, toml
 from rundir.atomic import write_atomic
 from rundir.layout import RunDir
 from rundir.provenance import git, versions
-from rundir.records import encode
+from rundir.records import EVENT_DECODER, decode_lines, encode
 from rundir.secret import redact, redact_value
-from rundir.status import RunInfo, read_status
+from rundir.status import RunInfo, State, Status, read_status
+from rundir.tail import Tail
 
 
 class RunBusyError(Exception):
@@ -31,10 +34,28 @@ def lock(run: RunDir) -> int:
         os.close(fd)
         if error.errno not in (errno.EAGAIN, errno.EACCES):
             raise
-        status = read_status(run.status_json)
+        status = _read_status(run)
         holder = "another process" if status is None or status.supervisor is None else status.supervisor.process.pid
         raise RunBusyError(f"{run.path}: written by process {holder} already") from None
     return fd
+
+
+def last_status(run: RunDir) -> Status:
+    """Of the last attempt; where there is none that can be read, its events still tell how many there were."""
+    status = _read_status(run)
+    if status is None:
+        status, events = Status(run=run.id, state=State.STARTING), Tail(run.events)
+        while not (chunk := events.poll()).at_end or chunk.lines:
+            found = decode_lines(chunk.lines, EVENT_DECODER).records
+            status.attempt = max([status.attempt, *(event.attempt for event in found)])
+    return status
+
+
+def _read_status(run: RunDir) -> Status | None:
+    try:
+        return read_status(run.status_json)
+    except msgspec.DecodeError:
+        return None
 
 
 def describe(run: RunDir, name: str, task: str, planned_steps: int | None, config: Mapping[str, Any] | None) -> None:

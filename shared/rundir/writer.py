@@ -40,10 +40,10 @@ from rundir.records import (
     encode,
 )
 from rundir.script import check_takes, must_number, number, numbers, refusal
-from rundir.script_dir import RunBusyError, describe, lock
+from rundir.script_dir import RunBusyError, describe, last_status, lock
 from rundir.secret import redact, redact_fields
 from rundir.size import size_of
-from rundir.status import HEARTBEAT_S, Heart, Intent, Phase, State, Status, read_status, write_status
+from rundir.status import HEARTBEAT_S, Heart, Intent, Phase, State, write_status
 from rundir.tail import Tail
 
 __all__ = ["RunBusyError", "RunWriter"]
@@ -82,7 +82,7 @@ class RunWriter:
         self.dir = layout.create(Path(path).absolute(), name, time.time()) if name else RunDir(Path(path).absolute())
         self.dir.path.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._lock_fd = lock(self.dir)
-        self._status = read_status(self.dir.status_json) or Status(run=self.dir.id, state=State.STARTING)
+        self._status = last_status(self.dir)
         self._lock = threading.Lock()
         """Of the status: the beating thread reads what the script's changes."""
         self._seq = 0

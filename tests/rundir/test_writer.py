@@ -252,6 +252,23 @@ def test_going_on_in_a_run_is_a_new_attempt(tmp_path: Path) -> None:
     assert (status_of(run.dir).attempt, status_of(run.dir).state) == (2, State.DONE)
 
 
+@pytest.mark.parametrize("damage", ["{", None])
+def test_a_status_that_is_lost_takes_no_attempt_with_it(tmp_path: Path, damage: str | None) -> None:
+    """Else what lies beyond the first step of the next would still hold."""
+    with RunWriter(tmp_path / "it") as run:
+        for step in (1, 2, 3):
+            run.log(step, loss=float(step))
+    run.dir.status_json.unlink()
+    if damage is not None:
+        run.dir.status_json.write_text(damage)
+    with RunWriter(tmp_path / "it") as again:
+        with pytest.raises(RunBusyError):
+            RunWriter(tmp_path / "it")
+        again.log(2, loss=20.0)
+    assert [(r.step, r.loss) for r in metrics(run.dir) if isinstance(r, StepRecord)] == [(1, 1.0), (2, 20.0)]
+    assert status_of(run.dir).attempt == 2
+
+
 @pytest.mark.parametrize(("from_step", "kept"), [(1, [1, 5]), (None, [1, 2, 3, 4, 5])])
 def test_what_holds_is_what_the_script_says(tmp_path: Path, from_step: int | None, kept: list[int]) -> None:
     with RunWriter(tmp_path / "it") as run:
