@@ -95,11 +95,18 @@ def _present(path: Path, without: Collection[str]) -> dict[str, tuple[str, str]]
         if name in without:
             continue
         file = path / name
-        if "/" in name or not file.is_file():
+        if "/" in name or not _is_file(file):
             raise InvalidCheckpointError(f"{name} is missing")
         if (found := size_of(file)) != num_bytes:  # 0 where it has just been removed
             raise InvalidCheckpointError(f"{name} has {found} bytes, not {num_bytes}")
     return {name: (algorithm, expected) for name, (_, algorithm, expected) in files.items() if name not in without}
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a name that no file can have
+        return False
 
 
 def _read(path: Path) -> dict[str, tuple[int, str, str]]:
@@ -114,6 +121,6 @@ def _read(path: Path) -> dict[str, tuple[int, str, str]]:
         raise InvalidCheckpointError("no manifest") from None
     except StopIteration:
         raise InvalidCheckpointError(f"manifest has no checksum of {' or '.join(_ALGORITHMS)}") from None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise InvalidCheckpointError(f"manifest unreadable: {error}") from None
     return wanted
