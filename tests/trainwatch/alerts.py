@@ -7,7 +7,8 @@ from tests.trainwatch.runs import START_AT
 
 
 def alert(step: int, change: Any = "raised", rule: str = "divergence", **fields: Any) -> AlertEvent:
-    fields = {"severity": Severity.WARNING, "message": f"{rule} seen at {step}", "at": START_AT + step, **fields}
+    at = fields.pop("at") if "at" in fields else START_AT + step
+    fields = {"severity": Severity.WARNING, "message": f"{rule} seen at {step}", "at": at, **fields}
     return AlertEvent(attempt=1, writer="supervisor", step=step, rule=rule, change=change, **fields)
 
 

@@ -208,6 +208,21 @@ def test_the_checkpoint_that_the_rules_have_named_goes_before_others() -> None:
     assert back.args == {"step": 600}
 
 
+@pytest.mark.parametrize("args", [5, [1], None, "step"])
+def test_an_order_of_a_damaged_line_names_no_checkpoint(args: Any) -> None:
+    ill = divergence(690, 646, fixes=["go back to a checkpoint before it"], order={"verb": "rollback", "args": args})
+    (back,) = fixes(saved(600), ill)
+    assert back.args == {"step": 600}
+
+
+@pytest.mark.parametrize("steps", [(10**400, None), (60, 10**400), (60, -(10**400))])
+def test_a_step_beyond_all_has_a_place_on_the_axis(steps: tuple[int, int | None]) -> None:
+    (case,) = cases_of(views(alert(steps[0], onset_step=steps[1], at=START_AT)))
+    seen = extent_around(case, np.arange(1.0, 101.0))
+    assert seen is not None
+    assert np.isfinite([seen.start, seen.stop]).all()
+
+
 def test_a_checkpoint_that_the_alert_names_has_to_be_there() -> None:
     named = divergence(690, 646, fixes=["a longer warm-up"], order={"verb": "rollback", "args": {"step": 600}})
     *_, gone = fixes(saved(600), saved(700), named, kept=lambda c: c.step == 700)

@@ -10,6 +10,7 @@ from rundir.alerts import MARKS, RULES
 from rundir.alerts.remedy import Remedy, remedies_of
 from rundir.orders import Verb
 from rundir.records import AlertEvent, CheckpointEvent, Severity
+from rundir.series import MAX_STEP
 from rundir.size import size
 from trainwatch import format as fmt
 from trainwatch.findings import EventView, Findings
@@ -46,16 +47,21 @@ class Case:
     @property
     def found_step(self) -> int:
         """Where it was noticed."""
-        return self.events[0].step or 0
+        return _bounded(self.events[0].step or 0)
 
     @property
     def onset_step(self) -> int:
         onset = self.worst.onset_step
-        return self.found_step if onset is None else onset
+        return self.found_step if onset is None else _bounded(onset)
 
     @property
     def incident(self) -> int | None:
         return self.worst.incident
+
+
+def _bounded(step: int) -> int:
+    """A damaged line may name a step that is no float, and so has no place on an axis."""
+    return max(-MAX_STEP, min(step, MAX_STEP))
 
 
 def cases_of(views: Iterable[EventView]) -> list[Case]:
@@ -223,7 +229,9 @@ def _fix(text: str, remedy: Remedy | None, case: Case, store: Store, is_kept: Ca
             return Fix(text, remedy.verb, missing="the run's peak learning rate is not known")
         args["lr"] = float(f"{store.peak_lr * remedy.lr_times:.2g}")
     if remedy.to_best or remedy.before_onset:
-        own = ((case.worst.order or {}).get("args") or {}).get("step")  # the rules know since when the weights are ill
+        ordered = (case.worst.order or {}).get("args")
+        # The rules know since when the weights are ill.
+        own = ordered.get("step") if isinstance(ordered, Mapping) else None
         is_own = own is not None and _is_there(own, store.checkpoints, is_kept)
         step = own if is_own else _target(remedy, case, store.checkpoints, is_kept)
         if step is None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from rundir.records import LifecycleEvent
 from tests.trainwatch.runs import append, make_run, step
 from trainwatch.feed import read_opened
 from trainwatch.travel.past import Past, read_tape
@@ -101,3 +102,10 @@ def test_a_speed_is_a_number_with_or_without_a_cross(text: str, speed: int) -> N
 def test_what_is_no_speed_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="RUN --replay"):
         parse_speed(text)
+
+
+def test_a_run_whose_times_are_damage_has_no_time_of_a_day(tmp_path: Path) -> None:
+    run = make_run(tmp_path)
+    append(run.events, [LifecycleEvent(at=-1e200, attempt=1, writer="supervisor", what="spawned")])
+    with pytest.raises(ValueError, match="give a step"):
+        target("12:00", read_tape(run), NOW)

@@ -60,7 +60,10 @@ def _of_time(typed: str, tape: Tape, now: float) -> float:
 
 def _newest_clock(hour: int, minute: int, second: int, end: float) -> float:
     """The last such time of a day up to the run's last record."""
-    last = datetime.fromtimestamp(end).astimezone()
+    try:
+        last = datetime.fromtimestamp(end).astimezone()
+    except (ValueError, OverflowError, OSError):
+        raise ValueError("the times of these records are none; give a step") from None
     try:
         wanted = last.replace(hour=hour, minute=minute, second=second, microsecond=0)
     except ValueError:
