@@ -1,5 +1,6 @@
 """The page of checkpoints: keys in; orders, files and screen out."""
 
+import errno
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,8 @@ from tests.pilot.test_runs import looks_often, until
 from tests.trainwatch.checkpoints import damage, put_checkpoint
 from tests.trainwatch.runs import append, make_run, outcome, set_status, steps
 from trainwatch.app import TrainwatchApp
+from trainwatch.checkpoints.shelf import Shelf
+from trainwatch.screens import checkpoints
 from trainwatch.screens.ask import Confirm, Prompt
 from trainwatch.screens.checkpoints import CheckpointsScreen
 from trainwatch.widgets.pane import Pane
@@ -172,3 +175,17 @@ async def test_new_ones_come_by_themselves_and_the_chosen_one_stays(run: RunDir)
             await pilot.pause()
         await pilot.press("question_mark", "escape", "T", "T", "T", "T", "escape")
         await until(pilot, lambda: app.screen is app.root)
+
+
+async def test_a_directory_that_may_not_be_read_is_said(run: RunDir, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(run: RunDir, _named: object) -> Shelf:
+        raise PermissionError(errno.EACCES, "Permission denied", str(run.checkpoints))
+
+    monkeypatch.setattr(checkpoints, "look", refused)
+    app = TrainwatchApp(run)
+    async with app.run_test(size=(160, 30)) as pilot:
+        await until(pilot, lambda: app.run_screen.store.caught_up)
+        await pilot.press("6")
+        await until(pilot, lambda: "cannot read the checkpoints" in app.run_screen.view.notice)
+        assert isinstance(app.screen, CheckpointsScreen)
+        assert "no checkpoint yet" in shown(app.screen, "body")

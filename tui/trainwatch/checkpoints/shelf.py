@@ -57,6 +57,8 @@ class Shelf:
 def look(run: RunDir, named: Mapping[str, int]) -> Shelf:
     """What is there now. Reads the small files alone, and never raises on what they hold.
 
+    Raises OSError where a directory may not be read.
+
     `named`: by path the steps of those that the records name. A script may have put its own anywhere.
     """
     if isinstance(run, RemoteRun):

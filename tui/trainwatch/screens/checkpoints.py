@@ -77,7 +77,11 @@ class CheckpointsScreen(PageScreen):
     async def _look_again(self) -> None:
         store = self.front.store
         named = {event.path: event.step or 0 for event in store.checkpoints} if store.by_script else {}
-        self.shelf = await asyncio.to_thread(look, store.run, named)
+        try:
+            self.shelf = await asyncio.to_thread(look, store.run, named)
+        except OSError as error:
+            self.shelf = self.shelf or Shelf()
+            self.say(f"cannot read the checkpoints: {error}")
         self.repaint()
 
     def seen(self) -> tuple[object, ...]:
