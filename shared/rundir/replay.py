@@ -25,6 +25,7 @@ from rundir.records import (
     decode_lines,
     number,
 )
+from rundir.regular import read_regular
 from rundir.size import size_of
 from rundir.tail import Tail
 
@@ -108,14 +109,14 @@ def read_curve(run: RunDir) -> list[tuple[int, float]]:
 def read_config(run: RunDir) -> dict[str, Any]:
     """config.toml section by section; empty where there is none that can be read."""
     try:
-        return tomllib.loads(run.config_toml.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError):
+        return tomllib.loads(read_regular(run.config_toml).decode())
+    except (OSError, ValueError, RecursionError):
         return {}
 
 
 def _json(run: RunDir) -> dict[str, Any]:
     try:
-        found = msgspec.json.decode(run.run_json.read_bytes())
+        found = msgspec.json.decode(read_regular(run.run_json))
     except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}

@@ -236,3 +236,11 @@ def test_without_times_they_stand_in_their_own_order() -> None:
     findings.apply(Found(changes=changes[2:]), told)
     assert [view.event for view in told] == list(changes)
     assert not findings.active
+
+
+@pytest.mark.parametrize("text", ["a = " + "[" * 100_000, "a = " + "9" * 5000, "\xff", "[alerts]\nlimits = 5"])
+def test_a_configuration_that_cannot_be_read_sets_nothing(tmp_path: Path, text: str) -> None:
+    run = make_run(tmp_path)
+    append(run.metrics, steps(10))
+    run.config_toml.write_bytes(text.encode("latin-1"))
+    assert looked(Diagnosis(run, Logs(run)))[-1].num_steps == 10
