@@ -230,3 +230,16 @@ async def test_where_no_such_metric_was_recorded_the_loss_is_drawn(run: RunDir) 
         await pilot.press("enter")
         await until(pilot, lambda: isinstance(app.screen, EvidenceScreen))
         await until(pilot, lambda: "loss 0.0500" in shown(app, "chart").splitlines()[0])
+
+
+async def test_a_filter_that_is_opened_once_more_is_the_same_line(run: RunDir) -> None:
+    app = TrainwatchApp(run)
+    async with app.run_test(size=(80, 24)) as pilot:
+        screen = await listed(app, pilot)
+        await pilot.press("slash", *"note")
+        screen.choose("filter")  # as the palette does
+        await pilot.pause()
+        (line,) = screen.query(Input)
+        assert line.value == "note"
+        await pilot.press("enter")
+        assert not screen.query(Input)

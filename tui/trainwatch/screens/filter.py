@@ -15,7 +15,11 @@ class FilterScreen(PaneScreen):
         raise NotImplementedError
 
     def open_filter(self, text: str, placeholder: str) -> None:
-        """Open the line with the filter as it is."""
+        """Open the line with the filter as it is; one that is open already, by the palette, is taken for it."""
+        for line in self.query("#filter").results(Input):
+            line.value, line.placeholder, line.cursor_position = text, placeholder, len(text)
+            line.focus()
+            return
         place = self.places.get("keys") or self.places.get("status") or Rect(0, 0, self.size.width, 1)
         line = Input(text, compact=True, id="filter", select_on_focus=False, placeholder=placeholder)
         line.styles.offset = (place.x, place.y)
