@@ -80,7 +80,7 @@ _PLACES: dict[str, tuple[str, str, str, int]] = {
     "save": ("trainer", "files", "checkpoints/", 40),
     "rename": ("trainer", "files", "os.rename checkpoints/.writing-step", 2),
     "link": ("trainer", "files", "checkpoints/.latest", 3),
-    "prune": ("trainer", "files", "shutil.rmtree checkpoints/step", 3),
+    "prune": ("trainer", "files", "checkpoints/.writing-discarded", 9),
     "loading": ("trainer", "files", "runs/", 40),
     "status": ("supervise", "files", "runs/", 30),
 }

@@ -77,7 +77,7 @@ def ranked(causes: tuple[Cause, ...], found: AbstractSet[str]) -> list[Cause]:
 
 
 def order_of(
-    advice: Advice, cause: Cause, change_severity: Severity, ill_from: int, track: Track
+    advice: Advice, cause: Cause, change_severity: Severity, ill_from: float, track: Track
 ) -> dict[str, Any] | None:
     """The order that goes with the advice; a rollback names the newest checkpoint from before `ill_from`.
 

@@ -180,7 +180,7 @@ class Engine:
         advice = ADVICE[change.rule]
         found = signs(track, self.facts, change.onset_step, joined.members.keys(), change.evidence)
         causes = ranked(advice.causes, found)
-        ill_from = min(joined.onset_step, change.onset_step)
+        ill_from = min(change.onset_step, joined.blew_up_from)
         if causes[0].order is not None and track.blew_up_step is not None:
             ill_from = track.blew_up_step
         return msgspec.structs.replace(

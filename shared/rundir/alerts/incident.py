@@ -69,6 +69,11 @@ class Incident(msgspec.Struct, kw_only=True):
     def severity(self) -> Severity:
         return min((m.severity for m in self.members.values()), key=_GRAVE.__getitem__)
 
+    @property
+    def blew_up_from(self) -> float:
+        """Where the first of its blow-ups set in; infinite while it has none."""
+        return min((m.onset_step for name, m in self.members.items() if name in EXPLOSIVE), default=math.inf)
+
     def is_open(self) -> bool:
         return any(member.is_open for member in self.members.values())
 

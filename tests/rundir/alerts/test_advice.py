@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 
 from rundir.alerts import AlertChange, Facts
-from rundir.records import AnyRecord, CheckpointEvent, LifecycleEvent
+from rundir.alerts.incident import Incident, Member
+from rundir.records import AnyRecord, CheckpointEvent, LifecycleEvent, Severity
 from tests.rundir.alerts.stories import evaluation, only, resume, step, tell
 
 USUAL = {"train": {"optimizer": "adamw", "lr": 1e-4, "clip_norm": 1.0}, "task": {"kind": "sequence-classification"}}
@@ -44,6 +45,17 @@ def test_a_rollback_goes_back_to_before_the_trouble() -> None:
     ruined = [*with_updates([0.69] * 40 + BLOWN, 1e-8, saves=(60,))][43:]
     alert = first([*sound, *ruined], "tiny-updates")
     assert alert.order == {"verb": "rollback", "args": {"step": 30, "lr_factor": 0.1}}
+
+
+def test_a_standstill_from_the_start_keeps_nobody_from_going_back() -> None:
+    """What was saved before a blow-up is as good as the run was then; what was saved in the midst of one is not."""
+    members = {name: Member(severity=Severity.WARNING, first_step=300, onset_step=onset) for name, onset in (
+        ("chance-level", 1), ("grad-explode", 301), ("non-finite", 310)
+    )}  # fmt: skip
+    one = Incident(
+        number=1, family=0, onset_step=1, first_step=300, last_step=310, primary="non-finite", members=members
+    )
+    assert one.blew_up_from == 301
 
 
 def test_what_was_taken_back_has_no_blow_up_in_it() -> None:
