@@ -84,13 +84,19 @@ def _incident(number: int, alerts: list[Alert], run: RunDir) -> Iterator[str]:
     if first.order is not None and not has_ended:
         yield _to_copy("order", command_of(first.order["verb"], first.order.get("args", {}), plain(run.id)))
     elif first.severity != Severity.INFO and first.causes and first.causes[0] in LR_TOO_HIGH:
-        lr = Facts.of_run({}, read_config(run)).lr_peak
+        lr = _lower_lr(Facts.of_run({}, read_config(run)))
         if lr is not None and run.config_toml.exists():
-            yield _to_copy("anew", f"traind start {plain(str(run.config_toml))} --set train.lr={lr / 10:.3g}")
+            yield _to_copy("anew", f"traind start {plain(str(run.config_toml))} --set train.lr={lr:.3g}")
     for alert in others:
         yield from _wrapped(
             "also", f"{alert.rule} ({alert.severity}, found at step {alert.detected_step:,}): {alert.message}"
         )
+
+
+def _lower_lr(facts: Facts) -> float | None:
+    """A learning rate to begin anew with: a tenth of the one that was too high, and of the highest in use."""
+    known = [lr for lr in (facts.lr_peak, facts.lr_usual) if lr is not None]
+    return min(known) / 10 if facts.lr_peak is not None else None
 
 
 def _has_ended(run: RunDir) -> bool:

@@ -50,6 +50,20 @@ def shown(screen: ConfigScreen, name: str = "body") -> str:
     return "\n".join(pane.render_line(y).text for y in range(pane.size.height))
 
 
+async def test_a_page_opened_before_the_run_was_described_reads_what_is_written_later(run: RunDir) -> None:
+    """Else every fact of the environment seems to differ from that of other runs."""
+    described = run.run_json.read_bytes()
+    run.run_json.unlink()
+    app = TrainwatchApp(run)
+    async with app.run_test(size=(100, 30)) as pilot:
+        screen = await opened(app, pilot)
+        before = screen.tree_of_settings.runs[0]
+        run.run_json.write_bytes(described)
+        screen.renewed()
+        after = screen.tree_of_settings.runs[0]
+    assert (before.given, after.given) == (frozenset(), frozenset({"train.lr"}))
+
+
 async def test_fold_search_and_copy(run: RunDir) -> None:
     app = TrainwatchApp(run)
     async with app.run_test(size=(100, 30)) as pilot:

@@ -80,6 +80,15 @@ def test_a_run_that_has_ended_is_to_be_begun_anew(broken: RunDir, capsys: pytest
     assert f"anew traind start {broken.config_toml} --set train.lr=0.03" in text
 
 
+def test_what_is_to_be_begun_anew_has_a_rate_that_is_in_use(broken: RunDir, capsys: pytest.CaptureFixture[str]) -> None:
+    """A tenth of a rate a hundred times too high is too high: `start` itself would warn of it."""
+    told = '[train]\nlr = 0.5\noptimizer = "adamw"\n[model]\ninit = "scratch"\n[task]\nkind = "text-classification"\n'
+    broken.config_toml.write_text(told, encoding="utf-8")
+    write_status(broken.status_json, Status(run=broken.id, state=State.DONE), durable=False)
+    assert main(["diagnose", str(broken.path)]) == 0
+    assert "--set train.lr=0.002\n" in capsys.readouterr().out
+
+
 def test_a_config_that_is_no_toml_and_thresholds_of_a_later_version_do_no_harm(
     broken: RunDir, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -57,7 +57,7 @@ class Lines:
     def let_go(self) -> None:
         """Forget axes and columns, the store's as well."""
         self.store.let_go()
-        self._axes, self._samples, self._points = {}, {}, {}
+        self._axes, self._samples, self._points, self._built_for = {}, {}, {}, ()
 
     @property
     def names(self) -> list[str]:

@@ -54,8 +54,8 @@ def signs(
         found.add("resumed")
     if track.lr is not None and track.lr_peak > 0.0:
         found.add("lr-at-peak" if track.lr >= 0.9 * track.lr_peak else "lr-below-peak")
-    if facts.lr_usual is not None and max(track.lr_peak, facts.lr_peak or 0.0) > facts.lr_usual:
-        found.add("lr-unusual")
+    is_unusual = facts.lr_usual is not None and max(track.lr_peak, facts.lr_peak or 0.0) > facts.lr_usual
+    found.add("lr-unusual" if is_unusual else "lr-usual")
     found.add("early" if onset_step <= max(100, (facts.planned_steps or 0) // 10) else "late")
     found.add("unruined" if track.blew_up_step is None else "blew-up")
     if facts.warmup_steps is not None:
@@ -116,8 +116,8 @@ _RUINED = Cause(
 )
 _LR_UNUSUAL = Cause(
     "the learning rate is above what is in use for such a model",
-    ("lr-unusual", "lr-unusual"),
-    (),
+    ("lr-unusual",),
+    ("lr-usual",),
     ("begin anew with a usual learning rate: `traind check` names the range",),
 )
 
@@ -164,6 +164,7 @@ ADVICE: Mapping[str, Advice] = {
     "not-learning": Advice(
         (
             _RUINED,
+            _LR_UNUSUAL,
             Cause(
                 "the learning rate is far too small, or zero",
                 ("lr-zero", "tiny-updates"),
@@ -184,6 +185,7 @@ ADVICE: Mapping[str, Advice] = {
         (
             Cause("labels do not belong to the inputs", (), ("lr-zero", "grad-zero", "tiny-updates", "blew-up")),
             _RUINED,
+            _LR_UNUSUAL,
             Cause(
                 "the learning rate is far too small, or zero", ("lr-zero", "tiny-updates"), ("blew-up", "lr-unusual")
             ),
@@ -220,6 +222,7 @@ ADVICE: Mapping[str, Advice] = {
     "grad-vanish": Advice(
         (
             _RUINED,
+            _LR_UNUSUAL,
             Cause("too many saturating layers: sigmoid or tanh without normalisation", (), ("dead-relu",)),
             Cause("too small an initialisation", ("early",), ("blew-up",)),
             Cause("dead units", ("dead-relu",)),
@@ -250,6 +253,7 @@ ADVICE: Mapping[str, Advice] = {
     "tiny-updates": Advice(
         (
             _RUINED,
+            _LR_UNUSUAL,
             Cause(
                 "the learning rate is far too small",
                 (),

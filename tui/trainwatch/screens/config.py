@@ -2,6 +2,7 @@
 
 import asyncio
 from functools import partial
+from pathlib import Path
 
 import msgspec
 
@@ -10,7 +11,7 @@ from rundir.layout import RunDir
 from rundir.status import read_status
 from trainwatch.actions import Action
 from trainwatch.export.sheet import Texts, harmless
-from trainwatch.feed import read_opened
+from trainwatch.feed import Opened, read_opened
 from trainwatch.keyname import shown
 from trainwatch.paint import Row
 from trainwatch.panes import hints
@@ -35,13 +36,20 @@ class ConfigScreen(PageScreen):
     other = ""
     """Id of the run that it is held against."""
     _other_settings: Settings | None = None
+    _opened: Opened | None = None
+    _stamp: int = 0
+    """Of the run.json that `_opened` was read from."""
 
     def on_mount(self) -> None:
         self.tree_of_settings = SettingsTree([self._own()])
 
     def _own(self) -> Settings:
+        """As run.json is now: that of a run which began when its page was opened is written later."""
         store = self.front.store
-        return settings_of(store.run, store.opened.config, store.opened.info, store.status, store.gpus)
+        stamp = _stamp(store.run.run_json)
+        if self._opened is None or stamp != self._stamp:
+            self._opened, self._stamp = read_opened(store.run), stamp
+        return settings_of(store.run, self._opened.config, self._opened.info, store.status, store.gpus)
 
     def renewed(self) -> None:
         """A run that began just now has a device and a run.json only later."""
@@ -160,6 +168,14 @@ class ConfigScreen(PageScreen):
         tree.runs[1:] = [settings]
         tree.only_differing = True
         self.repaint()
+
+
+def _stamp(path: Path) -> int:
+    """Changes with the file; 0 while there is none."""
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return 0
 
 
 def _read(run: RunDir) -> Settings:

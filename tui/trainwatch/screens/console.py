@@ -190,7 +190,7 @@ class ConsoleScreen(PageScreen):
         self._line_is_for = what
         is_filter = what == "filter"
         placeholder = "show only lines with this; none: all" if is_filter else "a regular expression"
-        self.open_filter(self.filter_text if is_filter else "", placeholder)
+        self.open_filter(self.filter_text if is_filter else "", placeholder, of_words=False)
 
     def filtered(self, text: str) -> str:
         """While it is typed it is only judged."""

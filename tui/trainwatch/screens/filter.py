@@ -14,8 +14,12 @@ class FilterScreen(PaneScreen):
         """Take a filter. What cannot be understood changes nothing; why is returned, empty where it was taken."""
         raise NotImplementedError
 
-    def open_filter(self, text: str, placeholder: str) -> None:
-        """Open the line with the filter as it is; one that is open already, by the palette, is taken for it."""
+    def open_filter(self, text: str, placeholder: str, *, of_words: bool = True) -> None:
+        """Open the line with the filter as it is; one that is open already, by the palette, is taken for it.
+
+        `of_words`: what is typed next is another word.
+        """
+        text = f"{text} " if of_words and text and not text.endswith(" ") else text
         for line in self.query("#filter").results(Input):
             line.value, line.placeholder, line.cursor_position = text, placeholder, len(text)
             line.focus()
