@@ -64,6 +64,7 @@ async def test_a_page_opened_before_the_run_was_described_reads_what_is_written_
     assert (before.given, after.given) == (frozenset(), frozenset({"train.lr"}))
 
 
+@pytest.mark.slow
 async def test_fold_search_and_copy(run: RunDir) -> None:
     app = TrainwatchApp(run)
     async with app.run_test(size=(100, 30)) as pilot:

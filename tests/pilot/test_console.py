@@ -95,6 +95,7 @@ async def test_a_bad_expression_stays_in_the_line_and_says_why(run: RunDir) -> N
         assert app.screen is screen
 
 
+@pytest.mark.slow
 async def test_a_filter_shows_only_its_lines_also_those_that_come(run: RunDir) -> None:
     app = TrainwatchApp(run)
     async with app.run_test(size=(80, 24)) as pilot:
@@ -147,6 +148,7 @@ async def test_places_by_line_share_step_time_and_crosshair(run: RunDir) -> None
         await until(pilot, lambda: "nothing tells when" in shown(screen, "status"))
 
 
+@pytest.mark.slow
 async def test_a_search_that_takes_long_can_be_ended(run: RunDir) -> None:
     with run.console.open("ab") as log:
         log.truncate(1 << 31)  # a hole: as long as many runs together, without a byte on the disk
@@ -159,6 +161,7 @@ async def test_a_search_that_takes_long_can_be_ended(run: RunDir) -> None:
         await until(pilot, lambda: "the search was ended" in shown(screen, "status"))
 
 
+@pytest.mark.slow
 async def test_every_key_at_any_size(run: RunDir) -> None:
     app = TrainwatchApp(run)
     async with app.run_test(size=(80, 24)) as pilot:

@@ -127,6 +127,7 @@ async def test_a_refusal_shows_its_reason(run: RunDir) -> None:
         assert "checkpoint: refused, the disk is full" in shown(app, "status")
 
 
+@pytest.mark.slow
 async def test_no_outcome_within_three_heartbeats_is_no_answer(run: RunDir) -> None:
     app = TrainwatchApp(run)
     async with app.run_test(size=(160, 48)) as pilot:
@@ -257,6 +258,7 @@ async def test_a_small_screen_shows_the_chosen_pane(run: RunDir) -> None:
         await until(pilot, lambda: not app.run_screen.query_one("#loss").display)
 
 
+@pytest.mark.slow
 async def test_console_scrolls_back(run: RunDir) -> None:
     run.console.write_text("".join(f"line {i}\n" for i in range(300)), encoding="utf-8")
     app = TrainwatchApp(run)

@@ -73,6 +73,7 @@ async def test_evaluations_and_the_parts_of_the_chosen_one(run: RunDir) -> None:
         await until(pilot, lambda: app.screen is app.root)
 
 
+@pytest.mark.slow
 async def test_columns_that_have_no_room_and_every_size(run: RunDir) -> None:
     app = TrainwatchApp(run)
     async with app.run_test(size=(80, 24)) as pilot:

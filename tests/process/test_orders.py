@@ -85,6 +85,7 @@ def test_each_verb_has_its_effect_and_one_outcome(traind: Traind, config: Path) 
     assert [o.verb for o in given if o.result == "refused"] == ["pause", "resume", "pause"]
 
 
+@pytest.mark.slow
 def test_park_frees_the_trainer_and_resume_goes_on_exactly(traind: Traind, config: Path, undisturbed: Trace) -> None:
     run = traind.start(config)
     trainer = status_of(run).trainer

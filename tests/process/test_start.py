@@ -137,6 +137,7 @@ def test_foreground_ends_with_the_run(traind: Traind, config: Path) -> None:
     assert status_of(run).state is State.DONE
 
 
+@pytest.mark.slow
 def test_watch_without_a_terminal_prints_a_line_a_step(traind: Traind, config: Path) -> None:
     done = traind("start", str(config), "--watch", "--set", "train.max_steps=3")
     assert done.returncode == 0, done.stderr

@@ -54,6 +54,7 @@ def test_a_text_classification_learns_and_says_how_much_better_it_is(undisturbed
     assert "well above the baseline" in (said["report"].message or "")
 
 
+@pytest.mark.slow
 def test_its_checkpoint_classifies_with_nothing_of_ours(undisturbed: RunDir) -> None:
     best = undisturbed.checkpoints / "best"
     classify = pipeline("text-classification", model=str(best), device="cpu")

@@ -115,6 +115,7 @@ def test_a_hung_sink_is_ended(run: RunDir) -> None:
     assert processes_of(run) == []
 
 
+@pytest.mark.slow
 def test_the_end_waits_for_a_stopped_sink_only_so_long(run: RunDir) -> None:
     beats: list[float] = []
     sinks = started(run, SinkName.CSV, SinkName.TENSORBOARD, drain_s=4.0)

@@ -223,6 +223,7 @@ def test_runs_that_come_and_go_are_noticed(host: Host, visit: Begin) -> None:
     eventually(lambda: not (mirror.table_dir / NAME).exists())
 
 
+@pytest.mark.slow
 def test_runs_that_rest_cost_next_to_nothing_and_may_begin_anew(host: Host, visit: Begin) -> None:
     runs = [make(host, f"{number}-run", State.DONE) for number in range(30)]
     mirror = visit()
