@@ -4,6 +4,7 @@ The loop hands over a finished copy; nothing here touches the model's live tenso
 find room, is an event, never the end of the run; older checkpoints stay.
 """
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable
@@ -50,6 +51,15 @@ class Saver:
         self._saved = (state.step, state.evaluated_step)
         self._whole.add(self._run.checkpoint(state.step).name)
         self.on_disk_step = state.step
+
+    def make_up(self, state: TrainingState) -> None:
+        """Remove what the save of a loaded state would have removed, had its writer lived: what a rollback by policy
+        finds must not depend on where one was killed.
+
+        By sizes: the loaded one is known to be whole, and reading the others would take its time at every resume.
+        """
+        with contextlib.suppress(OSError):  # tried again after the next save
+            lineage.prune(self._run, self._keep_last, state.best_step, _seems_whole)
 
     def make_way(self, state: TrainingState, num_bytes: int) -> bool:
         """Before the copy: wait for the save in flight, whose memory it takes. False, and said, where room lacks
@@ -161,6 +171,14 @@ class Saver:
             return None
         lost = f"steps {self.on_disk_step + 1} to {step} are" if step - self.on_disk_step > 1 else f"step {step} is"
         return f"the last checkpoint could not be written: {lost} not saved; {self.kept()}"
+
+
+def _seems_whole(path: Path) -> bool:
+    try:
+        manifest.check_sizes(path)
+    except InvalidCheckpointError:
+        return False
+    return True
 
 
 class NoSaver(Saver):

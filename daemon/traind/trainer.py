@@ -171,6 +171,8 @@ def _train(post: Post, pulse: Pulse, events: EventLog, steering: Steering, ranks
     baseline_name, baseline = task.baseline()
     if post.attempt > 1 and ranks.is_leader:
         _mark_resume(post, loaded, passed_over, environment, order, recorder, events, stepper.micro_batch_size)
+        if loaded is not None:
+            saver.make_up(loaded.state)
     else:
         _describe_model(model, events)
         events.lifecycle("baseline", baseline_name, detail=dict(baseline))

@@ -62,6 +62,19 @@ def events_of(run: RunDir) -> list[LifecycleEvent]:
     return [record for record in records if isinstance(record, LifecycleEvent)]
 
 
+def test_a_pruning_that_was_cut_short_is_made_up_for(
+    run_dir: RunDir, saver: Saver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a policy goes back to is one of those that are there: a kill must not leave another choice."""
+    with monkeypatch.context() as killed:
+        killed.setattr(lineage, "remove", lambda path: None)  # noqa: ARG005
+        for step in (2, 4, 6, 8):
+            save(saver, make_state(step))
+    assert lineage.steps(run_dir) == [8, 6, 4, 2]
+    saver.make_up(make_state(8))
+    assert lineage.steps(run_dir) == [8, 6]
+
+
 def test_a_save_that_would_find_no_room_is_skipped_and_said(run_dir: RunDir, saver: Saver) -> None:
     assert saver.make_way(make_state(2), 1000)
     save(saver, make_state(2))
