@@ -16,8 +16,8 @@ from rundir.alerts.history import Alert, History
 from rundir.layout import RunDir
 from rundir.orders import command_of
 from rundir.records import EvalRecord, Severity, StepRecord
-from rundir.replay import engine_of, read_config, read_merged, replay
-from rundir.status import State, read_status
+from rundir.replay import engine_of, read_merged, replay
+from rundir.status import State, known_status
 from rundir.text import plain
 
 WIDTH = 80
@@ -48,13 +48,13 @@ def diagnose(reference: str, runs_dir: Path, *, as_json: bool, at_step: int | No
 
 
 def _report(run: RunDir, history: History, engine: Engine, counts: dict[str, int]) -> Iterator[str]:
-    incidents, silent = history.incidents(), engine.silent()
+    incidents, silent, has_ended = history.incidents(), engine.silent(), _has_ended(run)
     yield f"{plain(run.id)}: {counts['steps']:,} step records, {counts['evaluations']:,} evaluations"
     if not incidents:
         yield "nothing is wrong, as far as the rules can see"
     for number, alerts in enumerate(incidents, start=1):
         yield ""
-        yield from _incident(number, alerts, run)
+        yield from _incident(number, alerts, run, engine.facts, has_ended=has_ended)
     if history.marks:
         yield ""
         yield "marks"
@@ -69,7 +69,7 @@ def _report(run: RunDir, history: History, engine: Engine, counts: dict[str, int
         yield from textwrap.wrap(f"{', '.join(names)}: {reason}", WIDTH, initial_indent="  ", subsequent_indent="    ")
 
 
-def _incident(number: int, alerts: list[Alert], run: RunDir) -> Iterator[str]:
+def _incident(number: int, alerts: list[Alert], run: RunDir, facts: Facts, *, has_ended: bool) -> Iterator[str]:
     first, *others = alerts
     ends = [alert.cleared_step for alert in alerts]
     last = "open" if None in ends else f"to {max(step for step in ends if step is not None):,}"
@@ -80,11 +80,10 @@ def _incident(number: int, alerts: list[Alert], run: RunDir) -> Iterator[str]:
     yield from _wrapped("likely", "; ".join(first.causes))
     for place, fix in enumerate(first.fixes, start=1):
         yield from _wrapped("do" if place == 1 else "", f"{place}. {fix}")
-    has_ended = _has_ended(run)
     if first.order is not None and not has_ended:
         yield _to_copy("order", command_of(first.order["verb"], first.order.get("args", {}), plain(run.id)))
     elif first.severity != Severity.INFO and first.causes and first.causes[0] in LR_TOO_HIGH:
-        lr = _lower_lr(Facts.of_run({}, read_config(run)))
+        lr = _lower_lr(facts)
         if lr is not None and run.config_toml.exists():
             yield _to_copy("anew", f"traind start {plain(str(run.config_toml))} --set train.lr={lr:.3g}")
     for alert in others:
@@ -101,10 +100,7 @@ def _lower_lr(facts: Facts) -> float | None:
 
 def _has_ended(run: RunDir) -> bool:
     """Whether nothing is left to train."""
-    try:
-        status = read_status(run.status_json)
-    except (OSError, msgspec.DecodeError):
-        return False
+    status = known_status(run.status_json)
     return status is not None and status.state is State.DONE
 
 

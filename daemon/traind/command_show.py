@@ -10,7 +10,7 @@ import msgspec
 
 from rundir import layout
 from rundir.layout import RunDir
-from rundir.status import Liveness, State, Status, liveness, read_status
+from rundir.status import Liveness, State, Status, known_status, liveness, read_status
 from rundir.tail import Tail
 from rundir.text import plain
 from traind import exit_code
@@ -21,10 +21,7 @@ from traind.standing import alert_cell, alert_words, alerts_of, best_of, best_wo
 
 def _look(run: RunDir) -> tuple[Status | None, str]:
     """A run's status and the verdict on it; a status that is not ours is no status."""
-    try:
-        status = read_status(run.status_json)
-    except (OSError, msgspec.DecodeError):
-        status = None
+    status = known_status(run.status_json)
     return status, "unknown" if status is None else str(liveness(status, time.time()))
 
 

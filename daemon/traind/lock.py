@@ -9,14 +9,11 @@ import fcntl
 import os
 import signal
 import time
-from pathlib import Path
-
-import msgspec
 
 from rundir import process
 from rundir.layout import RunDir
 from rundir.process import ProcessId
-from rundir.status import Status, read_status
+from rundir.status import Status, known_status
 
 DYING_S = 5.0
 """What processes that were ended are given to be gone, and others of theirs that the status does not name."""
@@ -35,7 +32,7 @@ def acquire(run: RunDir, grace_s: float) -> int:
     fd = os.open(run.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     give_up_at = time.monotonic() + grace_s
     while not _try_lock(fd):
-        status = _status(run.status_json)
+        status = known_status(run.status_json)
         holder = None if status is None else status.supervisor
         is_closing = status is not None and status.state.has_ended and time.monotonic() < give_up_at
         if holder is not None and process.is_alive(holder.process) and not is_closing:
@@ -59,13 +56,6 @@ def _try_lock(fd: int) -> bool:
     except BlockingIOError:
         return False
     return True
-
-
-def _status(path: Path) -> Status | None:
-    try:
-        return read_status(path)
-    except (OSError, msgspec.DecodeError):
-        return None
 
 
 def _trainers(status: Status | None) -> list[ProcessId]:

@@ -5,16 +5,9 @@ import msgspec
 from rundir.layout import RunDir
 from rundir.orders import Verb
 from rundir.records import EVENT_DECODER, CheckpointEvent, EventRecord, LifecycleEvent, OutcomeEvent, decode_lines
-from rundir.status import Intent, State, Status, read_status
+from rundir.status import INTENT_OF, State, Status, read_status
 
 _ENDS = {"done": State.DONE, "stopped": State.STOPPED, "failed": State.FAILED, "parked": State.PARKED}
-_INTENTS = {
-    Verb.PAUSE: Intent.PAUSED,
-    Verb.RESUME: Intent.RUN,
-    Verb.PARK: Intent.PARKED,
-    Verb.STOP: Intent.STOPPED,
-    Verb.KILL: Intent.STOPPED,
-}
 
 
 def status_of(run: RunDir) -> Status | None:
@@ -53,8 +46,8 @@ def _take(status: Status, event: EventRecord) -> None:
             status.state, status.last_error = _ENDS[what], event.message or None
         case LifecycleEvent(what="crashed") if (event.detail or {}).get("oom_kill"):
             status.oom_kills += 1
-        case OutcomeEvent(result="applied", verb=verb) if verb in _INTENTS:
-            status.intent = _INTENTS[Verb(verb)]
+        case OutcomeEvent(result="applied", verb=verb) if verb in INTENT_OF:
+            status.intent = INTENT_OF[Verb(verb)]
         case CheckpointEvent():
             status.checkpoint = event.path
         case _:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
+from rundir import checkpoint_dir
 from rundir.layout import RunDir
 from traind import checkpoint, lineage, manifest, room
 from traind.checkpoint import Snapshot
@@ -59,7 +60,7 @@ class Saver:
         By sizes: the loaded one is known to be whole, and reading the others would take its time at every resume.
         """
         with contextlib.suppress(OSError):  # tried again after the next save
-            lineage.prune(self._run, self._keep_last, state.best_step, _seems_whole)
+            lineage.prune(self._run, self._keep_last, state.best_step, checkpoint_dir.is_whole)
 
     def make_way(self, state: TrainingState, num_bytes: int) -> bool:
         """Before the copy: wait for the save in flight, whose memory it takes. False, and said, where room lacks
@@ -171,14 +172,6 @@ class Saver:
             return None
         lost = f"steps {self.on_disk_step + 1} to {step} are" if step - self.on_disk_step > 1 else f"step {step} is"
         return f"the last checkpoint could not be written: {lost} not saved; {self.kept()}"
-
-
-def _seems_whole(path: Path) -> bool:
-    try:
-        manifest.check_sizes(path)
-    except InvalidCheckpointError:
-        return False
-    return True
 
 
 class NoSaver(Saver):

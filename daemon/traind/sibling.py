@@ -1,11 +1,9 @@
 """The run that another of the same configuration is compared with: the newest finished one beside it."""
 
-import msgspec
-
 from rundir.layout import RunDir, find_runs
 from rundir.regular import read_regular
 from rundir.replay import read_curve
-from rundir.status import State, read_status
+from rundir.status import State, known_status
 
 MOST_LOOKED_AT = 30
 
@@ -29,10 +27,7 @@ def _curve(run: RunDir) -> list[tuple[int, float]] | None:
 
 
 def _is_done(run: RunDir) -> bool:
-    try:
-        status = read_status(run.status_json)
-    except (OSError, msgspec.DecodeError):
-        return False
+    status = known_status(run.status_json)
     return status is not None and status.state is State.DONE
 
 

@@ -5,6 +5,7 @@ Guarantees: the file is replaced atomically, so that it is always whole; `judge`
 
 import errno
 import os
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from msgspec import field
 
 from rundir import FORMAT, process
 from rundir.atomic import write_atomic, write_in_room
-from rundir.control import ControlPosition
+from rundir.control import ControlPosition, Verb
 from rundir.process import ProcessId
 from rundir.records import encode
 from rundir.regular import read_regular
@@ -52,6 +53,16 @@ class Intent(StrEnum):
     PAUSED = "paused"
     PARKED = "parked"
     STOPPED = "stopped"
+
+
+INTENT_OF: Mapping[Verb, Intent] = {
+    Verb.PAUSE: Intent.PAUSED,
+    Verb.RESUME: Intent.RUN,
+    Verb.PARK: Intent.PARKED,
+    Verb.STOP: Intent.STOPPED,
+    Verb.KILL: Intent.STOPPED,
+}
+"""What an order that was taken makes of it; others leave it as it is."""
 
 
 class Phase(StrEnum):
@@ -232,6 +243,14 @@ def read_status(path: Path) -> Status | None:
         return None
     except (UnicodeDecodeError, RecursionError) as error:
         raise msgspec.DecodeError(str(error)) from error
+
+
+def known_status(path: Path) -> Status | None:
+    """The status in a file; None where there is none that can be read, for those who do without."""
+    try:
+        return read_status(path)
+    except (OSError, msgspec.DecodeError):
+        return None
 
 
 def _decode(data: bytes) -> Status:

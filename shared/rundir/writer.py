@@ -43,7 +43,7 @@ from rundir.script import check_takes, must_number, number, numbers, refusal
 from rundir.script_dir import RunBusyError, describe, last_status, lock
 from rundir.secret import redact, redact_fields
 from rundir.size import size_of
-from rundir.status import HEARTBEAT_S, Heart, Intent, Phase, State, write_status
+from rundir.status import HEARTBEAT_S, INTENT_OF, Heart, Intent, Phase, State, write_status
 from rundir.tail import Tail
 
 __all__ = ["RunBusyError", "RunWriter"]
@@ -289,8 +289,8 @@ class RunWriter:
                 self._answer(order, self._answered, order.reason)
                 continue
             why_not = refusal(order, self._status.state, self.takes, os.getpid())
-            if why_not is None and order.verb in _INTENTS:
-                self._intend(_INTENTS[order.verb])  # on disk before the outcome
+            if why_not is None and order.verb in INTENT_OF:
+                self._intend(INTENT_OF[order.verb])  # on disk before the outcome
             self._answer(order, self._answered, why_not)
             if why_not is None:
                 yield from self._carry_out(order)
@@ -394,6 +394,3 @@ class RunWriter:
                 self._status.supervisor.beat_at = now
             with contextlib.suppress(OSError):  # a full disk, a directory that was removed: the next beat tries again
                 write_status(self.dir.status_json, self._status, durable=durable)
-
-
-_INTENTS = {Verb.PAUSE: Intent.PAUSED, Verb.RESUME: Intent.RUN, Verb.STOP: Intent.STOPPED}

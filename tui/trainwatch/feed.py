@@ -239,6 +239,13 @@ class Feed:
         self._was_at_end = True
         return Batch(now=now, metrics=taken.pieces, metrics_restarted=taken.restarted, status_fault=polled.fault)
 
+    def polled(self) -> Batch | OSError:
+        """`poll`, or what it raises: for a thread whose result a screen takes."""
+        try:
+            return self.poll()
+        except OSError as error:
+            return error
+
     def _status(self, now: float) -> tuple[Status | None, str, Liveness]:
         try:
             status = read_status(self.run.status_json)

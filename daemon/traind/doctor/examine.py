@@ -5,10 +5,8 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
 
-import msgspec
-
 from rundir import layout, process
-from rundir.status import read_status
+from rundir.status import known_status
 from traind.check.finding import Finding, warn
 from traind.doctor.clock import look_at_clock, now
 from traind.doctor.cpu import examine_cpu, num_allowed, read_limits
@@ -60,10 +58,7 @@ def _newest_at(runs_dir: Path) -> float | None:
     """The latest instant of any run's status."""
     found = []
     for run in layout.find_runs(runs_dir):
-        try:
-            status = read_status(run.status_json)
-        except (OSError, msgspec.DecodeError):
-            continue
+        status = known_status(run.status_json)
         if status is not None and status.host in ("", process.host()):
             found.append(status.updated_at)
     return max(found, default=None)

@@ -8,13 +8,12 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TypeVar
 
-import msgspec
 import psutil
 
 from rundir import layout
 from rundir.layout import RunDir
 from rundir.size import size
-from rundir.status import Liveness, State, Status, liveness, read_status
+from rundir.status import Liveness, State, Status, known_status, liveness
 from traind.check.finding import Finding, ok, warn
 from traind.doctor.command import shown
 from traind.doctor.gpu import Gpus, untold
@@ -160,10 +159,7 @@ def run_of(process: Process, runs_dir: Path) -> RunState | None:
     path = run_path(process.command, process.directory)
     runs = [RunDir(path)] if path is not None else layout.find_runs(runs_dir)
     for run in runs:
-        try:
-            status = read_status(run.status_json)
-        except (OSError, msgspec.DecodeError):
-            continue
+        status = known_status(run.status_json)
         is_recorded = status is not None and _names(status, process.pid)
         if status is not None and (path is not None or is_recorded):
             return RunState(run.id, status.state, liveness(status, time.time()), is_recorded)

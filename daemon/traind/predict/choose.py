@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 
 from rundir.layout import RunDir
-from rundir.status import State, read_status
+from rundir.status import State, known_status
 from traind import lineage, manifest
 from traind.config import ConfigError
 from traind.manifest import InvalidCheckpointError
@@ -60,10 +60,7 @@ def _of_run(run: RunDir, wanted: str | None) -> tuple[Path, list[str]]:
 
 
 def _why_none(run: RunDir) -> str:
-    try:
-        status = read_status(run.status_json)
-    except (OSError, msgspec.DecodeError):
-        status = None
+    status = known_status(run.status_json)
     if status is not None and status.state is State.DONE:
         return "no checkpoint is left of it"
     if status is not None and status.state.has_ended:

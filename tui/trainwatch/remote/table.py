@@ -7,9 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-import msgspec
-
-from rundir.status import read_status
+from rundir.status import known_status
 from trainwatch.remote.copy import TABLE_ENDS, Ask, Copy, Piece, fetch
 from trainwatch.remote.wire import Request, Sight, is_sane, parse_looks, parse_one, spelled
 
@@ -123,9 +121,6 @@ class Table:
 
 
 def _seems_to_move(copy: Copy, far_now: float) -> bool:
-    try:
-        status = read_status(copy.path / "status.json")
-    except (OSError, msgspec.DecodeError):
-        return False
+    status = known_status(copy.path / "status.json")
     # A clock that is not known (nan) makes no run still.
     return status is not None and not status.state.has_ended and not (far_now - status.updated_at > STALE_S)

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
@@ -31,7 +31,7 @@ from trainwatch.panes.compare import (
 from trainwatch.panes.footer import line_of
 from trainwatch.remote.run import lag, opened, place_of, released, trouble
 from trainwatch.screens.ask import Help
-from trainwatch.screens.panes import Command, PaneScreen, dragged
+from trainwatch.screens.panes import PaneScreen, dragged
 from trainwatch.store import Store
 from trainwatch.widgets.pane import Pane
 
@@ -125,12 +125,9 @@ class CompareScreen(PaneScreen):
         return "  ".join(dict.fromkeys(filter(None, words)))
 
     def _poll(self) -> list[Batch | OSError]:
-        return [_polled(feed) for feed in self._feeds]
+        return [feed.polled() for feed in self._feeds]
 
     # --- keys and pointer -------------------------------------------------------------------------------------------
-
-    def commands(self) -> Iterable[Command]:
-        return [Command(a.name.replace("-", " "), a.help, a.name) for a in self.rows]
 
     def do(self, action: str) -> None:
         board = self.board
@@ -240,10 +237,3 @@ class CompareScreen(PaneScreen):
 def _compared(entry: Entry, marks: Marks, number: int) -> Compared:
     store = Store(entry.run, read_opened(entry.run))
     return Compared(entry, store, Lines(store), marks.style(entry.id), LETTERS[number % len(LETTERS)])
-
-
-def _polled(feed: Feed) -> Batch | OSError:
-    try:
-        return feed.poll()
-    except OSError as error:
-        return error

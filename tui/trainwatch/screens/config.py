@@ -4,11 +4,9 @@ import asyncio
 from functools import partial
 from pathlib import Path
 
-import msgspec
-
 from rundir import layout
 from rundir.layout import RunDir
-from rundir.status import read_status
+from rundir.status import known_status
 from trainwatch.actions import Action
 from trainwatch.export.sheet import Texts, harmless
 from trainwatch.feed import Opened, read_opened
@@ -181,8 +179,4 @@ def _stamp(path: Path) -> int:
 def _read(run: RunDir) -> Settings:
     """In a thread."""
     opened = read_opened(run)
-    try:
-        status = read_status(run.status_json)
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
-        status = None
-    return settings_of(run, opened.config, opened.info, status)
+    return settings_of(run, opened.config, opened.info, known_status(run.status_json))

@@ -1,6 +1,5 @@
 """All events of a run: keys and pointer move a cursor, `enter` opens the evidence of an alert. Writes nothing."""
 
-from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from rundir.records import AlertEvent
@@ -14,7 +13,6 @@ from trainwatch.panes.footer import line_of
 from trainwatch.panes.timeline import arrange_timeline, paint_detail, paint_timeline, paint_timeline_header
 from trainwatch.screens.ask import Report
 from trainwatch.screens.filter import FilterScreen
-from trainwatch.screens.panes import Command
 from trainwatch.screens.run_page import RunPage
 from trainwatch.timeline import Timeline, kind_of
 from trainwatch.widgets.pane import Pane
@@ -58,9 +56,6 @@ class EventsScreen(RunPage, FilterScreen):
         return Texts(titles, [_cells(view) for view in self.timeline.views])
 
     # --- keys and pointer -------------------------------------------------------------------------------------------
-
-    def commands(self) -> Iterable[Command]:
-        return [Command(a.name.replace("-", " "), a.help, a.name) for a in self.rows]
 
     @property
     def _room(self) -> int:

@@ -19,7 +19,7 @@ from rundir.text import plain
 from trainwatch.actions import CHART_ACTIONS, order_refusal
 from trainwatch.dashboard import situation
 from trainwatch.evidence import Case, Fix, case_of, cases_of, drawn_by, fixes_of
-from trainwatch.feed import Batch, Feed
+from trainwatch.feed import Feed
 from trainwatch.layout import Layout
 from trainwatch.lens import ZOOM, Extent, Lens, XAxis, after, zoomed
 from trainwatch.metric import Lines, marked_words
@@ -177,7 +177,7 @@ class EvidenceScreen(RunPage):
         """Ask for a batch, apply it, wait. The next is asked for only when the last was applied."""
         self._feed = Feed(store.run, STEP_FIELDS, whole_machine=True)
         while True:
-            batch = await asyncio.to_thread(_polled, self._feed)
+            batch = await asyncio.to_thread(self._feed.polled)
             if isinstance(batch, OSError):
                 self.say(f"cannot read the run: {batch}")
             else:
@@ -309,10 +309,3 @@ def _none_of(fix: Fix) -> str:
     if fix.verb is None:
         return f"no order does that: {fix.text}"
     return fix.missing
-
-
-def _polled(feed: Feed) -> Batch | OSError:
-    try:
-        return feed.poll()
-    except OSError as error:
-        return error

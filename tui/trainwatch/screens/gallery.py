@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from collections.abc import Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
@@ -11,7 +10,7 @@ from rundir.series import STEP_FIELDS
 from trainwatch.actions import CHART_ACTIONS
 from trainwatch.export.reading import reading_of
 from trainwatch.export.sheet import Table, sheet_of_run
-from trainwatch.feed import Batch, Feed, read_opened
+from trainwatch.feed import Feed, read_opened
 from trainwatch.gallery import MOST_CHARTS, Gallery, arrange_gallery
 from trainwatch.layout import Layout
 from trainwatch.lens import ZOOM, after, zoomed
@@ -23,7 +22,7 @@ from trainwatch.panes.gallery import paint_gallery_chart, paint_gallery_header, 
 from trainwatch.remote.run import lag, place_of, trouble
 from trainwatch.screens.ask import Help
 from trainwatch.screens.filter import FilterScreen
-from trainwatch.screens.panes import Command, dragged
+from trainwatch.screens.panes import dragged
 from trainwatch.store import Store
 from trainwatch.travel.past import Past, read_tape
 from trainwatch.travel.target import place_words
@@ -108,7 +107,7 @@ class GalleryScreen(FilterScreen):
         """Ask for a batch, apply it, paint, wait. The next is asked for only when the last was applied."""
         store = self.gallery.lines.store
         while True:
-            batch = await asyncio.to_thread(self._poll)
+            batch = await asyncio.to_thread(self._feed.polled)
             if isinstance(batch, OSError):
                 self.notice = f"cannot read the run: {batch}"
             else:
@@ -120,16 +119,7 @@ class GalleryScreen(FilterScreen):
                 is_still = store.is_still and not (trouble(store.run) or lag(store.run))
                 await asyncio.sleep(STILL_POLL_S if is_still else POLL_S)
 
-    def _poll(self) -> Batch | OSError:
-        try:
-            return self._feed.poll()
-        except OSError as error:
-            return error
-
     # --- keys and pointer -------------------------------------------------------------------------------------------
-
-    def commands(self) -> Iterable[Command]:
-        return [Command(a.name.replace("-", " "), a.help, a.name) for a in self.rows]
 
     def do(self, action: str) -> None:
         gallery = self.gallery

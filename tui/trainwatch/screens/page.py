@@ -1,16 +1,13 @@
 """A full page of one table or text, with more of what is chosen below: paints and presses keys. Owns no records."""
 
-from collections.abc import Iterable
 from typing import ClassVar
 
-from trainwatch.actions import Action
 from trainwatch.layout import Layout
 from trainwatch.paint import Row
 from trainwatch.panes.footer import line_of
 from trainwatch.panes.header import paint_header
 from trainwatch.panes.page import arrange_page
 from trainwatch.screens.filter import FilterScreen
-from trainwatch.screens.panes import Command
 from trainwatch.screens.run_page import RunPage
 
 
@@ -35,10 +32,6 @@ class PageScreen(RunPage, FilterScreen):
 
     def go_back(self) -> None:
         self.app.pop_screen()
-
-    def refusal_of(self, action: Action) -> str:  # noqa: ARG002
-        """Why an action is not possible now; empty when it is."""
-        return ""
 
     def filtered(self, text: str) -> str:  # noqa: ARG002
         return ""
@@ -77,9 +70,6 @@ class PageScreen(RunPage, FilterScreen):
         """The run's page has read something new."""
 
     # --- keys -------------------------------------------------------------------------------------------------------
-
-    def commands(self) -> Iterable[Command]:
-        return [Command(a.name.replace("-", " "), a.help, a.name, self.refusal_of(a)) for a in self.rows]
 
     def do(self, action: str) -> None:
         row = next((each for each in self.rows if each.name == action), None)

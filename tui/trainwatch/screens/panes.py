@@ -72,8 +72,12 @@ class PaneScreen(Screen[None]):
         raise NotImplementedError
 
     def commands(self) -> Iterable[Command]:
-        """What the command palette offers."""
-        raise NotImplementedError
+        """What the command palette offers: the rows of the screen's table."""
+        return [Command(row.name.replace("-", " "), row.help, row.name, self.refusal_of(row)) for row in self.rows]
+
+    def refusal_of(self, action: Action) -> str:  # noqa: ARG002
+        """Why a row is not possible now; empty where it is."""
+        return ""
 
     def do(self, action: str) -> None:
         """Do what a command names, or say why not."""

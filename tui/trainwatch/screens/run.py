@@ -125,16 +125,10 @@ class RunScreen(OrderScreen):
                 await self._read_to_end()
 
     async def _read_to_end(self) -> None:
-        while not self._apply(await asyncio.to_thread(self._poll)):
+        while not self._apply(await asyncio.to_thread(self._feed.polled)):
             if time.monotonic() - self.painted_at > FRAME_S:
                 self.repaint()
         self.repaint()
-
-    def _poll(self) -> Batch | OSError:
-        try:
-            return self._feed.poll()
-        except OSError as error:
-            return error
 
     def _apply(self, polled: Batch | OSError) -> bool:
         """Whether the end of the files is reached."""

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import gc
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, cast
@@ -35,7 +35,6 @@ from trainwatch.panes.runs import (
 from trainwatch.remote.run import place_of
 from trainwatch.screens.ask import Help
 from trainwatch.screens.deed import DeedScreen
-from trainwatch.screens.panes import Command
 from trainwatch.widgets.pane import Pane
 
 if TYPE_CHECKING:
@@ -112,7 +111,7 @@ class RunsScreen(DeedScreen):
                     roster, width, self.notice, words, read_only=self.read_only, trouble=self._trouble
                 )
             case "keys":
-                return line_of(self.rows, width, _FIRST_TO_GO, self._refusal)
+                return line_of(self.rows, width, _FIRST_TO_GO, self.refusal_of)
             case _:
                 return [fit_row([], width)] * height
 
@@ -215,12 +214,9 @@ class RunsScreen(DeedScreen):
             self.pointed = words
             self.query_one("#status", Pane).repaint()
 
-    def commands(self) -> Iterable[Command]:
-        return [Command(a.name.replace("-", " "), a.help, a.name, self._refusal(a)) for a in self.rows]
-
     def do(self, action: str) -> None:
         row = next(each for each in self.rows if each.name == action)
-        if reason := self._refusal(row):
+        if reason := self.refusal_of(row):
             self.say(reason)
             return
         self.notice = self.pointed = ""
@@ -245,7 +241,7 @@ class RunsScreen(DeedScreen):
         deeds[action]()
         self.repaint()
 
-    def _refusal(self, action: Action) -> str:
+    def refusal_of(self, action: Action) -> str:
         chosen = self.roster.chosen
         return table_refusal(
             action,

@@ -2,14 +2,13 @@
 
 import asyncio
 import time
-from collections.abc import Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from rundir.series import STEP_FIELDS
 from trainwatch.actions import CHART_ACTIONS
 from trainwatch.export.sheet import Sheet, sheet_of
-from trainwatch.feed import Batch, Feed
+from trainwatch.feed import Feed
 from trainwatch.layout import Layout
 from trainwatch.lens import ZOOM, Lens, XAxis, after, zoomed
 from trainwatch.metric import Line
@@ -20,7 +19,7 @@ from trainwatch.panes.footer import line_of
 from trainwatch.panes.header import paint_header
 from trainwatch.panes.machine import MOST_CHARTS, NARROW, arrange_machine, machine_charts, now_lines, paint_now
 from trainwatch.remote.run import RemoteRun, lag
-from trainwatch.screens.panes import Command, dragged
+from trainwatch.screens.panes import dragged
 from trainwatch.screens.run_page import RunPage
 from trainwatch.store import Store
 from trainwatch.waiting import Waiting
@@ -139,7 +138,7 @@ class SystemScreen(RunPage):
     async def _follow(self) -> None:
         """Ask for a batch, apply it, paint, wait. The next is asked for only when the last was applied."""
         while True:
-            batch = await asyncio.to_thread(self._poll)
+            batch = await asyncio.to_thread(self._feed.polled)
             if isinstance(batch, OSError):
                 self.say(f"cannot read the run: {batch}")
             else:
@@ -151,16 +150,7 @@ class SystemScreen(RunPage):
             if is_at_end:
                 await asyncio.sleep(STILL_POLL_S if self._own.is_still and not lag(self._own.run) else POLL_S)
 
-    def _poll(self) -> Batch | OSError:
-        try:
-            return self._feed.poll()
-        except OSError as error:
-            return error
-
     # --- keys and pointer -------------------------------------------------------------------------------------------
-
-    def commands(self) -> Iterable[Command]:
-        return [Command(a.name.replace("-", " "), a.help, a.name) for a in self.rows]
 
     def do(self, action: str) -> None:
         self.front.view.notice = self.pointed = ""

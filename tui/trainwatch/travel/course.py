@@ -8,7 +8,7 @@ import msgspec
 
 from rundir.control import Verb
 from rundir.records import EventRecord, LifecycleEvent, OutcomeEvent
-from rundir.status import Intent, Liveness, State, Status
+from rundir.status import INTENT_OF, Intent, Liveness, State, Status
 from trainwatch.store import Store
 from trainwatch.travel.tape import Tape, length_set
 
@@ -24,13 +24,6 @@ _STATES = {
     "failed": State.FAILED,
 }
 """What the run is after a lifecycle event."""
-_INTENTS = {
-    Verb.PAUSE: Intent.PAUSED,
-    Verb.RESUME: Intent.RUN,
-    Verb.PARK: Intent.PARKED,
-    Verb.STOP: Intent.STOPPED,
-    Verb.KILL: Intent.STOPPED,
-}
 _LEAVING = (Verb.PARK, Verb.STOP, Verb.KILL)
 """After these the trainer is on its way out."""
 
@@ -82,8 +75,8 @@ class Course:
                 pass
 
     def _take_order(self, event: OutcomeEvent) -> None:
-        if event.verb in _INTENTS:
-            self.intent = _INTENTS[Verb(event.verb)]
+        if event.verb in INTENT_OF:
+            self.intent = INTENT_OF[Verb(event.verb)]
         if event.verb in _LEAVING and self.state in (State.STARTING, State.RUNNING, State.PAUSED):
             self.state = State.STOPPING
         if (length := length_set(event)) is not None:
