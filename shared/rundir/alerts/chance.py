@@ -9,8 +9,8 @@ from typing import ClassVar
 from msgspec import field
 
 from rundir.alerts.base import AlertChange, Finding, Rule, RuleState
-from rundir.alerts.noise import median
-from rundir.alerts.outlook import FEW, comes_to, stretches
+from rundir.alerts.noise import mann_kendall_z, median
+from rundir.alerts.outlook import FEW, GOES_ON, Z, comes_to, stretches
 from rundir.alerts.track import Track
 from rundir.records import EpochRecord, EvalRecord, LifecycleEvent, Record, Severity, StepRecord, number
 
@@ -22,12 +22,14 @@ LEARNT = 0.2
 """Part of the first loss that is gained where the train loss is well below chance."""
 LEAST_FALL = 0.02
 """From one evaluation to the next, where there are no more."""
-GOES_ON = 3.0
-"""Without a plan a run is taken to go on for so many times what it has run."""
 KEPT = 12
 LOOK_EVERY = 10
 """Steps, where each is logged."""
 LOOKS = 2
+SURE = 3.0
+"""Errors of the batches' mean accuracy that stand over chance by no chance."""
+RISEN = 0.1
+"""Part of what lies between chance and all right that an accuracy which rises has gained."""
 MOST_LOSS = 1e150
 
 
@@ -122,9 +124,11 @@ class ChanceLevelRule(Rule[ChanceState]):
         # Of the mean of batches, by how they differ: the batch size is not known.
         error = math.sqrt(math.fsum((each - mean) ** 2 for each in late) / len(late) / len(late))
         ceiling = chance + self.limit["margin"] * (1.0 - chance) * chance * 2.0 + 2.0 * error
-        if mean > ceiling or not self._is_loss_high():
+        if mean > ceiling or not self._is_loss_high() or self._has_learnt(mean - chance, error):
             state.never_better, state.num_lost = False, 0
-            over = f"accuracy {mean:.1%} is over chance" if mean > ceiling else "the loss is below that of chance"
+            over = "the loss is below that of chance"
+            if mean > ceiling or self._is_loss_high():
+                over = f"accuracy {mean:.1%} is over chance"
             return self.clear(record.step, over, track=track)
         if state.firing is None and self._will_learn(record.step, track):
             state.num_lost = 0
@@ -148,9 +152,21 @@ class ChanceLevelRule(Rule[ChanceState]):
         losses = [loss for _, _, loss in state.steps[-max(len(state.steps) // 4, LATE) :] if loss is not None]
         return not losses or median(losses) > above
 
+    def _has_learnt(self, gain: float, error: float) -> bool:
+        """Whether evaluations have been better than chance, and the batches still are, by more than their noise."""
+        above = self._loss_of_chance()
+        return gain > SURE * error and sum(loss <= above for _, loss in self.state.eval_losses) >= LOOKS
+
+    def _gets_better(self, chance: float) -> bool:
+        """Whether evaluations have come to get more right than chance, one after the other."""
+        right = [accuracy for _, accuracy, by_epoch in self.state.evals if not by_epoch]
+        return len(right) >= FEW and right[-1] > chance + RISEN * (1.0 - chance) and mann_kendall_z(right) > Z
+
     def _will_learn(self, step: int, track: Track) -> bool:
         """Whether the loss falls so that it leaves that of chance within the plan: evaluations say it best."""
         state, above = self.state, self._loss_of_chance()
+        if self._gets_better(self._chance() or 1.0):
+            return True
         planned = self.facts.planned_steps
         more = max(planned - step, 0) if planned is not None else GOES_ON * (step - state.first_step)
         if len(state.eval_losses) >= FEW:
@@ -163,8 +179,9 @@ class ChanceLevelRule(Rule[ChanceState]):
             points = stretches([at for at, _ in known], [loss for _, loss in known])
             blocks = [(float(block.step), block.level) for block in track.history]
             points = blocks if len(blocks) > len(points) // 2 else points
-        expected = comes_to(points, more)
-        return expected is not None and expected < above
+        # Without the last one as well: a single bad evaluation ends no trend.
+        expected = [comes_to(points, more), comes_to(points[:-1], more) if len(points) > 2 * FEW else None]
+        return any(loss is not None and loss < above for loss in expected)
 
     def _entropy(self) -> float:
         """The loss of always predicting the labels' frequencies, as far as they are known."""

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from rundir.alerts.base import AlertChange, Finding, Rule, RuleState
 from rundir.alerts.noise import median, quantile
-from rundir.alerts.track import BLOCK, Track
+from rundir.alerts.track import BLOCK, BLOCKS_KEPT, Track
 from rundir.records import Severity, StepRecord
 
 FIRST_STEPS = 120
@@ -26,6 +26,10 @@ LEAST_SCALE = 0.1
 CLEAR_BLOCKS = 4
 SLOW_BLOCKS, SLOW_NOISE = 6, 3.0
 """So many blocks in a row, whose median need stand no more deviations of a single one over the best."""
+PLAIN_NOISE = 8.0
+"""Deviations of a block over the best that leave no doubt after two blocks."""
+PLAIN_BLOCKS, PLAIN_FEW_NOISE = 4, 4.0
+"""So many blocks, each so many deviations over the best, leave none where less is lost."""
 BLOWN_UP_RECORDS = 40
 BLOWN_UP_TIMES = 2.0
 """So many losses after the first, every one so many times over it, are no noise."""
@@ -59,6 +63,8 @@ class DivergenceRule(Rule[DivergenceState]):
     needs = ("level of the loss",)
     limits: ClassVar = {
         "lost": 0.25,
+        "lost_plainly": 0.18,
+        "lost_soon": 0.35,
         "lost_fast": 0.45,
         "lost_critical": 0.6,
         "lost_for_long": 0.18,
@@ -104,25 +110,26 @@ class DivergenceRule(Rule[DivergenceState]):
         scale = self._scale(track)
         if len(levels) < 2:
             return None
-        rise = min(levels[-2:]) - best
-        if scale <= 0.0 or rise <= limit["lost"] * scale:
-            return None
-        late = levels[-SLOW_BLOCKS:]
-        noise = _block_noise(track)
-        is_old = len(late) == SLOW_BLOCKS and min(late) - best > limit["lost"] * scale
-        is_old = is_old and median(late) - best > SLOW_NOISE * noise
-        is_clear = rise > limit["noise"] * noise or _is_apart(track)
-        if not is_clear and not is_old:
+        rise, noise = min(levels[-2:]) - best, _block_noise(track)
+        if scale <= 0.0 or rise <= limit["lost_plainly"] * scale:
             return None
         if track.step - track.first_step < EARLY_STEPS and rise < EARLY_RISE * start:
             return None
-        share = rise / scale
-        if is_clear and share > limit["lost_critical"] and rise > CRITICAL_LEVEL * start:
-            return share, rise, Severity.CRITICAL
-        peak = max(late) - best
-        if is_old and rise > 0.75 * peak:  # a harder task, once begun, is learnt: its loss falls again
-            return share, rise, Severity.WARNING
-        return None
+        share, is_apart = rise / scale, _is_apart(track)
+        late, few = levels[-SLOW_BLOCKS:], levels[-PLAIN_BLOCKS:]
+        if share > limit["lost"]:
+            is_clear = rise > limit["noise"] * noise or is_apart
+            if is_clear and share > limit["lost_critical"] and rise > CRITICAL_LEVEL * start:
+                return share, rise, Severity.CRITICAL
+            if is_apart and share > limit["lost_soon"] and rise > PLAIN_NOISE * noise and rise > CRITICAL_LEVEL * start:
+                return share, rise, Severity.WARNING
+            is_old = len(late) == SLOW_BLOCKS and min(late) - best > limit["lost"] * scale
+            # a harder task, once begun, is learnt: its loss falls again
+            if is_old and median(late) - best > SLOW_NOISE * noise and rise > 0.75 * (max(late) - best):
+                return share, rise, Severity.WARNING
+        is_plain = is_apart and len(few) == PLAIN_BLOCKS and rise > CRITICAL_LEVEL * start
+        is_plain = is_plain and min(few) - best > max(limit["lost_plainly"] * scale, PLAIN_FEW_NOISE * noise)
+        return (share, rise, Severity.WARNING) if is_plain and rise > 0.85 * (max(few) - best) else None
 
     def _lost_for_long(self, track: Track) -> tuple[float, float, Severity] | None:
         """A smaller part of the progress, lost for so long that the medians of many blocks tell it from noise."""
@@ -214,10 +221,17 @@ def _block_noise(track: Track) -> float:
 
 
 def _is_apart(track: Track) -> bool:
-    """Whether three quarters of the last losses lie above nine tenths of those before them: no noise does that."""
+    """Whether three quarters of the last losses lie above nine tenths of those before them, or, while blocks are few,
+    of those of the best level: no noise does that."""
     num = len(track.latest)
+    if num < BLOCK:
+        return False
+    low = quantile(track.latest, 0.25)
     before = track.window[-num - APART_OF : -num]
-    return num >= BLOCK and len(before) == APART_OF and quantile(track.latest, 0.25) > quantile(before, 0.9)
+    if len(before) == APART_OF and low > quantile(before, 0.9):
+        return True
+    best = track.best_losses
+    return track.num_blocks < BLOCKS_KEPT and len(best) >= APART_OF // 2 and low > quantile(best, 0.9)
 
 
 def _blown_up(track: Track, best: float) -> tuple[float, float, Severity] | None:

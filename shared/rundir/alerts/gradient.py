@@ -13,6 +13,7 @@ from rundir.alerts.track import Track
 from rundir.records import Severity, StepRecord, number
 
 WINDOW = 128
+"""Steps, or as many records as make a window, whose median is usual."""
 READY = 24
 NOISE_EVERY = 8
 NOISE_FLOOR = 0.05
@@ -23,6 +24,11 @@ OVER_FIRST = 0.3
 """Decades over the median of the first norms that an exploding one also stands: the first steps have large ones."""
 FIRST = 50
 HITS, OF = 3, 5
+SPARSE, SPARSE_HITS, SPARSE_DECADES = 5, 2, 1.3
+"""Where only every fifth step is logged, or fewer, so many of the last are enough if so high."""
+LOST, LEAST_PROGRESS = 0.25, 0.1
+"""Part of the progress (that of the first loss at least) that the loss has lost where a norm that was usual at first
+counts all the same."""
 LATE = 12
 GRAVE_DECADES = 2.0
 CLEAR_AFTER = 20
@@ -70,26 +76,47 @@ class GradExplodeRule(Rule[ExplodeState]):
         self.state.window, self.state.hits, self.state.to_estimate = [], [], 0
 
     def judge(self, record: StepRecord, track: Track) -> list[AlertChange]:
-        norm = norm_of(record)
+        state, norm = self.state, norm_of(record)
+        if norm is None and record.grad_norm is not None and state.hits and state.hits[-1][1] > 0.0:
+            self._note(record.step, state.hits[-1][1])  # too large for a float: it went on growing
+            return self.hold(self._finding(record), track) if self._is_hit_often(track) else []
         if norm is None or norm <= 0.0:
             return []
-        state, value = self.state, math.log10(norm)
+        value = math.log10(norm)
         if len(state.first) < FIRST:
             state.first.append(value)
-        over = value - state.centre if len(state.window) >= READY else 0.0
+        over = value - state.centre if len(state.window) >= self._ready(track) else 0.0
         threshold = max(NOISE_FACTOR * max(state.noise, NOISE_FLOOR), self.limit["decades"], TAIL_FACTOR * state.tail)
-        is_hit = over > threshold and value > median(state.first) + OVER_FIRST
-        state.hits.append((record.step, over if is_hit else 0.0))
-        del state.hits[:-OF]
-        self._learn(value, over, is_hit=is_hit)
+        is_hit = over > threshold and (value > median(state.first) + OVER_FIRST or self._has_lost(track))
+        self._note(record.step, over if is_hit else 0.0)
+        self._learn(value, over, track, is_hit=is_hit)
         state.good_in_a_row = 0 if over > threshold / 2.0 else state.good_in_a_row + 1
-        if is_hit and sum(decades > 0.0 for _, decades in state.hits) >= HITS:
-            return self.hold(self._finding(record, norm), track)
+        if is_hit and self._is_hit_often(track):
+            return self.hold(self._finding(record), track)
         if state.firing is not None and state.good_in_a_row >= CLEAR_AFTER:
             return self.clear(record.step, f"gradient norm {norm:.4g} is as usual again", track=track)
         return []
 
-    def _learn(self, value: float, over: float, *, is_hit: bool) -> None:
+    def _ready(self, track: Track) -> int:
+        return READY if track.stride < SPARSE else READY // 2
+
+    def _note(self, step: int, decades: float) -> None:
+        self.state.hits.append((step, decades))
+        del self.state.hits[:-OF]
+
+    def _is_hit_often(self, track: Track) -> bool:
+        decades = [each for _, each in self.state.hits]
+        return sum(each > 0.0 for each in decades) >= HITS or (
+            track.stride >= SPARSE and sum(each > SPARSE_DECADES for each in decades[-HITS:]) >= SPARSE_HITS
+        )
+
+    def _has_lost(self, track: Track) -> bool:
+        best = track.best_level
+        if track.loss is None or best is None or self.is_signed(track):
+            return False
+        return track.loss - best > LOST * max(track.progress, LEAST_PROGRESS * abs(track.start or 0.0))
+
+    def _learn(self, value: float, over: float, track: Track, *, is_hit: bool) -> None:
         state = self.state
         if is_hit and state.rejected < MAX_REJECTED:
             state.rejected += 1
@@ -98,24 +125,24 @@ class GradExplodeRule(Rule[ExplodeState]):
             state.window, state.late, state.tail = [], [], 0.0
         state.rejected = 0
         state.window.append(value)
-        del state.window[:-WINDOW]
+        del state.window[: -max(WINDOW // track.stride, READY)]
         # What rises now is judged before it counts as usual; half of what was is forgotten in 140 records.
         state.late.append(over)
         if len(state.late) > LATE:
             state.tail = max(state.late.pop(0), 0.995 * state.tail)
         state.to_estimate -= 1
         if state.to_estimate <= 0:
-            state.to_estimate = NOISE_EVERY if len(state.window) >= READY else 1
+            state.to_estimate = NOISE_EVERY if len(state.window) >= self._ready(track) else 1
             state.centre = median(state.window)
             state.noise = max(spread(state.window), step_noise(state.window))
 
-    def _finding(self, record: StepRecord, norm: float) -> Finding:
-        state = self.state
+    def _finding(self, record: StepRecord) -> Finding:
+        state, norm = self.state, number(record.grad_norm)
         over = sorted(decades for _, decades in state.hits if decades > 0.0)
         usual = 10.0**state.centre
-        grave = over[-HITS] > GRAVE_DECADES
+        grave = over[-min(HITS, len(over))] > GRAVE_DECADES
         evidence: dict[str, Any] = {
-            "grad_norm": norm,
+            "grad_norm": norm if math.isfinite(norm) else None,
             "usual": usual,
             "times_usual": round(10.0 ** min(over[-1], 300.0), 1),
             "window_records": len(state.window),

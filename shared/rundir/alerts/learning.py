@@ -10,6 +10,7 @@ from msgspec import field
 
 from rundir.alerts.base import AlertChange, Finding, Rule, RuleState
 from rundir.alerts.noise import mann_kendall_z, median, spread, step_noise
+from rundir.alerts.outlook import GOES_ON, comes_to
 from rundir.alerts.track import Track
 from rundir.records import EpochRecord, EvalRecord, Record, Severity, StepRecord, number
 
@@ -23,6 +24,7 @@ RIGHT = 0.25
 FAIR_UPDATES = (3e-6, 3e-2)
 """Sizes of an update against the weights at which a flat loss may be that of a model which has learnt elsewhere."""
 MOST_MEANS = 64
+FAR = 0.95
 TREND_Z = 1.0
 """A falling trend of the means that chance brings in one of six flat runs: then it is looked at again."""
 
@@ -136,13 +138,20 @@ class NotLearningRule(Rule[NotLearningState]):
         error = 1.25 * noise * math.sqrt(2.0 / part)
         if limit["errors"] * error > limit["sees"] * start:
             return False  # so noisy that a fair gain could not be seen yet
-        if mann_kendall_z(means) < -TREND_Z:
+        if state.firing is None and mann_kendall_z(means) < -TREND_Z and self._comes_far(step, start, track):
             return False  # slow is not flat
         is_still = gained < limit["errors"] * error or gained < 0.005 * start
         begun = max(track.start or 0.0, median(first))
         return (
             is_still and begun - min(median(last), track.best_level or math.inf) < limit["gain"] * start + 2.0 * error
         )
+
+    def _comes_far(self, step: int, start: float, track: Track) -> bool:
+        """Whether at its pace, such as it is, the loss has fallen by a fair part of its start when the run ends."""
+        planned, size = self.facts.planned_steps, self.state.size * track.stride
+        more = max(planned - step, 0) if planned is not None else GOES_ON * (step - self.state.first_step)
+        expected = comes_to([(i * size, mean) for i, mean in enumerate(self.state.means)], more)
+        return expected is None or expected < FAR * start
 
     def _judge_coarse(self, record: EpochRecord | EvalRecord, track: Track) -> list[AlertChange]:
         state, loss = self.state, number(record.loss)

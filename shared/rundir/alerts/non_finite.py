@@ -18,6 +18,8 @@ IN_A_ROW_SCALED = 8
 WINDOW = 100
 MAX_IN_WINDOW_SCALED = 12
 """A scaler that starts far too high may halve ten times in its first hundred steps, and then does so once in 2000."""
+FIRST_RECORDS = 20
+"""While a loss scaler finds its scale, whether it is logged or not."""
 
 _LOSS, _EVAL, _GRADIENT = "loss", "eval loss", "gradient norm"
 
@@ -92,7 +94,8 @@ class NonFiniteRule(Rule[NonFiniteState]):
         found: list[AlertChange] = []
         if since is not None:
             found += self._found(_LOSS, record, record.loss, since, track)
-        if (onset := self._bad_gradient_onset(scaled=scale is not None)) is not None:
+        may_be_scaled = scale is not None or track.num_losses <= FIRST_RECORDS
+        if (onset := self._bad_gradient_onset(scaled=may_be_scaled)) is not None:
             found += self._found(_GRADIENT, record, record.grad_norm, onset, track)
         healthy = since is None and _is_finite(record.grad_norm)
         state.good_in_a_row = state.good_in_a_row + 1 if healthy else 0

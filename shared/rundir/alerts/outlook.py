@@ -13,6 +13,8 @@ Z = 1.645
 FEW, FEW_Z = 3, 1.0
 """So few points cannot have a greater Z; evaluations are of the same examples and differ little."""
 PARTS = 20
+GOES_ON = 3.0
+"""Without a plan a run is taken to go on for so many times what it has run."""
 
 
 def stretches(steps: Sequence[int], losses: Sequence[float], num: int = PARTS) -> list[tuple[float, float]]:

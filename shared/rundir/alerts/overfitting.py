@@ -38,7 +38,7 @@ TRAIN_KEPT = 256
 
 QUALITY_GAIN = 0.02
 """What a metric must have gained since the best eval loss for the model to be over-confident rather than worse."""
-QUALITY_LATE, QUALITY_CREEP = 3, 0.005
+QUALITY_LATE, QUALITY_CREEP = 3, 0.01
 """So many evals before, the metric must have been lower by this: what only creeps has come to its end."""
 _QUALITIES = ("f1", "accuracy", "token_accuracy")
 """Eval metrics, first found first: while one still sets records the model is over-confident rather than worse."""

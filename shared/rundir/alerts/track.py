@@ -12,6 +12,7 @@ from msgspec import field
 
 from rundir.alerts.facts import Facts
 from rundir.alerts.noise import jitter, lone_rise, median, middle, spread, step_noise
+from rundir.alerts.outlook import GOES_ON
 from rundir.alerts.work import Work
 from rundir.records import (
     CheckpointEvent,
@@ -44,7 +45,7 @@ BLOCK = 15
 """Losses of which one median is taken: the level. With sparse records fewer, so that a level is no older in steps."""
 MIN_BLOCK = 5
 BLOCKS_KEPT = 40
-FEW_LEVELS = 16
+FEW_LEVELS = 40
 CHECKPOINTS_KEPT = 64
 BEST_OF = 5
 """Blocks whose median competes for the best level; of the first twelve blocks three do."""
@@ -52,6 +53,9 @@ BLOW_UP = 100.0
 SIGNED_WINDOW = 200
 SIGNED_SHARE = 0.02
 """With so large a share of the rarer sign the loss is a signed objective, from then on for good."""
+SIGNED_FIRST = 16
+"""Most of so many first losses below zero: a reward or a similarity, which has no scale of its own."""
+BEGAN_NOISE = 5.0
 LR_JUMP = 2.0
 """A learning rate that grows by more than this from one record to the next starts the window anew."""
 HISTORY = 64
@@ -128,6 +132,8 @@ class Track(msgspec.Struct, kw_only=True):
     best: list[tuple[int, float]] = field(default_factory=list)
     """Step and level of each new best level, the newest last."""
     block_noise: float = 0.0
+    best_losses: list[float] = field(default_factory=list)
+    """The losses of which the best level was made."""
 
     lr: float | None = None
     lr_peak: float = 0.0
@@ -208,7 +214,7 @@ class Track(msgspec.Struct, kw_only=True):
             self._take_lr(number(record.lr), record.step)
         if record.tokens_per_s and record.step_s and self.work.takes_another(record.tokens_per_s * record.step_s):
             self._begin_anew()  # longer sequences or larger batches have a level of their own
-            self.blocks, self.history, self.best = [], [], []
+            self.blocks, self.history, self.best, self.best_losses = [], [], [], []
         self.has_block = self.is_spiky = False
         self.excess = None
         loss = number(record.loss)
@@ -248,7 +254,7 @@ class Track(msgspec.Struct, kw_only=True):
             return
         levels = [b.level for b in self.history if b.lr is not None and b.lr >= 0.5 * lr]
         if levels and self.best:
-            self.best = [(self.step, max(min(levels), self.best[-1][1]))]
+            self.best, self.best_losses = [(self.step, max(min(levels), self.best[-1][1]))], []
         self.blocks = []
 
     def _take_loss(self, loss: float, step: int) -> None:
@@ -307,7 +313,11 @@ class Track(msgspec.Struct, kw_only=True):
         if len(self.signs) > SIGNED_WINDOW:
             self.num_signed -= self.signs.pop(0)
         rarer = min(self.num_signed, len(self.signs) - self.num_signed)
-        if rarer > SIGNED_SHARE * SIGNED_WINDOW:
+        # What begins far over its noise has a scale, and may well fall below zero: a likelihood, say.
+        is_below = (self.start or 0.0) <= BEGAN_NOISE * self.quick_noise
+        if rarer > SIGNED_SHARE * SIGNED_WINDOW and is_below:
+            self.is_signed = True
+        if len(self.signs) == SIGNED_FIRST and self.num_signed > SIGNED_FIRST // 2:
             self.is_signed = True
 
     def _accept(self, loss: float) -> None:
@@ -350,6 +360,7 @@ class Track(msgspec.Struct, kw_only=True):
             level = median(levels[-recent:])
             if not self.best or level < self.best[-1][1]:
                 self.best.append((step, level))
+                self.best_losses = self.window[-recent * self.block_size :]
                 if len(self.best) > HISTORY:
                     self.best = self.best[::2] if len(self.best) % 2 else self.best[1::2]
         if len(levels) >= 6:
@@ -382,10 +393,13 @@ class Track(msgspec.Struct, kw_only=True):
         return self.loss is not None and abs(self.loss) <= 1e-7 * abs(self.start or 0.0)
 
     def remaining_s(self, facts: Facts) -> float:
-        """How long the run will go on at its pace so far; infinite while its plan or pace is unknown."""
-        if facts.planned_steps is None or len(self.times) < 2 or self.times[-1][0] <= self.times[0][0]:
+        """How long the run will go on at its pace so far: by its plan, or a few times what it has run; infinite while
+        that is unknown."""
+        if len(self.times) < 2 or self.times[-1][0] <= self.times[0][0]:
             return math.inf
         (first, began_at), (last, ended_at) = self.times[0], self.times[-1]
+        if facts.planned_steps is None:
+            return GOES_ON * (ended_at - began_at)
         return max(facts.planned_steps - last, 0) * (ended_at - began_at) / (last - first)
 
     def time_of(self, step: int) -> float | None:
@@ -412,7 +426,8 @@ class Track(msgspec.Struct, kw_only=True):
             self.num_doubled, self.blew_up_step = 0, None
         self.blocks = [b for b in self.blocks if b.step <= step]
         self.history = [b for b in self.history if b.step <= step]
-        self.best = [b for b in self.best if b[0] <= step]
+        if self.best and self.best[-1][0] > step:
+            self.best, self.best_losses = [b for b in self.best if b[0] <= step], []
         self.times = [t for t in self.times if t[0] <= step]
         self.step = min(self.step, step)
         self.lr_rose_step = self.lr_fell_step = None

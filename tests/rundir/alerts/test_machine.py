@@ -201,6 +201,19 @@ def test_host_memory_that_is_all_but_full_is_critical() -> None:
     assert said(tell(records, only("ram-filling"))) == [("raised", "critical"), ("cleared", "critical")]
 
 
+def test_without_a_plan_memory_is_looked_ahead_for_three_times_what_has_run() -> None:
+    def filling(per_step: int) -> list[AnyRecord]:
+        steps = [StepRecord(at=10.0 * n, attempt=1, step=n, loss=1.0) for n in range(1, 200)]
+        used = [
+            SystemRecord(at=10.0 * n + 1.0, attempt=1, mem_used_bytes=GIB * 8 + per_step * n, mem_total_bytes=TOTAL)
+            for n in range(1, 200)
+        ]
+        return sorted([*steps, *used], key=lambda record: record.at)
+
+    assert tell(filling(TOTAL // 5000), only("ram-filling")) == []
+    assert said(tell(filling(TOTAL // 300), only("ram-filling")))[0] == ("raised", "warning")
+
+
 @pytest.mark.parametrize(
     ("asked", "gpus", "params", "expected"),
     [

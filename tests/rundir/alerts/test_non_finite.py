@@ -88,10 +88,17 @@ def test_a_second_signal_updates_the_open_alert_and_keeps_its_onset() -> None:
 
 
 def test_two_bad_gradient_norms_in_a_row_are_tolerated_three_are_not() -> None:
-    two = [step(11, 0.5, grad_norm=math.inf), step(12, 0.5, grad_norm=math.inf), step(13, 0.5, grad_norm=1.0)]
-    assert tell_it([*GOOD, *two]) == []
-    [change] = tell_it([*GOOD, *two[:2], step(13, 0.5, grad_norm=math.nan)])
-    assert (change.onset_step, change.evidence["signal"]) == (11, "gradient norm")
+    good = [step(n, 0.5, grad_norm=1.0) for n in range(1, 31)]
+    two = [step(31, 0.5, grad_norm=math.inf), step(32, 0.5, grad_norm=math.inf), step(33, 0.5, grad_norm=1.0)]
+    assert tell_it([*good, *two]) == []
+    [change] = tell_it([*good, *two[:2], step(33, 0.5, grad_norm=math.nan)])
+    assert (change.onset_step, change.evidence["signal"]) == (31, "gradient norm")
+
+
+def test_a_scaler_that_is_not_logged_finds_its_scale_in_the_first_steps() -> None:
+    bad = [step(n, 0.5, grad_norm=math.inf) for n in range(1, 11)]
+    assert tell_it([*bad[:7], *(step(n, 0.5, grad_norm=1.0) for n in range(8, 60))]) == []
+    assert [change.step for change in tell_it(bad)] == [8]
 
 
 def test_more_than_five_percent_bad_gradient_norms() -> None:

@@ -77,6 +77,51 @@ def test_chance_on_the_evaluations_alone_is_no_business_of_it() -> None:
     assert tell(sorted([*records, *judged], key=lambda r: r.step), only("chance-level", facts=TWO)) == []
 
 
+def test_who_has_learnt_and_still_gets_more_right_is_not_at_chance() -> None:
+    """A factorisation, right in three of four where two of three are guessed, whose confidence costs it the loss."""
+    rng = random.Random(1)
+    facts = Facts(num_classes=2, majority_share=0.66, planned_steps=2000)
+
+    def run(right: float) -> list[AnyRecord]:
+        batches = [
+            step(n, 0.66 + 0.2 * rng.gauss(0.0, 1.0), metrics={"accuracy": right + 0.15 * rng.gauss(0.0, 1.0)})
+            for n in range(1, 600)
+        ]
+        judged = [evaluation(n, 0.55 if n < 300 else 0.66, accuracy=right) for n in range(100, 600, 100)]
+        return sorted([*batches, *judged], key=lambda r: r.step)
+
+    assert tell(run(0.75), only("chance-level", facts=facts)) == []
+    assert tell(run(0.66), only("chance-level", facts=facts))[0].rule == "chance-level"
+
+
+def test_evaluations_that_get_more_and_more_right_are_waited_for() -> None:
+    def run(gain: float) -> list[AnyRecord]:
+        records = [r for r in two_classes(450) if isinstance(r, StepRecord)]
+        judged = [evaluation(n, CHANCE - 2e-5 * n, accuracy=0.5 + gain * n / 50) for n in range(50, 450, 50)]
+        return sorted([*records, *judged], key=lambda r: r.step)
+
+    assert tell(run(0.02), only("chance-level", facts=TWO)) == []
+    assert [c.rule for c in tell(run(0.0), only("chance-level", facts=TWO))] == ["chance-level"]
+
+
+def test_one_bad_evaluation_ends_no_trend() -> None:
+    records = list(two_classes(450, 6e-5, noise=0.02))
+    at = max(i for i, r in enumerate(records) if not isinstance(r, StepRecord) and r.step == 400)
+    records[at] = evaluation(400, CHANCE, accuracy=0.5)
+    assert tell(records, only("chance-level", facts=TWO)) == []
+
+
+def test_a_fall_that_comes_nowhere_is_not_learning() -> None:
+    """Labels that belong to nothing: the first steps learn how frequent they are, and that is all."""
+    rng = random.Random(1)
+
+    def run(pace: float) -> list[AnyRecord]:
+        return [step(n, 2.32 - pace * n + 0.02 * rng.gauss(0.0, 1.0)) for n in range(1, 400)]
+
+    assert [c.rule for c in tell(run(2e-5), only("not-learning"))] == ["not-learning"]
+    assert tell(run(2e-4), only("not-learning")) == []
+
+
 def test_where_a_loss_is_heading() -> None:
     line = [(float(n), 2.0 - 0.01 * n) for n in range(10)]
     assert slope(line) == pytest.approx(-0.01)
@@ -168,11 +213,73 @@ def test_a_run_that_goes_wrong_before_it_has_gained_anything() -> None:
     assert change.step < 300
 
 
+@pytest.mark.parametrize(("every", "by"), [(1, 480), (10, 600)])
+def test_a_plain_rise_of_a_fifth_is_told(every: int, by: int) -> None:
+    """Far over the noise, if not much of what was gained; one that falls again is a harder task, and learnt."""
+    rng = random.Random(1)
+
+    def run(back: float) -> list[AnyRecord]:
+        return [
+            step(n, (0.4 + 1.8 * math.exp(-n / 40) + (0.4 * back ** (n - 400) if n > 400 else 0.0)) + noise)
+            for n in range(every, 900, every)
+            if (noise := 0.01 * rng.gauss(0.0, 1.0))
+        ]
+
+    [change] = tell(run(1.0), only("divergence"))
+    assert change.step <= by
+    assert tell(run(0.985), only("divergence")) == []
+
+
+def test_what_begins_below_zero_has_no_scale() -> None:
+    """A policy's loss: the return that is left to gain becomes less."""
+    rng = random.Random(1)
+    records = [step(n, -0.3 * math.exp(-n / 150) + 0.05 * rng.gauss(0.0, 1.0)) for n in range(1, 600)]
+    assert tell(records, only("divergence", "not-learning", "plateau")) == []
+
+
+def test_what_falls_through_zero_from_far_over_its_noise_has_one() -> None:
+    """A likelihood of densities: it may well be below zero, and diverge from there."""
+    rng = random.Random(1)
+    records = [step(n, 3.0 * math.exp(-n / 80) - 1.0 + 0.05 * rng.gauss(0.0, 1.0)) for n in range(1, 400)]
+    assert tell(records, only("divergence")) == []
+    records += [step(n, 1.5 + 0.05 * rng.gauss(0.0, 1.0)) for n in range(400, 500)]
+    assert [c.rule for c in tell(records, only("divergence"))] == ["divergence"]
+
+
+def norms(*, every: int, last: list[float], first: float = 0.5, losses: list[float] | None = None) -> list[AnyRecord]:
+    """Gradient norms that stay at a first level for 150 steps and fall to 0.05, and then these."""
+    rng = random.Random(1)
+    usual = [0.05 + first * math.exp(-max(n - 150, 0) / 20) for n in range(every, 500, every)]
+    all_norms = [*(norm * math.exp(0.1 * rng.gauss(0.0, 1.0)) for norm in usual), *last]
+    late = losses or [0.3] * len(last)
+    all_losses = [*(0.3 + 2.0 * math.exp(-n / 80) for n in range(every, 500, every)), *late]
+    pairs = zip(all_norms, all_losses, strict=True)
+    return [step(every * i, loss, grad_norm=norm) for i, (norm, loss) in enumerate(pairs, start=1)]
+
+
+def test_of_a_sparse_log_two_norms_are_enough_and_one_that_is_no_number_any_more() -> None:
+    def told(*last: float, every: int = 10) -> list[str]:
+        return [c.rule for c in tell(norms(every=every, last=list(last)), only("grad-explode"))]
+
+    assert told(40.0, 60.0) == ["grad-explode"]
+    assert told(40.0, math.nan) == ["grad-explode"]
+    assert told(40.0, 60.0, every=1) == []
+    assert told(40.0) == told(math.nan, math.nan) == []
+
+
+def test_norms_that_were_usual_at_first_count_where_the_loss_goes_with_them() -> None:
+    last = [1.3, 1.4, 1.3, 1.4]
+    flat = norms(every=5, last=last, first=0.9)
+    lost = norms(every=5, last=last, first=0.9, losses=[2.0] * 4)
+    assert tell(flat, only("grad-explode")) == []
+    assert [c.rule for c in tell(lost, only("grad-explode"))] == ["grad-explode"]
+
+
 def test_a_metric_that_only_creeps_no_longer_excuses_the_loss() -> None:
     falling_train = [0.9**n for n in range(20)]
     rising = [2.0, 1.9, *(1.9 + 0.1 * n for n in range(1, 19))]
     records: list[AnyRecord] = []
-    quality = [0.30, 0.34, 0.38, 0.40, *(0.402 + 0.001 * n for n in range(16))]
+    quality = [0.30, 0.34, 0.38, 0.40, *(0.402 + 0.0025 * n for n in range(16))]
     for n, (train, loss, f1) in enumerate(zip(falling_train, rising, quality, strict=True), start=1):
         records += [*(step(10 * n - 9 + k, train) for k in range(10)), evaluation(10 * n, loss, f1=f1)]
     worst = [c for c in tell(records, only("overfitting")) if c.severity is Severity.WARNING]
