@@ -10,7 +10,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor, nn
 
-from bench.alerts import held_out, nets
+from bench.alerts import families_2, nets
 from bench.alerts.digits import digits
 from bench.alerts.spec import Part, Spec
 from bench.alerts.task import Task, cross_entropy, dropout, num_train, pool, split, squares
@@ -194,17 +194,28 @@ def recsys(spec: Spec, g: torch.Generator) -> Task:
 
 FAMILIES: dict[str, Callable[[Spec, torch.Generator], Task]] = {
     each.__name__: each
-    for each in (mlp, cnn, lm, tokens, regression, autoencoder, vae, rl, gru, seqcls, lora, recsys, *held_out.FAMILIES)
+    for each in (
+        *(mlp, cnn, lm, tokens, regression, autoencoder, vae, rl, gru, seqcls, lora, recsys),
+        *families_2.FAMILIES,
+    )
 }
-HELD_OUT_FIRST = ("gru", "seqcls", "lora", "recsys")
-HELD_OUT_NOW = tuple(each.__name__ for each in held_out.FAMILIES)
-OWN_FAMILIES: dict[Part, tuple[str, ...]] = {"dev": (), "spent": HELD_OUT_FIRST, "report": HELD_OUT_NOW}
-"""Families that no part before it has."""
-SHARED_FAMILIES: dict[Part, tuple[str, ...]] = {
-    "dev": tuple(name for name in FAMILIES if name not in (*HELD_OUT_FIRST, *HELD_OUT_NOW)),
-    "spent": tuple(name for name in FAMILIES if name not in (*HELD_OUT_FIRST, *HELD_OUT_NOW)),
-    "report": tuple(name for name in FAMILIES if name not in HELD_OUT_NOW),
+ARRIVALS: dict[Part, tuple[str, ...]] = {
+    "dev": ("mlp", "cnn", "lm", "tokens", "regression", "autoencoder", "vae", "rl"),
+    "spent": ("gru", "seqcls", "lora", "recsys"),
+    "second": tuple(each.__name__ for each in families_2.FAMILIES),
 }
+"""The families that each part was the first to have, in the order of the parts."""
+
+
+def own_families(part: Part) -> tuple[str, ...]:
+    """Families that no part before it has."""
+    return () if part == "dev" else ARRIVALS[part]
+
+
+def shared_families(part: Part) -> tuple[str, ...]:
+    """Those that a part has from the ones before it, in the order of `FAMILIES`; `spent` is a twin of `dev`."""
+    earlier = list(ARRIVALS)[: max(1, list(ARRIVALS).index(part))]
+    return tuple(name for name in FAMILIES if any(name in ARRIVALS[each] for each in earlier))
 
 
 def build(spec: Spec) -> Task:

@@ -1,6 +1,6 @@
 """Make the corpus: train every run of the plan, draw every stream, label them, write them to runs/alerts-corpus/.
 
-    python -m bench.alerts.make [--part dev|spent|report ...] [--seed N] [--folder runs/alerts-corpus]
+    python -m bench.alerts.make [--part dev|spent|second|report ...] [--seed N] [--folder runs/alerts-corpus]
 
 One core, a run after the other. What is there already is kept, so that a broken-off call goes on. With the same torch,
 Python and processor the same seed gives the same numbers; the labels stand in bench/alerts/labels-<part>.tsv as well.

@@ -1,16 +1,16 @@
 """Which runs the corpus has: a pure function of the seed. Split into parts by seed and by family.
 
-`dev` and `spent` are for tuning. `report` has seeds of its own and families (`held_out`) that no run of them has.
+`dev`, `spent` and `second` are for tuning. `report` has seeds of its own and families that no run of them has.
 """
 
 import random
 from collections.abc import Callable, Iterator
 from itertools import count
 
-from bench.alerts.families import FAMILIES, OWN_FAMILIES, SHARED_FAMILIES
+from bench.alerts.families import FAMILIES, own_families, shared_families
 from bench.alerts.spec import HARD, Part, Spec
 
-SEEDS: dict[Part, int] = {"dev": 1, "spent": 1, "report": 2}
+SEEDS: dict[Part, int] = {"dev": 1, "spent": 1, "second": 2}
 """What each part's plan is drawn from. Whoever has tuned on `report` makes it `spent` and draws another."""
 SCHEDULES = ("constant", "linear", "cosine", "step", "sgdr")
 BATCHES = (8, 16, 32, 64, 128, 256, 512)
@@ -19,10 +19,10 @@ ADAM_LR = {"lm": 4e-3, "lora": 4e-3, "recsys": 2e-2, "gru": 5e-3, "rl": 3e-3, "v
 SGD_LR = {"mlp": 0.03, "cnn": 0.02, "regression": 0.01, "recsys": 2.0}
 """Families that are also trained by SGD with momentum, and its usual rate."""
 STEADIER = {"recsys": 0.8}
-"""The same for the reporting part: at 2.0 runs of `spent` diverged by themselves before their fault had begun."""
+"""The same for later parts than `spent`: at 2.0 runs of it diverged by themselves before their fault had begun."""
 DEAREST = {"lm": 128, "tokens": 256, "seqcls": 256, "gru": 256, "cnn": 256}
 """The largest batch of families whose step takes its time."""
-THRIFT = {"dev": 1, "spent": 4, "report": 4}
+THRIFT = {"dev": 1, "spent": 4, "second": 4, "report": 4}
 """What their batches are divided by: the larger part is to be made in half an hour of one core."""
 SEQUENCES = ("lm", "tokens", "seqcls", "gru", "textcnn", "tagger")
 CLASSES = (
@@ -45,9 +45,9 @@ TINY = (
 SHUFFLED = ("mlp", "cnn", "tokens", "gru", "seqcls", "textcnn", "match", "tabular", "tagger", "graph", "reverse")
 HEADED = ("mlp", "cnn", "lm", "tokens", "gru", "seqcls", "textcnn", "match", "tabular", "tagger", "graph", "reverse")
 
-NUM_PLAIN = {"dev": 84, "spent": 130, "report": 130}
-NUM_OF_EACH_HARD = {"dev": 4, "spent": 7, "report": 7}
-REPEATS = {"dev": 1, "spent": 2, "report": 2}
+NUM_PLAIN = {"dev": 84, "spent": 130, "second": 130, "report": 130}
+NUM_OF_EACH_HARD = {"dev": 4, "spent": 7, "second": 7, "report": 7}
+REPEATS = {"dev": 1, "spent": 2, "second": 2, "report": 2}
 """Runs of each fault at each size, times its weight."""
 
 HARD_FAMILIES: dict[str, tuple[str, ...]] = {
@@ -120,9 +120,9 @@ class _Draw:
         self._turn: dict[str, int] = {}
 
     def family(self, among: tuple[str, ...], key: str) -> str:
-        """In turns, so that each has its share; where it may, every other run of `report` is of a family of its own."""
-        own = [name for name in among if name in OWN_FAMILIES[self.part]]
-        shared = [name for name in among if name in SHARED_FAMILIES[self.part]]
+        """In turns, so that each has its share; where it may, every other run of a part is of a family of its own."""
+        own = [name for name in among if name in own_families(self.part)]
+        shared = [name for name in among if name in shared_families(self.part)]
         turn = self._turn[key] = self._turn.get(key, self.random.randrange(100)) + 1
         names = own if own and (turn % 2 or not shared) else shared
         return names[turn % len(names)] if self.part == "dev" else names[turn // 2 % len(names)]
@@ -134,7 +134,7 @@ class _Draw:
         largest = DEAREST.get(family, 512 * THRIFT[self.part]) // THRIFT[self.part]
         batches = [b for b in BATCHES if b <= largest and (steps < 1500 or b <= 64)]
         optimizer = "sgd" if family in SGD_LR and r.random() < 0.3 else "adam"
-        by_sgd = SGD_LR | STEADIER if self.part == "report" else SGD_LR
+        by_sgd = SGD_LR if self.part in ("dev", "spent") else SGD_LR | STEADIER
         lr = by_sgd[family] if optimizer == "sgd" else ADAM_LR.get(family, 3e-3)
         schedule = r.choice(SCHEDULES)
         drawn: dict[str, object] = {

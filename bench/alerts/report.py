@@ -1,6 +1,7 @@
 """Hold the alert rules, and those of peers, against the corpus: what is found, how soon, what cries wolf.
 
-    python -m bench.alerts.report [--part dev|spent|report] [--folder runs/alerts-corpus] [--misses FILE] [--bare]
+    python -m bench.alerts.report [--part dev|spent|second|report] [--folder runs/alerts-corpus]
+        [--misses FILE] [--bare]
 
 The rules run at their defaults. `--misses` writes a part's misses run by run; the report part has no such list.
 `--bare` keeps of each run what any log has: losses, gradient norms, rates and evals, and no facts.
@@ -230,9 +231,11 @@ def verdicts(runs: list[Scored]) -> str:
 def main() -> None:
     """The command."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--part", choices=["dev", "spent", "report"], default="dev")
+    parser.add_argument("--part", choices=["dev", "spent", "second", "report"], default="dev")
     parser.add_argument("--folder", type=Path, default=FOLDER)
-    parser.add_argument("--misses", type=Path, help="write what dev or spent misses, run by run, to this file")
+    parser.add_argument(
+        "--misses", type=Path, help="write what a part other than report misses, run by run, to this file"
+    )
     parser.add_argument("--bare", action="store_true", help="without metrics beyond the loss, and without facts")
     given = parser.parse_args()
     part: Part = given.part

@@ -4,8 +4,8 @@ from typing import Literal
 
 import msgspec
 
-Part = Literal["dev", "spent", "report"]
-"""`dev` and `spent` are there to tune on, `report` is not; `spent` was the reporting part before this one."""
+Part = Literal["dev", "spent", "second", "report"]
+"""`report` is not to be tuned on; `spent` and `second` were the first and the second reporting part before it."""
 
 
 class Spec(msgspec.Struct, frozen=True, kw_only=True):

@@ -59,10 +59,11 @@ NOISES: dict[str, Callable[[np.random.Generator, int], Array]] = {
 }
 """Standard noise by name; `multiplicative` multiplies the loss by its exponential, the others are added."""
 
-NUM_NOISE = {"dev": {"ar0.9": 5, "": 2}, "spent": {"ar0.9": 15, "": 5}, "report": {"ar0.9": 15, "": 5}}
+_MANY = {"ar0.9": 15, "": 5}
+NUM_NOISE = {"dev": {"ar0.9": 5, "": 2}, "spent": _MANY, "second": _MANY, "report": _MANY}
 """Streams of each kind of noise; `""` for those not named."""
 SCALES = (1.0, 1e-6, 1e6, 1e-3, 1e3)
-REPEATS = {"dev": 4, "spent": 12, "report": 12}
+REPEATS = {"dev": 4, "spent": 12, "second": 12, "report": 12}
 
 TROUBLES: dict[str, tuple[tuple[float, ...], float, tuple[str, ...]]] = {
     # kind: sizes, the least that counts as faulty, rules that name it

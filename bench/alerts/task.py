@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
@@ -10,6 +11,9 @@ from bench.alerts.spec import Spec
 
 Criterion = Callable[[Tensor, Tensor, int], Tensor]
 """(what the net gives, the targets, the step) to the loss."""
+
+EASY = ("converged", "flat")
+"""Hard negatives whose task can be learnt through and through."""
 
 
 @dataclass
@@ -54,6 +58,11 @@ def split(spec: Spec, x: Tensor, y: Tensor, held: int) -> tuple[Tensor, Tensor, 
     """The last `held` examples for evaluation; tiny data take the first few."""
     n = num_train(spec, len(x) - held)
     return x[:n], y[:n], x[-held:], y[-held:]
+
+
+def mislabelled(y: Tensor, num_classes: int, share: float, g: torch.Generator) -> Tensor:
+    """A share of the labels drawn anew."""
+    return torch.where(torch.rand(y.shape, generator=g) < share, torch.randint(0, num_classes, y.shape, generator=g), y)
 
 
 def dropout(spec: Spec) -> float:
