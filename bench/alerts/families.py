@@ -10,7 +10,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor, nn
 
-from bench.alerts import families_2, nets
+from bench.alerts import families_2, families_3, nets
 from bench.alerts.digits import digits
 from bench.alerts.spec import Part, Spec
 from bench.alerts.task import Task, cross_entropy, dropout, num_train, pool, split, squares
@@ -197,12 +197,14 @@ FAMILIES: dict[str, Callable[[Spec, torch.Generator], Task]] = {
     for each in (
         *(mlp, cnn, lm, tokens, regression, autoencoder, vae, rl, gru, seqcls, lora, recsys),
         *families_2.FAMILIES,
+        *families_3.FAMILIES,
     )
 }
 ARRIVALS: dict[Part, tuple[str, ...]] = {
     "dev": ("mlp", "cnn", "lm", "tokens", "regression", "autoencoder", "vae", "rl"),
     "spent": ("gru", "seqcls", "lora", "recsys"),
     "second": tuple(each.__name__ for each in families_2.FAMILIES),
+    "report": tuple(each.__name__ for each in families_3.FAMILIES),
 }
 """The families that each part was the first to have, in the order of the parts."""
 

@@ -34,7 +34,7 @@ def batch(spec: Spec, task: Task, x: Tensor, y: Tensor, step: int) -> tuple[Tens
 def _wrong(task: Task, y: Tensor, share: float) -> Tensor:
     other = y[torch.randperm(len(y))] if task.num_classes is None else torch.randint_like(y, task.num_classes)
     chosen = torch.rand(len(y)).view(-1, *[1] * (y.dim() - 1)) < share
-    if task.num_classes is None:
+    if task.num_classes is None and task.has_opposites:
         other = -other + y.mean()
     return torch.where(chosen, other, y)
 

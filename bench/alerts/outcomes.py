@@ -244,6 +244,8 @@ def overfitting(run: Run, least: float = OVERFIT) -> Problem | None:
         return None
     lowest = int(losses.argmin())
     over = [i for i in range(lowest + 1, len(losses)) if losses[i] > (1.0 + OVERFIT_SEEN) * losses[lowest]]
+    if not over:
+        return None  # the lowest of all came last
     detail = {"eval_index": float(over[0]), "best_step": float(steps[lowest])}
     return Problem(size=rise, seen_at=steps[over[0]], detail=detail)
 

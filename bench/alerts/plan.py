@@ -10,73 +10,169 @@ from itertools import count
 from bench.alerts.families import FAMILIES, own_families, shared_families
 from bench.alerts.spec import HARD, Part, Spec
 
-SEEDS: dict[Part, int] = {"dev": 1, "spent": 1, "second": 2}
+SEEDS: dict[Part, int] = {"dev": 1, "spent": 1, "second": 2, "report": 3}
 """What each part's plan is drawn from. Whoever has tuned on `report` makes it `spent` and draws another."""
 SCHEDULES = ("constant", "linear", "cosine", "step", "sgdr")
 BATCHES = (8, 16, 32, 64, 128, 256, 512)
-ADAM_LR = {"lm": 4e-3, "lora": 4e-3, "recsys": 2e-2, "gru": 5e-3, "rl": 3e-3, "vae": 2e-3}
+ADAM_LR = {
+    "lm": 4e-3,
+    "lora": 4e-3,
+    "recsys": 2e-2,
+    "gru": 5e-3,
+    "rl": 3e-3,
+    "vae": 2e-3,
+    "skipgram": 2e-2,
+    "masked": 5e-3,
+    "adapter": 5e-3,
+}
 """The usual rate of each family; 3e-3 where there is none."""
 SGD_LR = {"mlp": 0.03, "cnn": 0.02, "regression": 0.01, "recsys": 2.0}
 """Families that are also trained by SGD with momentum, and its usual rate."""
 STEADIER = {"recsys": 0.8}
 """The same for later parts than `spent`: at 2.0 runs of it diverged by themselves before their fault had begun."""
-DEAREST = {"lm": 128, "tokens": 256, "seqcls": 256, "gru": 256, "cnn": 256}
+_DEAR = ("tokens", "seqcls", "gru", "cnn", "masked", "adapter", "ctc", "ssm", "superres", "waves")
+DEAREST = dict.fromkeys(_DEAR, 256) | {"lm": 128, "segment": 64}
 """The largest batch of families whose step takes its time."""
 THRIFT = {"dev": 1, "spent": 4, "second": 4, "report": 4}
 """What their batches are divided by: the larger part is to be made in half an hour of one core."""
-SEQUENCES = ("lm", "tokens", "seqcls", "gru", "textcnn", "tagger")
+SEQUENCES = ("lm", "tokens", "seqcls", "gru", "textcnn", "tagger", "waves")
 CLASSES = (
     *("mlp", "cnn", "lm", "tokens", "gru", "seqcls", "lora", "recsys"),
     *("textcnn", "match", "tabular", "reverse", "tagger", "graph"),
+    *("masked", "waves", "experts", "modular", "segment", "bags", "proto", "adapter"),
 )
-UNEVEN = ("recsys", "tabular")
+UNEVEN = ("recsys", "tabular", "segment")
 """Those of them most of whose labels are alike."""
 FLOATS = (
     *("mlp", "cnn", "regression", "autoencoder", "gru", "lora"),
     *("tabular", "siamese", "diffusion", "graph", "distil", "forecast"),
+    *("counts", "waves", "flow", "ranking", "ctc", "experts", "ordinal", "segment", "bags", "ssm", "proto"),
+    *("superres", "rare", "survival"),
 )
 SUPERVISED = tuple(name for name in FAMILIES if name not in ("rl", "vae"))
-RELU = ("mlp", "cnn", "autoencoder", "textcnn", "siamese", "distil", "forecast")
+LABELLED = tuple(name for name in SUPERVISED if name != "flow")
+"""Those that learn an answer, which can be a wrong one."""
+POSITIVE = tuple(name for name in SUPERVISED if name not in ("flow", "counts"))
+"""Those whose loss does not fall through zero."""
+STEEP = tuple(
+    name
+    for name in SUPERVISED
+    if name not in ("waves", "ranking", "ctc", "experts", "bags", "proto", "rare", "survival")
+)
+"""Those that larger inputs do harm: not where a norm divides by their size, nor where the loss bears it anyway."""
+RELU = (
+    *("mlp", "cnn", "autoencoder", "textcnn", "siamese", "distil", "forecast"),
+    *("waves", "ctc", "modular", "ordinal", "segment", "counts", "superres"),
+)
 
 TINY = (
     *("mlp", "cnn", "tokens", "seqcls", "gru", "regression", "lm"),
     *("textcnn", "match", "tabular", "tagger", "graph", "distil", "forecast"),
+    *("masked", "counts", "ranking", "ctc", "experts", "modular", "ordinal", "bags", "proto", "rare", "adapter"),
+    *("survival", "skipgram"),
 )
-SHUFFLED = ("mlp", "cnn", "tokens", "gru", "seqcls", "textcnn", "match", "tabular", "tagger", "graph", "reverse")
-HEADED = ("mlp", "cnn", "lm", "tokens", "gru", "seqcls", "textcnn", "match", "tabular", "tagger", "graph", "reverse")
+SHUFFLED = (
+    *("mlp", "cnn", "tokens", "gru", "seqcls", "textcnn", "match", "tabular", "tagger", "graph", "reverse"),
+    *("masked", "waves", "experts", "modular", "bags", "adapter"),
+)
+HEADED = (
+    *("mlp", "cnn", "lm", "tokens", "gru", "seqcls", "textcnn", "match", "tabular", "tagger", "graph", "reverse"),
+    *("masked", "waves", "modular", "bags", "adapter"),
+)
 
-NUM_PLAIN = {"dev": 84, "spent": 130, "second": 130, "report": 130}
+NUM_PLAIN = {"dev": 84, "spent": 130, "second": 130, "report": 140}
 NUM_OF_EACH_HARD = {"dev": 4, "spent": 7, "second": 7, "report": 7}
 REPEATS = {"dev": 1, "spent": 2, "second": 2, "report": 2}
 """Runs of each fault at each size, times its weight."""
+ONCE_MORE: dict[Part, tuple[str, ...]] = {
+    "report": ("lr-ramp", "grad-scale", "tiny-lr", "tiny-data", "shuffled", "labels-ramp"),
+}
+"""Faults of which a part has one run more of each size: of their damage the parts before had few cases."""
 
 HARD_FAMILIES: dict[str, tuple[str, ...]] = {
     "noise20": tuple(name for name in CLASSES if name not in ("lm", "recsys", "reverse")),
-    "flat": ("mlp", "cnn", "tokens", "gru", "seqcls", "regression", "textcnn", "tabular", "tagger", "graph", "siamese"),
-    "converged": ("mlp", "cnn", "tokens", "gru", "regression", "textcnn", "tagger", "graph", "reverse"),
+    "flat": (
+        "mlp",
+        "cnn",
+        "tokens",
+        "gru",
+        "seqcls",
+        "regression",
+        "textcnn",
+        "tabular",
+        "tagger",
+        "graph",
+        "siamese",
+        "masked",
+        "waves",
+        "ranking",
+        "experts",
+        "ordinal",
+        "bags",
+        "proto",
+        "rare",
+    ),
+    "batch4": tuple(name for name in SUPERVISED if name != "skipgram"),
+    "converged": (
+        "mlp",
+        "cnn",
+        "tokens",
+        "gru",
+        "regression",
+        "textcnn",
+        "tagger",
+        "graph",
+        "reverse",
+        "masked",
+        "waves",
+        "modular",
+        "ssm",
+        "ctc",
+    ),
     "kl": ("vae",),
     "curriculum": SEQUENCES,
     "rl": ("rl",),
     "dropout": (
         *("mlp", "cnn", "lm", "tokens", "seqcls", "regression"),
         *("textcnn", "tabular", "siamese", "graph", "distil", "forecast"),
+        *(
+            "masked",
+            "counts",
+            "waves",
+            "ranking",
+            "modular",
+            "ordinal",
+            "bags",
+            "proto",
+            "superres",
+            "rare",
+            "survival",
+        ),
     ),
-    "fp16": tuple(name for name in SUPERVISED if name not in ("tokens", "lora", "recsys")),
-    "sorted": tuple(name for name in SUPERVISED if name in (*FLOATS, "textcnn") and name != "lora"),
+    "fp16": tuple(name for name in SUPERVISED if name not in ("tokens", "lora", "recsys", "skipgram")),
+    "sorted": tuple(
+        name
+        for name in SUPERVISED
+        if name in (*FLOATS, "textcnn") and name not in ("lora", "flow", "superres", "segment")
+    ),
 }
 
 SIZES: dict[str, tuple[tuple[float, ...], tuple[str, ...], int]] = {
     # fault: sizes from weak to strong, families, runs of each size
     "lr-jump": ((10, 30, 100, 300, 1000), SUPERVISED, 2),
     "lr-ramp": ((30, 100, 300, 1000, 3000), SUPERVISED, 1),
-    "labels": ((0.1, 0.2, 0.35, 0.6, 1.0), SUPERVISED, 2),
-    "labels-ramp": ((0.15, 0.25, 0.4, 0.7, 1.0), SUPERVISED, 1),
-    "data": ((0.4, 0.8, 1.5, 3.0, 8.0), (*FLOATS, "lm", "tokens", "seqcls", "textcnn", "tagger", "reverse"), 1),
-    "loss-weight": ((1.4, 2, 5, 20, 100), SUPERVISED, 1),
+    "labels": ((0.1, 0.2, 0.35, 0.6, 1.0), LABELLED, 2),
+    "labels-ramp": ((0.15, 0.25, 0.4, 0.7, 1.0), LABELLED, 1),
+    "data": (
+        (0.4, 0.8, 1.5, 3.0, 8.0),
+        (*FLOATS, "lm", "tokens", "seqcls", "textcnn", "tagger", "reverse", "adapter"),
+        1,
+    ),
+    "loss-weight": ((1.4, 2, 5, 20, 100), POSITIVE, 1),
     "detach": ((1, 1, 1), tuple(name for name in FAMILIES if name != "rl"), 2),
     "lr-zero": ((1, 1, 1), tuple(FAMILIES), 2),
     "freeze": ((0.01, 0.25, 0.5, 0.75, 1.0), SUPERVISED, 1),
-    "spike": ((1.5, 2.5, 5, 20, 100), SUPERVISED, 2),
+    "spike": ((1.5, 2.5, 5, 20, 100), STEEP, 2),
     "grad-scale": ((10, 30, 100, 300, 1000), SUPERVISED, 1),
     "nan-input": ((1, 1), SUPERVISED, 2),
     "nan-loss": ((1, 3, 10, 50), SUPERVISED, 1),
@@ -85,7 +181,7 @@ SIZES: dict[str, tuple[tuple[float, ...], tuple[str, ...], int]] = {
     "tiny-lr": ((1e-4, 1e-5, 1e-6, 1e-7, 1e-8), SUPERVISED, 1),
     "high-lr": ((30, 100, 300, 1000, 10_000), SUPERVISED, 1),
     "dead-relu": ((0.6, 0.7, 0.8, 0.9, 1.0), RELU, 1),
-    "collapse": ((0.9, 0.95, 0.98, 0.99, 1.0), tuple(name for name in CLASSES if name not in UNEVEN), 1),
+    "collapse": ((0.9, 0.95, 0.98, 0.99, 1.0), tuple(name for name in CLASSES if name not in (*UNEVEN, "proto")), 1),
     "no-zero-grad": ((1, 1, 1), SUPERVISED, 1),
     "saturated": ((6, 8, 10, 12, 16), ("mlp",), 1),
     "bad-init": ((4, 10, 30, 100, 300), HEADED, 1),
@@ -193,7 +289,7 @@ def _of_hard(r: random.Random, hard: str, i: int) -> dict[str, object]:
 def _faulty(draw: _Draw) -> Iterator[Spec]:
     for fault, (sizes, among, weight) in SIZES.items():
         for level, size in enumerate(sizes, 1):
-            for i in range(REPEATS[draw.part] * weight):
+            for i in range(REPEATS[draw.part] * weight + (fault in ONCE_MORE.get(draw.part, ()))):
                 family = draw.family(among, fault)
                 yield _of_fault(draw, fault, family, level, size, i)
 

@@ -32,6 +32,8 @@ class Task:
     """Whether the second dimension is time, so that a curriculum can cut it."""
     jitter: float = 0.0
     """Augmentation: Gaussian noise on the inputs of training."""
+    has_opposites: bool = True
+    """Whether a wrong number may be one of the other sign; where not, it is that of another example."""
     pretrain: int = 0
     """Steps trained before the record begins."""
 

@@ -110,6 +110,11 @@ def test_overfitting_is_a_final_eval_over_its_minimum(end: float, verdict: str) 
     assert label(spec(), run(falling(600), evals=evals(*losses))).verdict == verdict
 
 
+def test_a_run_whose_last_eval_is_its_lowest_does_not_overfit() -> None:
+    losses = [1.0, *[0.5] * 3, *[0.6] * 7, 0.4]
+    assert outcomes.overfitting(run(falling(600), evals=evals(*losses))) is None
+
+
 def test_overfitting_is_seen_at_the_first_eval_five_percent_over() -> None:
     losses = [1.0, 0.7, 0.5, 0.51, 0.53, 0.56, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85]
     problem = outcomes.overfitting(run(falling(600), evals=evals(*losses)))
