@@ -439,7 +439,7 @@ async def test_a_screen_without_a_line_of_keys_says_how_to_leave(run: RunDir) ->
         await until(pilot, caught_up(app, 100))
         assert shown(app, "status").rstrip().endswith("q quit")
         await pilot.resize_terminal(80, 24)
-        await until(pilot, lambda: shown(app, "keys").rstrip().endswith("q quit"))
+        await until(pilot, lambda: shown(app, "keys").rstrip().endswith("q quit  ? help"))
         await until(pilot, lambda: "q quit" not in shown(app, "status"))
 
 

@@ -5,8 +5,10 @@ import pytest
 from rundir.control import Verb
 from rundir.status import Liveness, State
 from trainwatch.actions import ACTIONS, DISCARD, KEEP, Situation, for_key, parse_lr, refusal
+from trainwatch.keymap import SCREENS, rows
+from trainwatch.keyname import shown
 from trainwatch.paint import text_of
-from trainwatch.panes.footer import paint_keys
+from trainwatch.panes.footer import line_of, paint_keys
 
 
 def now(state: State | None, verdict: Liveness = Liveness.LIVE, **fields: bool | frozenset[str]) -> Situation:
@@ -92,8 +94,24 @@ def test_a_done_run_needs_more_epochs_first() -> None:
 @pytest.mark.parametrize("width", [16, 40, 80, 160])
 def test_help_and_quit_are_on_every_line_of_keys(state: State, width: int) -> None:
     line = text_of(paint_keys(now(state), width))
-    assert "? help" in line
-    assert line.endswith("q quit")
+    assert line.endswith("q quit  ? help")
+
+
+@pytest.mark.parametrize("screen", SCREENS)
+def test_a_line_of_keys_is_cut_between_keys_alone_and_ends_with_the_help(screen: str) -> None:
+    table = rows(screen)
+    names = {f"{shown(row.key)} {row.label}" for row in table if row.key and row.label}
+    for width in range(8, 200):
+        line = text_of(line_of(table, width, ("theme", "down"))).strip()
+        assert line.endswith("? help")
+        assert set(line.split("  ")) <= names
+        assert width < 80 or {"esc back", "q quit"} & names <= set(line.split("  "))
+
+
+def test_a_line_of_keys_names_what_is_everywhere_only_where_nothing_else_has_to_go_for_it() -> None:
+    table = rows("system")
+    assert not {"E export", "Y copy"} & set(text_of(line_of(table, 100, ())).strip().split("  "))
+    assert {"E export", "Y copy"} <= set(text_of(line_of(table, 200, ())).strip().split("  "))
 
 
 def test_a_narrow_line_of_keys_loses_the_past_note_and_eval_first() -> None:
@@ -105,7 +123,7 @@ def test_a_narrow_line_of_keys_loses_the_past_note_and_eval_first() -> None:
 @pytest.mark.parametrize("verdict", [Liveness.ENDED, Liveness.DEAD, Liveness.UNATTENDED])
 def test_no_order_is_offered_where_nobody_listens(verdict: Liveness) -> None:
     line = text_of(paint_keys(now(State.STOPPED, verdict), 160))
-    assert line.split("  ") == [" g metrics", "z zoom", "tab pane", "[ earlier", "? help", "q quit"]
+    assert line.split("  ") == [" g metrics", "z zoom", "tab pane", "[ earlier", "q quit", "? help"]
 
 
 def test_nothing_is_ordered_in_the_past_and_the_line_says_how_to_come_back() -> None:

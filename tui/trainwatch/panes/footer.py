@@ -1,6 +1,6 @@
 """The two lowest lines: how much was read and what was last said; and the keys. Pure."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from rundir.text import plain
 from trainwatch import format as fmt
@@ -58,11 +58,14 @@ def paint_status(
 
 _NOT_ON_LINE = frozenset({"theme", "later", "go-to", "play", "faster", "now", "export", "copy"})
 """Actions that the help names, and the line does not."""
+_MAY_ALWAYS_GO = ("copy", "export", "theme")
+"""Actions that are everywhere: a line names them only where it has room for all that its screen can do."""
+_LAST_TO_GO = ("back", "quit", "help")
 _FIRST_TO_GO = ("earlier", "note", "eval", "zoom", "checkpoint", "grid", "set-lr", "park", "next", "pause", "stop")
-"""Actions in the order in which a narrow line loses their keys. Help and quit never go."""
+"""Actions in the order in which a narrow line loses their keys."""
 _IN_THE_PAST = ("earlier", "later", "go-to", "play", "faster", "now", "grid", "zoom", "help", "quit")
 """Actions that the line names while the past is shown."""
-_FIRST_TO_GO_IN_THE_PAST = ("zoom", "grid", "faster", "go-to", "play")
+_FIRST_TO_GO_IN_THE_PAST = ("zoom", "grid", "faster", "go-to", "play", "later", "earlier")
 
 
 def paint_keys(
@@ -70,33 +73,40 @@ def paint_keys(
 ) -> list[Row]:
     """One line of keys. Those that make no sense now are greyed; where nobody would hear an order, they are left out.
 
-    Help and quit are always among them. `has_table`: there is a table of runs to go back to.
+    Help is always among them. `has_table`: there is a table of runs to go back to.
     """
     shown: dict[str, tuple[str, bool]] = {}
     if now.is_past:
         rows = {row.name: row for row in actions}
         return line_of([rows[name] for name in _IN_THE_PAST if name in rows], width, _FIRST_TO_GO_IN_THE_PAST)
-    in_order = sorted(actions, key=lambda action: action.name in ("help", "quit"))  # they come last
-    for key in dict.fromkeys(action.key for action in in_order if action.key):
+    for key in dict.fromkeys(action.key for action in _in_order(actions) if action.key):
         action = for_key(key, now, actions)
         if action.name in _NOT_ON_LINE or (action.name == "back" and not has_table):
             continue
         if action.label and (action.verb is None or (is_heard(now) and is_taken(action, now))):
             shown[key] = (action.label, not refusal(action, now))
-    return key_line(shown, width, _keys_of(_FIRST_TO_GO, actions))
+    return key_line(shown, width, _keys_that_go(_FIRST_TO_GO, actions))
 
 
 def line_of(
     rows: Sequence[Action], width: int, first_to_go: Sequence[str], refused: Callable[[Action], object] = lambda _: ""
 ) -> list[Row]:
     """The line of keys of a table, in which those that are refused are greyed. `first_to_go`: names of actions."""
-    shown = {row.key: (row.label, not refused(row)) for row in rows if row.label and row.key}
-    return key_line(shown, width, _keys_of(first_to_go, rows))
+    shown = {row.key: (row.label, not refused(row)) for row in _in_order(rows) if row.label and row.key}
+    return key_line(shown, width, _keys_that_go(first_to_go, rows))
 
 
-def _keys_of(names: Sequence[str], rows: Sequence[Action]) -> list[str]:
+def _in_order(rows: Iterable[Action]) -> list[Action]:
+    """How to go back, to leave and to learn more stand last on every screen, in this order."""
+    return sorted(rows, key=lambda row: _LAST_TO_GO.index(row.name) if row.name in _LAST_TO_GO else -1)
+
+
+def _keys_that_go(first: Sequence[str], rows: Sequence[Action]) -> list[str]:
+    """The keys that a narrow line loses, the first to go first: all but that of the help."""
     keys = {row.name: row.key for row in rows}
-    return [keys[name] for name in names if name in keys]
+    rest = [row.name for row in reversed(_in_order(rows)) if row.name not in _LAST_TO_GO]
+    names = [*_MAY_ALWAYS_GO, *first, *rest, *_LAST_TO_GO[:-1]]
+    return [keys[name] for name in dict.fromkeys(names) if name in keys]
 
 
 def key_line(shown: Mapping[str, tuple[str, bool]], width: int, first_to_go: Sequence[str]) -> list[Row]:
