@@ -102,7 +102,7 @@ def test_a_power_law_is_straight_on_a_logarithmic_axis() -> None:
     tops = [next(y for y, c in enumerate(column) if c != " ") for column in columns]
     assert {b - a for a, b in pairwise(tops)} <= {0, 1}
     assert tops[-1] - tops[0] == 9
-    assert "0.0001" in shown
+    assert "1e-4" in shown
 
 
 def curve_columns(shown: str) -> list[str]:

@@ -67,13 +67,19 @@ def tick(value: float, step: float) -> str:
     """An axis label with just the decimals that the distance of the ticks needs."""
     if abs(value) < step * 1e-6:
         return "0"
-    if step < 1e-3 or abs(value) >= 1e6:
-        mantissa, _, exponent = f"{value:.2e}".partition("e")
-        return f"{mantissa.rstrip('0').rstrip('.')}e{int(exponent)}"
     decimals = max(0, -math.floor(math.log10(step) + 1e-9)) if step > 0 else 0
-    if round(step * 10**decimals, 6) % 1:  # a step of 0.25 needs one more than 0.2
+    if round(step * 10 ** min(decimals, 300), 6) % 1:  # a step of 0.25 needs one more than 0.2
         decimals += 1
-    return f"{value:.{min(decimals, 6)}f}"
+    if abs(value) >= 1e6 or (step < 1e-3 and (abs(value) < 1e3 * step or decimals > 9)):
+        figures = math.floor(math.log10(abs(value)) + 1e-9) + decimals if step < 1 else _figures(value, step)
+        mantissa, _, exponent = f"{value:.{min(max(figures, 2), 12)}e}".partition("e")
+        return f"{mantissa.rstrip('0').rstrip('.')}e{int(exponent)}"
+    return f"{value:.{decimals}f}"
+
+
+def _figures(value: float, step: float) -> int:
+    """Behind the point of a number in scientific form, so that it is told from the next multiple of a step >= 1."""
+    return math.ceil(math.log10(abs(value)) - math.log10(step)) + 1
 
 
 def count(value: float) -> str:
@@ -84,10 +90,25 @@ def count(value: float) -> str:
 def short_count(value: float) -> str:
     """A count for an axis: 800, 25k, 1.2M."""
     value = as_float(value)
-    for limit, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if limit <= abs(value) < math.inf:
-            return f"{value / limit:.3g}{unit}"
-    return f"{value:.4g}"
+    if not 1e3 <= abs(value) < math.inf:
+        return f"{value:.4g}"
+    value = float(f"{value:.3g}")  # first, so that 999,999 is 1M
+    limit, unit = next(((limit, unit) for limit, unit in ((1e9, "G"), (1e6, "M")) if abs(value) >= limit), (1e3, "k"))
+    return f"{value / limit:.3g}{unit}"
+
+
+def elapsed(seconds: float) -> str:
+    """A time since the start, for an axis: 0.5s, 45s, 1m40s, 2h05m, 3d04h; what is zero at its end is left out."""
+    if not math.isfinite(seconds) or abs(seconds) < 60:
+        return f"{seconds:.3g}s"
+    sign, whole = "-" if seconds < 0 else "", round(abs(seconds))
+    for unit_s, unit, part_s, part in ((86400, "d", 3600, "h"), (3600, "h", 60, "m"), (60, "m", 1, "s")):
+        if whole >= unit_s:
+            if whole >= 1e9:
+                return f"{sign}{number(whole / unit_s)}{unit}"
+            more, count = whole % unit_s // part_s, whole // unit_s
+            return f"{sign}{count}{unit}" + (f"{more:02d}{part}" if more else "")
+    return f"{sign}{whole}s"
 
 
 def duration(seconds: float | None) -> str:

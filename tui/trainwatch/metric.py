@@ -218,17 +218,9 @@ def written(name: str, value: float) -> str:
     return size(value) + ("/s" if name.endswith("_per_s") and math.isfinite(value) else "")
 
 
-def elapsed(seconds: float) -> str:
-    """For an axis of time: 90s is 1.5m."""
-    for limit, unit in ((86400, "d"), (3600, "h"), (60, "m")):
-        if seconds >= limit:
-            return f"{seconds / limit:.3g}{unit}"
-    return f"{seconds:.3g}s"
-
-
 def place_of(at: float, axis: XAxis) -> str:
     """A place on an axis as people read it."""
-    return elapsed(at) if axis is XAxis.TIME else fmt.number(at) if axis is XAxis.EPOCH else fmt.count(at)
+    return fmt.elapsed(at) if axis is XAxis.TIME else fmt.number(at) if axis is XAxis.EPOCH else fmt.count(at)
 
 
 def marked_words(lens: Lens) -> str:

@@ -36,6 +36,45 @@ def nice_step(extent: float, parts: int, factors: Sequence[float] = (1.0, 2.0, 2
     return next((f * power for f in factors if f * power >= raw * (1 - 1e-9)), 10 * power)
 
 
+_TIME_STEPS_S = (
+    *(1.0, 2.0, 5.0, 10.0, 15.0, 30.0),
+    *(60.0 * minutes for minutes in (1, 2, 5, 10, 15, 30)),
+    *(3600.0 * hours for hours in (1, 2, 3, 6, 12)),
+)
+"""Between ticks of an axis of time, up to a day."""
+DAY_S = 86400.0
+
+
+def time_step(extent_s: float, parts: int) -> float:
+    """Like `nice_step` for an axis of seconds: whole parts of a minute, an hour, a day; then whole days."""
+    raw = extent_s / max(parts, 1)
+    if raw <= 1.0:
+        return nice_step(extent_s, parts, (1.0, 2.0, 5.0))
+    in_a_day = next((step for step in _TIME_STEPS_S if step >= raw * (1 - 1e-9)), None)
+    return in_a_day or max(1.0, nice_step(extent_s / DAY_S, parts, (1.0, 2.0, 5.0))) * DAY_S
+
+
+def log_ticks(axis: Axis, most: int) -> list[float]:
+    """Where a logarithmic axis, of powers of ten, has its ticks: at decades, with little of an axis at 1, 2, 5 times
+    them or at 1, 3 times, with less still at nice numbers. At least two, where that is possible, and `most` at most."""
+    if not -300 < axis.low <= axis.high < 300:
+        return axis.ticks
+    decades = range(math.floor(axis.low), math.ceil(axis.high) + 1)
+    inside: list[float] = []
+    for times in ((1, 2, 5), (1, 3), (1,)):
+        ticks = [decade + math.log10(number) for decade in decades for number in times]
+        inside = [tick for tick in ticks if axis.low - 1e-9 <= tick <= axis.high + 1e-9]
+        if 3 <= len(inside) <= most:
+            return inside
+    if len(inside) > most:
+        step = nice_step(axis.high - axis.low, most, (1.0, 2.0, 5.0))
+        return [tick for tick in inside if abs(tick / step - round(tick / step)) < 1e-9]
+    low, high = 10.0**axis.low, 10.0**axis.high
+    step = nice_step(high - low, most)
+    first, last = max(1, math.ceil(low / step - 1e-9)), math.floor(high / step + 1e-9)
+    return [math.log10(k * step) for k in range(first, min(last, first + most) + 1)]
+
+
 def value_axis(low: float, high: float, parts: int, previous: Axis | None = None, *, from_zero: bool = False) -> Axis:
     """The axis of the values between `low` and `high` (nan: no value); the previous one while it still serves."""
     if math.isnan(low) or math.isnan(high):

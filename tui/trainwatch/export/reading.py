@@ -3,10 +3,11 @@
 import math
 from collections.abc import Collection, Iterable
 
+from trainwatch import format as fmt
 from trainwatch.dashboard import View
 from trainwatch.export.sheet import Sheet, sheet_of_run
 from trainwatch.lens import Lens, XAxis
-from trainwatch.metric import Lines, elapsed
+from trainwatch.metric import Lines
 from trainwatch.panes.chart import value_near
 from trainwatch.panes.charts import CHARTS, series_of
 from trainwatch.remote.run import place_of
@@ -46,4 +47,4 @@ def reading_of(lines: Lines, names: Iterable[str], lens: Lens) -> str:
 
 
 def _place(place: float, axis: XAxis) -> str:
-    return f"{axis} {elapsed(place) if axis is XAxis.TIME else f'{place:.10g}'}"
+    return f"{axis} {fmt.elapsed(place) if axis is XAxis.TIME else f'{place:.10g}'}"

@@ -11,9 +11,10 @@ from trainwatch import format as fmt
 from trainwatch.downsample import Binned, Window, bin_column, smooth
 from trainwatch.lens import Extent, Lens
 from trainwatch.paint import Row, box
-from trainwatch.panes.canvas import Cells, joined
+from trainwatch.panes.canvas import Cells
+from trainwatch.panes.ticks import margin, place_edge, value_labels
 from trainwatch.raster import DOTS_X, DOTS_Y, braille, spans
-from trainwatch.scale import Axis, growing_end, nice_step, value_axis
+from trainwatch.scale import Axis, growing_end, value_axis
 
 _EMPTY = np.empty(0)
 SMOOTHING = 0.01
@@ -144,10 +145,20 @@ def paint_chart(
     key = (width, height, lens.log_y, lens.robust, lens.axis)
     if scales.key != key:
         scales = Scales(key=key)
-    gutter = 8 if width >= 44 else 7
-    columns, lines = width - 2 - gutter, height - 2
-    if columns < 4 or lines < 2:
+    gutter = max(scales.gutter, 8 if width >= 44 else 7)
+    if width - 2 - gutter < 4 or height < 4:
         return box(_title(chart, lens, math.nan), [], width, height, style=style), scales
+    rows, drawn_with = _painted(chart, width, height, scales, lens, style, gutter)
+    if drawn_with.gutter > gutter:  # a label has no room: once more with as much as it needs
+        rows, drawn_with = _painted(chart, width, height, scales, lens, style, drawn_with.gutter)
+    return rows, drawn_with
+
+
+def _painted(
+    chart: Chart, width: int, height: int, scales: Scales, lens: Lens, style: str, gutter: int
+) -> tuple[list[Row], Scales]:
+    """The chart with a gutter of so many cells; the scales have a wider one where a label would need that."""
+    columns, lines = width - 2 - gutter, height - 2
     span, x_end = _x_span(chart, scales)
     whole = Extent(chart.x_start, chart.x_start + x_end)
     seen = lens.over(whole)
@@ -162,14 +173,17 @@ def paint_chart(
         _draw_marked(cells, lens.marked, window)
     if not any(len(d.curve.points_x) or np.any(d.binned.count > 0) or d.binned.odd.any() for d in drawn):
         cells.write(chart.empty, "dim")
-    labels = _tick_labels(y, lines, gutter, chart.unit_name, is_log=lens.log_y)
-    body = [[(label, "axis"), *row] for label, row in zip(labels, cells.rows(), strict=True)]
+    labels = value_labels(y, lines, chart.unit_name, is_log=lens.log_y)
+    body = [[(margin(label, gutter), "axis"), *row] for label, row in zip(labels, cells.rows(), strict=True)]
     level = drawn[0].level if drawn else _EMPTY
     newest = float(level[~np.isnan(level)][-1]) if (~np.isnan(level)).any() and chart.column is not None else math.nan
     note = _oddities(chart, chart.column or Column(), columns) or chart.note
-    foot = _x_ticks(chart, window, columns, gutter)
+    foot = place_edge(
+        seen.start - chart.x_start, seen.stop - seen.start, columns, gutter, chart.x_format, chart.x_least
+    )
     rows = box(_title(chart, lens, newest), body, width, height, note=note, foot=foot, style=style)
-    return rows, Scales(x_end, y, key, whole, seen, gutter)
+    needed = min(max(gutter, *(len(label) + 1 for label in labels)), width - 6)
+    return rows, Scales(x_end, y, scales.key, whole, seen, needed)
 
 
 def _x_span(chart: Chart, scales: Scales) -> tuple[float, float]:
@@ -337,39 +351,3 @@ def _places(
         dot = _to_dots(np.array([value]), 1.0 if lens.log_y else unit, y, cells.lines)
         places[at, cells.lines - 1 - round(float(dot[0])) // DOTS_Y] = ("●", curve.points_style)
     return places
-
-
-def _tick_labels(y: Axis, lines: int, gutter: int, unit_name: str, *, is_log: bool) -> list[str]:
-    labels = [" " * gutter] * lines
-    for value in y.ticks:
-        line = lines - 1 - round((value - y.low) / (y.high - y.low) * (lines * DOTS_Y - 1)) // DOTS_Y
-        text = _power(value) if is_log else fmt.tick(value, y.step) + (unit_name if value else "")
-        labels[line] = fmt.clip(text, gutter - 1).rjust(gutter - 1) + " "
-    return labels
-
-
-def _power(exponent: float) -> str:
-    """10 to a power, as a label."""
-    return f"{10.0**exponent:.3g}" if -300 < exponent < 300 else f"1e{exponent:.0f}"
-
-
-def _x_ticks(chart: Chart, window: Window, columns: int, gutter: int) -> Row:
-    """The lower edge of the box with the axis' ticks in it."""
-    extent, first = window.stop - window.start, window.start - chart.x_start
-    edge = [("─", "border")] * (columns + gutter)
-    step = max(chart.x_least, nice_step(extent, max(1, columns // 11), (1.0, 2.0, 5.0)))
-    taken = 0
-    for k in range(math.ceil(first / step - 1e-9), math.floor((first + extent) / step + 1e-9) + 1):
-        label = f" {_x_label(chart, k * step, step)} "
-        at = gutter + int((k * step - first) / extent * (columns - 1)) - len(label) // 2
-        at = max(0, min(at, columns + gutter - len(label)))
-        if at >= taken:
-            edge[at : at + len(label)] = [(character, "axis") for character in label]
-            taken = at + len(label)
-    return joined(edge)
-
-
-def _x_label(chart: Chart, value: float, step: float) -> str:
-    """As the chart writes it; in full where neighbours would read the same."""
-    text = chart.x_format(value)
-    return text if text != chart.x_format(value + step) else fmt.tick(value, step)

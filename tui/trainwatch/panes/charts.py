@@ -9,7 +9,7 @@ from rundir.series import MAX_STEP
 from rundir.size import size
 from trainwatch import format as fmt
 from trainwatch.lens import XAxis
-from trainwatch.metric import GIB, Lines, elapsed
+from trainwatch.metric import GIB, Lines
 from trainwatch.panes.chart import Chart, Mark
 from trainwatch.panes.words import SEVERITY_STYLES
 from trainwatch.store import ALLOCATED, Store
@@ -99,7 +99,7 @@ def _memory(store: Store) -> Chart:
         value_format=size,
         unit=GIB,
         unit_name="G",
-        x_format=elapsed,
+        x_format=fmt.elapsed,
         x_start=float(x[0]) if len(x) else 0.0,
         ended=store.has_ended,
         from_zero=True,

@@ -11,7 +11,7 @@ from trainwatch.comparison.board import Board, Compared
 from trainwatch.layout import Layout, Rect
 from trainwatch.lens import XAxis, words
 from trainwatch.listing.column import state_of
-from trainwatch.metric import elapsed, place_of, unit_of, written
+from trainwatch.metric import place_of, unit_of, written
 from trainwatch.paint import Row, box, fit_row, flow, hint_line, spread
 from trainwatch.panes.chart import Chart, Curve, paint_chart, value_near
 
@@ -95,7 +95,7 @@ def comparison_chart(board: Board) -> Chart:
         column=None,
         unit=unit[0],
         unit_name=unit[1],
-        x_format=elapsed if axis is XAxis.TIME else fmt.short_count,
+        x_format=fmt.elapsed if axis is XAxis.TIME else fmt.short_count,
         x_least=1.0 if axis is XAxis.STEP else 0.0,
         x_total=max(ends) if ends and any(not run.store.has_ended for run in board.runs) else None,
         ended=all(run.store.has_ended for run in board.runs),

@@ -8,7 +8,7 @@ from rundir.text import plain
 from trainwatch import format as fmt
 from trainwatch.gallery import Gallery
 from trainwatch.lens import Lens, XAxis, words
-from trainwatch.metric import Lines, elapsed, group_of, unit_of, written
+from trainwatch.metric import Lines, group_of, unit_of, written
 from trainwatch.paint import Row, box, hint_line, spread
 from trainwatch.panes.chart import Chart, Mark, Scales, paint_chart
 from trainwatch.panes.charts import event_marks
@@ -34,7 +34,7 @@ def metric_chart(name: str, lines: Lines, lens: Lens, marks: list[Mark]) -> Char
         value_format=lambda number: written(name, number),
         unit=unit,
         unit_name=unit_name,
-        x_format=elapsed if axis is XAxis.TIME else fmt.short_count,
+        x_format=fmt.elapsed if axis is XAxis.TIME else fmt.short_count,
         x_total=lines.ends(axis),
         x_least=1.0 if axis is XAxis.STEP else 0.0,
         x_reach=float(lines.axis(axis)[-1]) if len(store.steps) else 0.0,

@@ -15,7 +15,7 @@ from rundir.size import size
 from rundir.text import plain
 from trainwatch import format as fmt
 from trainwatch.layout import Layout, Rect
-from trainwatch.metric import GIB, MIB, elapsed
+from trainwatch.metric import GIB, MIB
 from trainwatch.paint import Row, box, row_width
 from trainwatch.panes.chart import Chart, Curve
 from trainwatch.store import Store
@@ -365,7 +365,7 @@ def _plain_chart(
         value_format=written,
         unit=bytes_of or 1.0,
         unit_name={GIB: "G", MIB: "M"}.get(bytes_of, "%" if unit == "%" else ""),
-        x_format=elapsed,
+        x_format=fmt.elapsed,
         x_start=began,
         x_reach=float(store.system.x[-1]) - began if len(store.system) else 0.0,
         ended=store.has_ended,
