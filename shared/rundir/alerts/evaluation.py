@@ -15,6 +15,8 @@ MIN_EXAMPLES = 50
 IMPROVED = 0.005
 """Part of the best eval loss that a new one lies below it."""
 MOST_LOSS = 1e150
+UNEVEN = 1 / 3
+"""A class with more of the labels is one that is rightly predicted most."""
 
 
 class CollapseState(RuleState, kw_only=True):
@@ -29,14 +31,25 @@ class CollapseState(RuleState, kw_only=True):
 
 
 class ClassCollapseRule(Rule[CollapseState]):
-    """Warning: at two evaluations in a row nearly everything is predicted to be one class, which the labels are not."""
+    """Warning: at two evaluations in a row nearly everything is predicted to be one class, which the labels are not.
+
+    Where one class has much of the labels (tokens outside any entity), it is predicted more than that for long, and
+    while the learning rate warms up nothing else may be.
+    """
 
     name = "class-collapse"
     title = "predictions of one class alone"
     gravest = Severity.WARNING
     reads = (EvalRecord,)
     needs = ("eval.confusion|eval.prediction_top_share",)
-    limits: ClassVar = {"top_share": 0.9, "entropy": 0.3, "label_share": 0.6, "step": 150.0, "evals": 2.0}
+    limits: ClassVar = {
+        "top_share": 0.9,
+        "entropy": 0.3,
+        "label_share": 0.6,
+        "others": 0.25,
+        "step": 150.0,
+        "evals": 2.0,
+    }
     state_type = CollapseState
 
     def forget_beyond(self, step: int) -> None:
@@ -49,15 +62,15 @@ class ClassCollapseRule(Rule[CollapseState]):
         if shares is None:
             return []
         top, entropy, label = shares
-        is_collapsed = (top > self.limit["top_share"] or entropy < self.limit["entropy"]) and (
-            label < self.limit["label_share"] and top > label + 0.2
-        )
+        is_even_less = label < UNEVEN or 1.0 - top < self.limit["others"] * (1.0 - label)
+        is_one = top > self.limit["top_share"] or (entropy < self.limit["entropy"] and is_even_less)
+        is_collapsed = is_one and label < self.limit["label_share"] and top > label + 0.2
         if self._is_improving(number(record.loss), record.step) or not is_collapsed:
             state.num, state.well_step = 0, record.step
             return self.clear(record.step, f"the most predicted class has {top:.0%} of the predictions", track=track)
         state.num += 1
         state.since_step = (state.well_step + record.step + 1) // 2 if state.num == 1 else state.since_step
-        if state.num < self.limit["evals"] or record.step < self.limit["step"]:
+        if state.num < self.limit["evals"] or record.step < max(self.limit["step"], self.facts.warmup_steps or 0):
             return []
         finding = Finding(
             severity=Severity.WARNING,

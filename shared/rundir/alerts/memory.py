@@ -255,7 +255,7 @@ class RamFillingRule(Rule[FillingState]):
 
 
 class DiskFillingRule(Rule[FillingState]):
-    """Critical: no room for the next checkpoint; warning: there will soon be none, with the time."""
+    """Critical: no room for the next checkpoint; warning: there will be none before the run ends, with the time."""
 
     name = "disk-filling"
     title = "disk that fills up"
@@ -282,7 +282,8 @@ class DiskFillingRule(Rule[FillingState]):
             return self.hold(_finding(Severity.CRITICAL, text, track, evidence), track)
         slope = state.envelope.slope()
         eta_s = (free - needed) / slope if slope > 0.0 else math.inf
-        is_filling = eta_s < self.limit["eta_s"] and state.envelope.grown_since() is not None
+        within_s = min(self.limit["eta_s"], track.remaining_s(self.facts))
+        is_filling = eta_s < within_s and state.envelope.grown_since() is not None
         if not is_filling and free > 1.5 * needed:
             return self.clear(track.step, f"{free / GIB:.1f} GiB are free", track=track)
         if not is_part or not is_filling:

@@ -135,6 +135,30 @@ def test_predictions_of_one_class_alone(by_confusion: bool) -> None:
     assert (cleared.change, cleared.step) == ("cleared", 500)
 
 
+@pytest.mark.parametrize(
+    ("top", "entropy", "label", "expected"),
+    [
+        (0.79, 0.17, 0.47, 0),  # spans in text of which half is outside any: what a healthy run looked like
+        (0.97, 0.05, 0.47, 1),
+        (1.0, 0.0, 0.79, 0),  # nearly all tokens are outside: to say so of all is where every such run begins
+        (0.5, 0.28, 0.1, 1),  # two of ten classes alone
+    ],
+)
+def test_a_class_with_much_of_the_labels_may_have_more_of_the_predictions(
+    top: float, entropy: float, label: float, expected: int
+) -> None:
+    shares = {"prediction_top_share": top, "prediction_entropy": entropy, "label_top_share": label}
+    changes = tell([evaluation(n, 2.0, **shares) for n in (200, 300, 400)], only("class-collapse"))
+    assert len(changes) == expected
+
+
+def test_predictions_of_one_class_say_nothing_before_the_labels_are_known_nor_while_the_rate_warms_up() -> None:
+    shares = {"prediction_top_share": 1.0, "prediction_entropy": 0.0}
+    assert tell([evaluation(n, 2.0, **shares) for n in (200, 300, 400)], only("class-collapse")) == []
+    records = [evaluation(n, 2.0, **shares, label_top_share=0.2) for n in (200, 300, 400, 500)]
+    assert [c.step for c in tell(records, only("class-collapse", facts=Facts(warmup_steps=450)))] == [500]
+
+
 def test_labels_that_are_of_one_class_alone_are_predicted_so() -> None:
     rows = [[970, 0], [30, 0]]
     records = [EvalRecord(at=0.0, attempt=1, step=n, loss=0.1, confusion=rows) for n in (200, 300, 400)]

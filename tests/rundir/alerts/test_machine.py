@@ -195,6 +195,28 @@ def test_a_disk_on_which_checkpoints_come_and_go_does_not_fill() -> None:
     assert tell(records, engine) == []
 
 
+@pytest.mark.parametrize(("planned", "expected"), [(2000, []), (200_000, ["raised"]), (None, ["raised"])])
+def test_a_disk_that_would_be_full_long_after_the_run_is_no_worry(planned: int | None, expected: list[str]) -> None:
+    engine = only("disk-filling", facts=Facts(planned_steps=planned))
+    free, changes = 40.0 * GIB, []
+    for i in range(160):  # full in 40,000 s; 2,000 steps take 2,000 s
+        free -= 0.01 * GIB
+        changes += engine.feed(StepRecord(at=1000.0 + 10.0 * i, attempt=1, step=10 * i + 1, loss=1.0))
+        changes += engine.feed(SystemRecord(at=1000.0 + 10.0 * i, attempt=1, disk_free_bytes=int(free)))
+    assert [c.change for c in changes] == expected
+
+
+def test_a_disk_that_fills_is_no_worry_any_more_once_the_run_is_known_to_end_before() -> None:
+    engine = only("disk-filling", facts=Facts(planned_steps=2000))
+    free, changes = 40.0 * GIB, []
+    for i in range(200):
+        free -= 0.01 * GIB
+        if i > 150:  # until then it got ready
+            changes += engine.feed(StepRecord(at=1000.0 + 10.0 * i, attempt=1, step=10 * (i - 150), loss=1.0))
+        changes += engine.feed(SystemRecord(at=1000.0 + 10.0 * i, attempt=1, disk_free_bytes=int(free)))
+    assert [c.change for c in changes] == ["raised", "cleared"]
+
+
 def test_host_memory_that_is_all_but_full_is_critical() -> None:
     records = [SystemRecord(at=10.0 * i, attempt=1, mem_used_bytes=98, mem_total_bytes=100) for i in range(5)]
     records += [SystemRecord(at=50.0 + 10.0 * i, attempt=1, mem_used_bytes=50, mem_total_bytes=100) for i in range(5)]
