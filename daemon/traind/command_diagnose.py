@@ -3,16 +3,18 @@
 import json
 import sys
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from rundir import layout
+from rundir import checkpoint_dir, layout
 from rundir.alerts import Engine, Facts
 from rundir.alerts.advice import LR_TOO_HIGH
+from rundir.alerts.anew import command_anew, lr_anew
 from rundir.alerts.history import Alert, History
+from rundir.alerts.remedy import LOWEST, without_effect
 from rundir.layout import RunDir
 from rundir.orders import command_of
 from rundir.records import EvalRecord, Severity, StepRecord
@@ -80,22 +82,25 @@ def _incident(number: int, alerts: list[Alert], run: RunDir, facts: Facts, *, ha
     yield from _wrapped("likely", "; ".join(first.causes))
     for place, fix in enumerate(first.fixes, start=1):
         yield from _wrapped("do" if place == 1 else "", f"{place}. {fix}")
-    if first.order is not None and not has_ended:
+    if first.order is not None and not has_ended and _can_be_done(first.order, run, facts):
         yield _to_copy("order", command_of(first.order["verb"], first.order.get("args", {}), plain(run.id)))
     elif first.severity != Severity.INFO and first.causes and first.causes[0] in LR_TOO_HIGH:
-        lr = _lower_lr(facts)
+        lr = lr_anew(facts.lr_peak, facts.lr_usual, LOWEST)
         if lr is not None and run.config_toml.exists():
-            yield _to_copy("anew", f"traind start {plain(str(run.config_toml))} --set train.lr={lr:.3g}")
+            yield _to_copy("anew", plain(command_anew(str(run.path), {"train.lr": lr})))
     for alert in others:
         yield from _wrapped(
             "also", f"{alert.rule} ({alert.severity}, found at step {alert.detected_step:,}): {alert.message}"
         )
 
 
-def _lower_lr(facts: Facts) -> float | None:
-    """A learning rate to begin anew with: a tenth of the one that was too high, and of the highest in use."""
-    known = [lr for lr in (facts.lr_peak, facts.lr_usual) if lr is not None]
-    return min(known) / 10 if facts.lr_peak is not None else None
+def _can_be_done(order: Mapping[str, Any], run: RunDir, facts: Facts) -> bool:
+    """Whether an order would do anything: it names no checkpoint that is gone or damaged, and nothing that is so."""
+    args = order.get("args", {})
+    step = args.get("step")
+    if isinstance(step, int) and not checkpoint_dir.is_whole(run.checkpoint(step)):
+        return False
+    return not args or without_effect(args, facts.clip_norm) != args.keys()
 
 
 def _has_ended(run: RunDir) -> bool:

@@ -1,8 +1,10 @@
 """The page of events and that of one alert: keys and pointer in; screen and control file out."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from textual.events import MouseScrollDown
 from textual.pilot import Pilot
@@ -10,10 +12,11 @@ from textual.widgets import Input, Static
 
 from rundir.control import ControlReader, Order
 from rundir.layout import RunDir
-from rundir.records import CheckpointEvent, NoteEvent
+from rundir.records import NoteEvent
 from rundir.status import State
 from tests.pilot.test_runs import until
 from tests.trainwatch.alerts import alert, divergence
+from tests.trainwatch.checkpoints import put_checkpoint
 from tests.trainwatch.runs import START_AT, append, evaluation, make_run, outcome, set_status, step, steps
 from trainwatch.app import TrainwatchApp
 from trainwatch.screens.ask import Confirm, Help
@@ -29,11 +32,7 @@ def run(tmp_path: Path) -> RunDir:
     run = make_run(tmp_path)
     run.config_toml.write_text("[train]\nlr = 1e-3\n", encoding="utf-8")
     append(run.metrics, [*steps(200), evaluation(100, 0.5, 0.25), evaluation(200, 0.9, 0.2)])
-    (run.path / "checkpoints" / "step-00000100").mkdir(parents=True)
-    saved = CheckpointEvent(
-        at=START_AT + 100, attempt=1, writer="trainer", step=100, path="checkpoints/step-00000100", size_bytes=10,
-        best=True,
-    )  # fmt: skip
+    saved = msgspec.structs.replace(put_checkpoint(run, 100), best=True)
     note = NoteEvent(at=START_AT + 120, attempt=1, writer="supervisor", step=120, text="look", by="ada")
     append(run.events, [saved, note, divergence(150, 130), alert(160, rule="slow-step", incident=2)])
     set_status(run, State.RUNNING, step=200, total=400)
@@ -207,6 +206,48 @@ async def test_an_order_is_refused_as_any_other(
         await pilot.press("2")
         await until(pilot, lambda: why in shown(app, "status"))
         assert orders_in(run) == []
+
+
+async def test_where_no_order_does_a_fix_the_command_of_a_new_run_is_copied(run: RunDir) -> None:
+    """The checkpoint from before was removed; a longer warm-up no order gives."""
+    run.config_toml.write_text("[train]\nlr = 1e-3\nwarmup_ratio = 0.1\nclip_norm = 1.0\n", encoding="utf-8")
+    shutil.rmtree(run.checkpoint(100))
+    app = TrainwatchApp(run)
+    async with app.run_test(size=(160, 48)) as pilot:
+        page = await opened(app, pilot)
+        reference = app.run_screen.store.opened.reference
+        advice = " ".join(shown(app, "advice").replace("│", " ").split())
+        assert "not now: no whole checkpoint from before it is left, that of step 100 is gone" in advice
+        assert "not now: clip_norm is 1 already" in advice
+        anew = f"traind start {reference}/config.toml --set train.lr=0.00033"
+        assert f"anew: {anew}".replace(" ", "") in advice.replace(" ", "")  # a long path is broken
+        await pilot.press("1")
+        await until(pilot, lambda: app.clipboard == anew)
+        assert "to begin anew" in shown(app, "status")
+        await pilot.press("3")
+        await until(pilot, lambda: app.clipboard.endswith("config.toml --set train.warmup_ratio=0.2"))
+        await pilot.press("2")
+        await until(pilot, lambda: "clip_norm is 1 already" in shown(app, "status"))
+        assert orders_in(run) == []
+        assert page._fix_of("apply") is page.fixes[3]  # the first order that can be given
+
+
+async def test_a_run_that_has_ended_is_begun_anew(run: RunDir) -> None:
+    set_status(run, State.FAILED, step=200, total=400)
+    app = TrainwatchApp(run)
+    async with app.run_test(size=(160, 48)) as pilot:
+        await opened(app, pilot)
+        await pilot.press("enter")
+        await until(pilot, lambda: app.clipboard.endswith("config.toml --set train.lr=0.00033"))
+        assert orders_in(run) == []
+
+
+async def test_a_damaged_checkpoint_is_not_gone_back_to(run: RunDir) -> None:
+    (run.checkpoint(100) / "model.safetensors").write_bytes(b"short")
+    app = TrainwatchApp(run)
+    async with app.run_test(size=(160, 48)) as pilot:
+        page = await opened(app, pilot)
+        assert page.fixes[0].args is None
 
 
 async def test_a_metric_that_the_run_s_page_has_not_read_is_read(run: RunDir) -> None:

@@ -11,6 +11,7 @@ from rundir.layout import RunDir
 from rundir.records import AnyRecord, CheckpointEvent, encode
 from rundir.status import State, Status, write_status
 from tests.rundir.alerts.stories import step
+from tests.trainwatch.checkpoints import put_checkpoint
 from traind.cli import main
 
 
@@ -66,7 +67,10 @@ def test_the_text_fits_the_terminal_and_says_what_to_do(broken: RunDir, capsys: 
     assert max(map(len, text.splitlines())) <= 80
     assert "incident 1: non-finite · critical · from step 110, open" in text
     assert "  also      grad-explode (critical, found at step 103)" in text
-    assert f"traind rollback {broken.id} --step 100 --lr-factor 0.33" in text
+    assert "traind rollback" not in text  # the checkpoint that the records name is gone
+    put_checkpoint(broken, 100)
+    assert main(["diagnose", str(broken.path)]) == 0
+    assert f"traind rollback {broken.id} --step 100 --lr-factor 0.33" in capsys.readouterr().out
     assert "frozen" in text[text.index("rules have nothing to go by") :]
 
 

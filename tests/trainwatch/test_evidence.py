@@ -1,5 +1,6 @@
 """One alert: its life, incident, figures, thresholds, and the orders that its fixes come to; painted at any size."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -191,7 +192,7 @@ def test_without_a_best_checkpoint_the_newest_before_the_onset_is_gone_back_to()
 def test_what_an_order_lacks_is_said() -> None:
     back, _, _, lower = fixes(saved(700), divergence(690, 646), lr=None)
     assert back.args is None
-    assert back.missing == "there is no checkpoint from before step 646"
+    assert back.missing == "no checkpoint was written before step 646"
     assert lower.args is None
     assert "learning rate is not known" in lower.missing
     (plan,) = fixes(alert(5, rule="lr-zero", fixes=["plan the schedule for the steps there are"]), lr=None)
@@ -204,8 +205,11 @@ def test_the_checkpoint_that_the_rules_have_named_goes_before_others() -> None:
     ill = divergence(690, 646, fixes=[fix], order={"verb": "rollback", "args": {"step": 100}})
     (back,) = fixes(saved(100), saved(600), ill)
     assert back.args == {"step": 100}
+    (back,) = fixes(saved(50), saved(100), saved(600, best=True), ill, kept=lambda c: c.step != 100)
+    assert back.args == {"step": 50}
     (back,) = fixes(saved(100), saved(600), ill, kept=lambda c: c.step == 600)
-    assert back.args == {"step": 600}
+    assert back.args is None
+    assert "that of step 100 is gone" in back.missing
 
 
 @pytest.mark.parametrize("args", [5, [1], None, "step"])
@@ -227,9 +231,38 @@ def test_a_checkpoint_that_the_alert_names_has_to_be_there() -> None:
     named = divergence(690, 646, fixes=["a longer warm-up"], order={"verb": "rollback", "args": {"step": 600}})
     *_, gone = fixes(saved(600), saved(700), named, kept=lambda c: c.step == 700)
     assert gone.args is None
-    assert gone.missing == "there is no checkpoint of step 600 any more"
+    assert gone.missing == "there is no whole checkpoint of step 600 any more"
     *_, there = fixes(saved(600), saved(700), named)
     assert there.args == {"step": 600}
+
+
+def test_what_is_so_already_is_no_order() -> None:
+    """A norm that is clipped lower is clipped; of two things the other is still worth an order."""
+    for clip_norm, is_so in ((1.0, True), (0.5, True), (5.0, False), (0.0, False)):
+        store = store_of(divergence(690, 646), config={"train": {"clip_norm": clip_norm}})
+        (case,) = cases_of(store.told)
+        clip = fixes_of(case, store, lambda _: True)[1]
+        assert clip.text == "clip_norm = 1.0"
+        assert (clip.args is None) is is_so
+        assert bool(clip.missing) is is_so
+        assert ("train.clip_norm" in clip.anew) is not is_so
+    both = alert(5, fixes=["lower the learning rate to a third, clip_norm = 1.0"])
+    store = store_of(both, config={"train": {"clip_norm": 1.0}})
+    (fix,) = fixes_of(cases_of(store.told)[0], store, lambda _: True)
+    assert fix.args == {"lr": 0.00033}
+
+
+def test_what_an_order_has_set_is_what_holds() -> None:
+    turned = outcome("o1", "set", "applied", args={"clip_norm": 0.0})
+    store = store_of(turned, divergence(690, 646), config={"train": {"clip_norm": 1.0}})
+    assert fixes_of(cases_of(store.told)[0], store, lambda _: True)[1].args == {"clip_norm": 1.0}
+
+
+def test_a_script_s_run_is_not_begun_anew_by_a_command() -> None:
+    store = store_of(divergence(690, 646), config={"train": {"warmup_ratio": 0.1}})
+    assert any(fix.anew for fix in fixes_of(cases_of(store.told)[0], store, lambda _: True))
+    store.opened = replace(store.opened, source="csv")
+    assert not any(fix.anew for fix in fixes_of(cases_of(store.told)[0], store, lambda _: True))
 
 
 def test_the_learning_rate_that_holds_is_lowered() -> None:

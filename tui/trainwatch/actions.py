@@ -185,8 +185,18 @@ EVENTS_ACTIONS = (
 MOST_FIXES = 6
 """Of one alert, that have a key."""
 EVIDENCE_ACTIONS = (
-    Action("apply", "enter", "apply", "give the order of the first fix that is one: shown in full, asked first"),
-    *(Action(f"fix-{n}", str(n), "", f"give the order of fix {n}") for n in range(1, MOST_FIXES + 1)),
+    Action(
+        "apply",
+        "enter",
+        "apply",
+        "give the order of the first fix that is one, shown in full, asked first; or copy what begins anew",
+    ),
+    *(
+        Action(
+            f"fix-{n}", str(n), "", f"give the order of fix {n}; where none does it: copy the command that begins anew"
+        )
+        for n in range(1, MOST_FIXES + 1)
+    ),
     Action("down", "down", "scroll", "the text; PgUp, PgDn, the wheel"),
     Action("up", "up", "", "the text back"),
     Action("page-down", "pagedown", "", "a page down"),
@@ -196,7 +206,7 @@ EVIDENCE_ACTIONS = (
     Action("back", "escape", "back", "end the crosshair; then back to the events"),
     HELP,
     quit_row("leave; the run goes on"),
-)
+)  # fmt: skip
 """What can be done where one alert is shown."""
 
 SYSTEM_ACTIONS = (

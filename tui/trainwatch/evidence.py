@@ -3,11 +3,12 @@
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from rundir.alerts import MARKS, RULES
-from rundir.alerts.remedy import Remedy, remedies_of
+from rundir.alerts.anew import changes_of
+from rundir.alerts.remedy import Remedy, remedies_of, without_effect
 from rundir.orders import Verb
 from rundir.records import AlertEvent, CheckpointEvent, Severity
 from rundir.series import MAX_STEP
@@ -211,35 +212,70 @@ class Fix:
     """None where no order does it."""
     args: Mapping[str, Any] | None = None
     missing: str = ""
-    """Why the order cannot be made out."""
+    """Why the order cannot be made out, or would change nothing."""
+    anew: Mapping[str, Any] = field(default_factory=dict)
+    """Keys of the configuration of a new run that does it; empty where none does."""
 
 
 def fixes_of(case: Case, store: Store, is_kept: Callable[[CheckpointEvent], bool]) -> list[Fix]:
-    """What to do in order, each with the order that does it where one does. `is_kept`: a checkpoint is still there."""
+    """What to do in order, each with the order that does it where one does, and what a new run would have otherwise.
+
+    `is_kept`: whether a checkpoint is still there, and whole as far as is known.
+    """
     worst = case.worst
-    return [_fix(text, remedy, case, store, is_kept) for text, remedy in remedies_of(worst.fixes, worst.order)]
+    fixes = [_fix(text, remedy, case, store, is_kept) for text, remedy in remedies_of(worst.fixes, worst.order)]
+    if store.by_script or store.opened.source:
+        return fixes  # no command begins such a run
+    config, lr = store.opened.config, store.peak_lr
+    return [replace(fix, anew=changes_of(fix.text, config, lr)) for fix in fixes]
 
 
 def _fix(text: str, remedy: Remedy | None, case: Case, store: Store, is_kept: Callable[[CheckpointEvent], bool]) -> Fix:
     if remedy is None:
         return Fix(text)
     args = dict(remedy.args)
+    if remedy.verb is Verb.SET:
+        clip_norm = _clip_norm(store)
+        args = {name: value for name, value in args.items() if name not in without_effect(args, clip_norm)}
+        if not args and remedy.lr_times is None:
+            return Fix(text, remedy.verb, missing=f"clip_norm is {clip_norm:g} already")
     if remedy.lr_times is not None:
         if store.peak_lr is None or not math.isfinite(store.peak_lr) or store.peak_lr <= 0:
             return Fix(text, remedy.verb, missing="the run's peak learning rate is not known")
         args["lr"] = float(f"{store.peak_lr * remedy.lr_times:.2g}")
     if remedy.to_best or remedy.before_onset:
         ordered = (case.worst.order or {}).get("args")
-        # The rules know since when the weights are ill.
+        # The rules know since when the weights are ill: what was written after the one they name is ill, too.
         own = ordered.get("step") if isinstance(ordered, Mapping) else None
-        is_own = own is not None and _is_there(own, store.checkpoints, is_kept)
-        step = own if is_own else _target(remedy, case, store.checkpoints, is_kept)
+        newest = own if isinstance(own, int) else None
+        step = _target(remedy, case, store.checkpoints, is_kept, newest)
         if step is None:
-            return Fix(text, remedy.verb, missing=f"there is no checkpoint from before step {case.onset_step:,}")
+            return Fix(text, remedy.verb, missing=_why_none(case, store, newest))
         args["step"] = step
     if remedy.verb is Verb.ROLLBACK and not _is_there(args.get("step"), store.checkpoints, is_kept):
-        return Fix(text, remedy.verb, missing=f"there is no checkpoint of step {args['step']} any more")
+        return Fix(text, remedy.verb, missing=f"there is no whole checkpoint of step {args['step']} any more")
     return Fix(text, remedy.verb, args)
+
+
+def _clip_norm(store: Store) -> float | None:
+    """The gradient norm above which the run clips now: configured, or as last set by an order; None: not known."""
+    applied = (o.outcome for o in store.orders.values() if o.outcome is not None and o.verb == Verb.SET)
+    values = [o.args["clip_norm"] for o in applied if o.result == "applied" and o.args and "clip_norm" in o.args]
+    train = store.opened.config.get("train")
+    value = values[-1] if values else train.get("clip_norm") if isinstance(train, Mapping) else None
+    return fmt.as_float(value) if isinstance(value, int | float) else None
+
+
+def _why_none(case: Case, store: Store, named: int | None) -> str:
+    """Why there is nothing to go back to, and what helps another time."""
+    before = [c.step for c in store.checkpoints if c.step is not None and c.step < case.onset_step]
+    if not before and named is None:
+        return f"no checkpoint was written before step {fmt.count(case.onset_step)}"
+    gone = fmt.count(named if named is not None else max(before))
+    section = store.opened.config.get("checkpoint")
+    kept = section.get("keep_last") if isinstance(section, Mapping) else None
+    more = f" (checkpoint.keep_last is {kept}; K on page 6 keeps one for good)" if isinstance(kept, int) else ""
+    return f"no whole checkpoint from before it is left, that of step {gone} is gone{more}"
 
 
 def _is_there(step: object, checkpoints: Sequence[CheckpointEvent], is_kept: Callable[[CheckpointEvent], bool]) -> bool:
@@ -248,10 +284,19 @@ def _is_there(step: object, checkpoints: Sequence[CheckpointEvent], is_kept: Cal
 
 
 def _target(
-    remedy: Remedy, case: Case, checkpoints: Sequence[CheckpointEvent], is_kept: Callable[[CheckpointEvent], bool]
+    remedy: Remedy,
+    case: Case,
+    checkpoints: Sequence[CheckpointEvent],
+    is_kept: Callable[[CheckpointEvent], bool],
+    named: int | None,
 ) -> int | None:
-    """The step to go back to: of the best checkpoint, else of the newest before the onset; None where none is left."""
-    kept = [c for c in reversed(checkpoints) if c.step is not None and is_kept(c)]
+    """The step to go back to: the one that the alert names, else of the best checkpoint, else of the newest before the
+    onset. None later than the named one, where there is one; None where none is left."""
+    if named is not None and not checkpoints:
+        return named  # nothing is known of any: the run itself says what there is
+    kept = [c for c in reversed(checkpoints) if c.step is not None and (named is None or c.step <= named)]
+    own = [c.step for c in kept if c.step == named]
     best = [c.step for c in kept if c.best and remedy.to_best]
     before = [c.step for c in kept if c.step is not None and c.step < case.onset_step]
-    return next(iter([*best, *before]), None)
+    there = {c.step for c in kept if is_kept(c)}
+    return next((step for step in (*own, *best, *before) if step in there), None)

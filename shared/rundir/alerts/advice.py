@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from rundir.alerts.facts import Facts
+from rundir.alerts.remedy import order_by
 from rundir.alerts.track import Track
 from rundir.records import Severity
 
@@ -29,8 +30,12 @@ class Cause(msgspec.Struct, frozen=True):
     contra: tuple[str, ...] = ()
     fixes: tuple[str, ...] = ()
     """What to do where it is the likeliest, in place of the rule's own."""
-    order: dict[str, Any] | None = None
-    """The order that goes with those."""
+    ordered: str = ""
+    """The one of those whose order goes with them."""
+
+    @property
+    def order(self) -> dict[str, Any] | None:
+        return order_by(self.ordered)
 
 
 class Advice(msgspec.Struct, frozen=True):
@@ -38,8 +43,12 @@ class Advice(msgspec.Struct, frozen=True):
 
     causes: tuple[Cause, ...]
     fixes: tuple[str, ...]
-    order: dict[str, Any] | None = None
-    """The order that carries out one of the fixes, where one does."""
+    ordered: str = ""
+    """The fix whose order goes with an alert; empty where none does."""
+
+    @property
+    def order(self) -> dict[str, Any] | None:
+        return order_by(self.ordered)
 
 
 def signs(
@@ -101,18 +110,16 @@ _NO_WARMUP = Cause("there is no warm-up, or too short a one", ("no-warmup", "ear
 _UNCLIPPED = Cause("gradients are not clipped", ("unclipped", "grad-explode"), ("clipped",))
 _FP16 = Cause("fp16 overflows", ("fp16", "loss-scale-collapse"), ("no-fp16",))
 _BAD_DATA = Cause("broken samples or labels in the data that came then", ("late",), ("lr-rose", "early"))
-_ROLLBACK = {"verb": "rollback", "args": {"lr_factor": 0.33}}
+_TENTH = (
+    "go back to a checkpoint from before that, or begin anew, with a tenth of the learning rate: ruined weights "
+    "do not come back by themselves"
+)
 _RUINED = Cause(
     "the learning rate is too high: the weights have blown up",
     ("blew-up", "lr-unusual", "loss-spike", "divergence", "grad-explode"),
     ("unruined",),
-    (
-        "go back to a checkpoint from before that, or begin anew, with a tenth of the learning rate: ruined weights "
-        "do not come back by themselves",
-        "clip_norm = 1.0",
-        "a longer warm-up",
-    ),
-    {"verb": "rollback", "args": {"lr_factor": 0.1}},
+    (_TENTH, "clip_norm = 1.0", "a longer warm-up"),
+    _TENTH,
 )
 _LR_UNUSUAL = Cause(
     "the learning rate is above what is in use for such a model",
@@ -128,7 +135,7 @@ ADVICE: Mapping[str, Advice] = {
     "non-finite": Advice(
         (_LR_HIGH, _FP16, Cause("log(0), a division by zero or an overflow in the loss"), _BAD_DATA),
         ("go back to a checkpoint before the first bad step with a third of the learning rate", "clip_norm = 1.0"),
-        _ROLLBACK,
+        "go back to a checkpoint before the first bad step with a third of the learning rate",
     ),
     "loss-scale-collapse": Advice(
         (Cause("values beyond the range of fp16 in the forward pass", ("fp16",)), _LR_HIGH, _UNCLIPPED),
@@ -147,7 +154,7 @@ ADVICE: Mapping[str, Advice] = {
             "if it comes again: lower the learning rate, clip_norm = 1.0, beta2 = 0.95",
             "if it stays: go back about 100 steps and leave those batches out",
         ),
-        _ROLLBACK,
+        "if it stays: go back about 100 steps and leave those batches out",
     ),
     "divergence": Advice(
         (
@@ -159,7 +166,7 @@ ADVICE: Mapping[str, Advice] = {
             Cause("the weight of a part of the loss, or the task, has changed", ("late",), ("lr-rose", "grad-explode")),
         ),
         ("go back to the best checkpoint with a third of the learning rate", "clip_norm = 1.0", "a longer warm-up"),
-        _ROLLBACK,
+        "go back to the best checkpoint with a third of the learning rate",
     ),
     "not-learning": Advice(
         (
@@ -207,7 +214,7 @@ ADVICE: Mapping[str, Advice] = {
             _BAD_DATA,
         ),
         ("clip_norm = 1.0", "lower the learning rate", "look whether the loss is averaged over the batch"),
-        {"verb": "set", "args": {"clip_norm": 1.0}},
+        "clip_norm = 1.0",
     ),
     "grad-zero": Advice(
         (
@@ -217,7 +224,7 @@ ADVICE: Mapping[str, Advice] = {
             Cause("fp16 gradients underflow", ("loss-scale-collapse",), ("no-fp16",)),
         ),
         ("look at requires_grad of the loss and of each parameter", "go back to a checkpoint before it"),
-        {"verb": "rollback"},
+        "go back to a checkpoint before it",
     ),
     "grad-vanish": Advice(
         (
@@ -240,7 +247,7 @@ ADVICE: Mapping[str, Advice] = {
             Cause("the learning rate was set to zero, or the parameter group is not the scheduler's", ("early",)),
         ),
         ("plan the schedule for the steps there are", "set the learning rate"),
-        {"verb": "set", "args": {"replan": True}},
+        "plan the schedule for the steps there are",
     ),
     "lr-off-schedule": Advice(
         (
@@ -289,7 +296,7 @@ ADVICE: Mapping[str, Advice] = {
             Cause("labels were mixed up", ("late",), ("divergence", "blew-up")),
         ),
         ("class weights", "go back to a checkpoint before it with a lower learning rate", "look at the labels"),
-        _ROLLBACK,
+        "go back to a checkpoint before it with a lower learning rate",
     ),
     "below-baseline": Advice(
         (
@@ -308,7 +315,7 @@ ADVICE: Mapping[str, Advice] = {
             Cause("too little regularisation"),
         ),
         ("use the best checkpoint and stop", "fewer epochs", "more data", "more weight_decay or dropout"),
-        {"verb": "stop"},
+        "use the best checkpoint and stop",
     ),
     "oscillation": Advice(
         (Cause("the learning rate is too high", ("lr-at-peak",)), Cause("batches alternate between two kinds of data")),
@@ -341,7 +348,7 @@ ADVICE: Mapping[str, Advice] = {
             Cause("a file system or machine that does not answer"),
         ),
         ("look at the stacks of all threads", "num_workers = 0 as a test", "end it and resume"),
-        {"verb": "kill"},
+        "end it and resume",
     ),
     "slow-step": Advice(
         (
@@ -358,8 +365,12 @@ ADVICE: Mapping[str, Advice] = {
             Cause("CUDA_VISIBLE_DEVICES is empty"),
             Cause("a driver older than torch needs"),
         ),
-        ("traind doctor says which it is", 'device = "cuda" fails instead of falling back'),
-        {"verb": "stop"},
+        (
+            "traind doctor says which it is",
+            'device = "cuda" fails instead of falling back',
+            "stop it: on the CPU it takes many times as long",
+        ),
+        "stop it: on the CPU it takes many times as long",
     ),
     "gpu-mem-leak": Advice(
         (
@@ -371,8 +382,13 @@ ADVICE: Mapping[str, Advice] = {
     ),
     "oom-ahead": Advice(
         (Cause("memory leaks", ("gpu-mem-leak",)), Cause("the batch is too large"), Cause("longer inputs than before")),
-        ("smaller batches, with accumulation", "gradient checkpointing", "PYTORCH_ALLOC_CONF=expandable_segments:True"),
-        {"verb": "checkpoint"},
+        (
+            "save now",
+            "smaller batches, with accumulation",
+            "gradient checkpointing",
+            "PYTORCH_ALLOC_CONF=expandable_segments:True",
+        ),
+        "save now",
     ),
     "data-bound": Advice(
         (Cause("too few loader workers"), Cause("slow storage"), Cause("preparing samples takes longer than learning")),
@@ -393,12 +409,12 @@ ADVICE: Mapping[str, Advice] = {
     "checkpoint-overdue": Advice(
         (Cause("saving fails or is skipped for want of room", ("disk-filling",)), Cause("saving takes very long")),
         ("look at the events for failed saves", "save now"),
-        {"verb": "checkpoint"},
+        "save now",
     ),
     "ram-filling": Advice(
         (Cause("loader workers that keep what they have read"), Cause("lists that grow with every step")),
         ("fewer workers", "look for lists that grow with every step", "save now"),
-        {"verb": "checkpoint"},
+        "save now",
     ),
     "throttling": Advice(
         (Cause("poor cooling or a high power limit"),),

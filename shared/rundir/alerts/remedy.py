@@ -1,5 +1,7 @@
 """Which fixes of an alert are an order to the run, and what such an order needs to know of the run to be given. Pure.
 
+The one place that knows it: `advice` names the fix whose order an alert has.
+
 A fix is known by its text, as it stands in the record: what is no order (data, code, the machine) is in no table.
 """
 
@@ -14,6 +16,7 @@ LOWERED = 0.33
 """Of the peak learning rate: "a third"."""
 LOWEST = 0.1
 RAISED = 10.0
+CLIP_NORM = 1.0
 
 
 class Remedy(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,8 +34,8 @@ class Remedy(msgspec.Struct, frozen=True, kw_only=True):
 
 _BACK_LOWER = Remedy(verb=Verb.ROLLBACK, args={"lr_factor": LOWERED}, before_onset=True)
 _LOWER = Remedy(verb=Verb.SET, lr_times=LOWERED)
-_LOWER_AND_CLIP = Remedy(verb=Verb.SET, args={"clip_norm": 1.0}, lr_times=LOWERED)
-_CLIP = Remedy(verb=Verb.SET, args={"clip_norm": 1.0})
+_LOWER_AND_CLIP = Remedy(verb=Verb.SET, args={"clip_norm": CLIP_NORM}, lr_times=LOWERED)
+_CLIP = Remedy(verb=Verb.SET, args={"clip_norm": CLIP_NORM})
 _STOP = Remedy(verb=Verb.STOP)
 _SAVE = Remedy(verb=Verb.CHECKPOINT)
 
@@ -59,6 +62,7 @@ REMEDIES: Mapping[str, Remedy] = {
     "use the best checkpoint and stop": _STOP,
     "if the evaluations are good: stop": _STOP,
     "save now": _SAVE,
+    "stop it: on the CPU it takes many times as long": _STOP,
     "end it and resume": Remedy(verb=Verb.KILL),
 }
 """By the text of the fix. Where the fix says more than an order can (beta2), the order does the rest of it."""
@@ -70,6 +74,21 @@ def remedy_of(fix: str) -> Remedy | None:
     """The order that does a fix; None where none does."""
     ending = next((remedy for end, remedy in _ENDINGS.items() if fix.endswith(end)), None)
     return REMEDIES.get(fix, ending)
+
+
+def order_by(fix: str) -> dict[str, Any] | None:
+    """The order that does a fix, as an alert's event has it, as far as the fix alone says it; None where none does."""
+    remedy = remedy_of(fix)
+    if remedy is None:
+        return None
+    return {"verb": str(remedy.verb), **({"args": dict(remedy.args)} if remedy.args else {})}
+
+
+def without_effect(args: Mapping[str, Any], clip_norm: float | None) -> set[str]:
+    """Which arguments of `set` would change nothing, or for the worse, in a run that clips at `clip_norm`."""
+    wanted = args.get("clip_norm")
+    clips_so = isinstance(wanted, int | float) and clip_norm is not None and 0 < clip_norm <= wanted
+    return {"clip_norm"} if clips_so else set()
 
 
 def remedies_of(fixes: Sequence[str], order: Mapping[str, Any] | None) -> list[tuple[str, Remedy | None]]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from rundir.alerts import RULES
+from rundir.alerts.anew import command_anew
 from rundir.column import Floats
 from rundir.orders import command_of
 from rundir.text import plain
@@ -166,7 +167,11 @@ def advice_lines(
     if not case.worst.causes:
         lines.append(_plain_line("none is known", "dim"))
     can_any = any(fix.args is not None and not refusal(fix) for fix in fixes)
-    lines += [Line([]), Line([("what to do", "title"), ("  a number gives the order" if can_any else "", "dim")])]
+    does = ["gives the order"] * can_any + ["copies the command that begins anew"] * any(
+        fix.anew and (fix.args is None or refusal(fix)) for fix in fixes
+    )
+    hint = f"  a number {', or '.join(does)}" if does else ""
+    lines += [Line([]), Line([("what to do", "title"), (fmt.clip(hint, max(0, width - 10)), "dim")])]
     for index, fix in enumerate(fixes):
         lines += _fix_lines(index, fix, reference, host, refusal(fix), width)
     if not fixes:
@@ -177,17 +182,20 @@ def advice_lines(
 def _fix_lines(index: int, fix: Fix, reference: str, host: str, refusal: str, width: int) -> list[Line]:
     can = fix.args is not None and not refusal
     number = f"{index + 1} "
-    lines = _numbered(number, "key" if can else "dim", plain(fix.text), "value" if can else "", width, index)
-    if fix.verb is None:
-        return lines
-    if fix.args is not None:
+    lines = _numbered(
+        number, "key" if can or fix.anew else "dim", plain(fix.text), "value" if can else "", width, index
+    )
+    if fix.args is not None and fix.verb is not None:
         where = f"on {host}: " if host else ""
         command = where + command_of(fix.verb, fix.args, reference)
         lines += [
             Line([("  " + line, "smooth" if can else "faint")], index) for line in fmt.wrap(plain(command), width - 2)
         ]
-    if why := fix.missing or refusal:
+    if why := fix.missing or (refusal if fix.args is not None else ""):
         lines += [Line([("  " + line, "dim")], index) for line in fmt.wrap(plain(f"not now: {why}"), width - 2)]
+    if fix.anew and not (can and "begin anew" not in fix.text):
+        command = f"anew: {command_anew(reference, fix.anew)}"
+        lines += [Line([("  " + line, "smooth")], index) for line in fmt.wrap(plain(command), width - 2)]
     return lines
 
 

@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from rundir import control, process
+from rundir import checkpoint_dir, control, process
+from rundir.alerts.anew import command_anew
 from rundir.control import Order, new_order_id
 from rundir.orders import command_of
 from rundir.records import AlertEvent, CheckpointEvent
 from rundir.series import STEP_FIELDS
 from rundir.text import plain
 from trainwatch.actions import CHART_ACTIONS, order_refusal
+from trainwatch.checkpoints.row import Health
 from trainwatch.dashboard import situation
 from trainwatch.evidence import Case, Fix, case_of, cases_of, drawn_by, fixes_of
 from trainwatch.feed import Feed
@@ -99,8 +101,13 @@ class EvidenceScreen(RunPage):
 
     def _is_kept(self, checkpoint: CheckpointEvent) -> bool:
         """Of a run elsewhere nobody here knows; the run itself then says what there is."""
-        # Not Path.is_dir: a damaged line may name anything.
-        return isinstance(self.store.run, RemoteRun) or os.path.isdir(self.store.run.path / checkpoint.path)  # noqa: PTH112
+        if isinstance(self.store.run, RemoteRun):
+            return True
+        path, checks = self.store.run.path / checkpoint.path, self.front.checks.items()
+        if any(of == checkpoint.path and check.health is Health.DAMAGED for (of, _), check in checks):
+            return False
+        # Not Path.exists: a damaged line may name anything.
+        return os.path.exists(path) if self.store.by_script else checkpoint_dir.is_whole(path)
 
     def refusal(self, fix: Fix) -> str:
         """Why the order of a fix cannot be given now; empty where it can, or where there is none."""
@@ -130,7 +137,7 @@ class EvidenceScreen(RunPage):
             case "status":
                 return self.paint_status(width)
             case _:
-                can = any(fix.args is not None and not self.refusal(fix) for fix in self.fixes)
+                can = any(fix.anew or (fix.args is not None and not self.refusal(fix)) for fix in self.fixes)
                 return line_of(self.rows, width, _FIRST_TO_GO, lambda row: row.name == "apply" and not can)
 
     def _text(self, name: str, width: int) -> list[Line]:
@@ -203,7 +210,8 @@ class EvidenceScreen(RunPage):
     def _fix_of(self, action: str) -> Fix | None:
         """The fix that an action is about; None for an action about none, or one that there is not."""
         if action == "apply":
-            return next((fix for fix in self.fixes if fix.verb is not None), None)
+            can = (fix for fix in self.fixes if fix.args is not None and not self.refusal(fix))
+            return next(can, None) or next((fix for fix in self.fixes if fix.verb is not None or fix.anew), None)
         number = int(action.removeprefix("fix-")) if action.startswith("fix-") else 0
         return self.fixes[number - 1] if 0 < number <= len(self.fixes) else None
 
@@ -241,12 +249,22 @@ class EvidenceScreen(RunPage):
         if fix is None:
             self.say("no fix of this alert is an order" if self.fixes else "nothing is known that helps")
         elif why := _none_of(fix) or self.refusal(fix):
-            self.say(why)
+            self._offer_anew(fix, why)
         elif fix.verb is not None:
             order = Order(
                 verb=fix.verb, id=new_order_id(), args=dict(fix.args or {}), by=f"trainwatch:{process.user()}"
             )
             self.app.push_screen(Confirm(fix.text, "", self._in_full(order)), partial(self._answered, order))
+
+    def _offer_anew(self, fix: Fix, why: str) -> None:
+        """No order does a fix now: the command of a new run that does is copied, where there is one."""
+        if not fix.anew or not (fix.args is None or self.store.has_ended):
+            self.say(why)
+            return
+        command = command_anew(self._reference, fix.anew)
+        self.app.copy_to_clipboard(command)
+        where = f"to be typed on {self.store.opened.host}, " if self.store.opened.host else ""
+        self.say(f"copied, {where}to begin anew: {command}")
 
     def _in_full(self, order: Order) -> str:
         host = self.store.opened.host
@@ -269,8 +287,9 @@ class EvidenceScreen(RunPage):
             return
         lines = self._text("advice", _text_width(self.places["advice"].width))
         at = self._scroll["advice"] + message.y - 1
-        if at < len(lines) and lines[at].fix >= 0 and self.fixes[lines[at].fix].verb is not None:
-            self._ask(self.fixes[lines[at].fix])
+        fix = self.fixes[lines[at].fix] if at < len(lines) and lines[at].fix >= 0 else None
+        if fix is not None and (fix.verb is not None or fix.anew):
+            self._ask(fix)
 
     def on_pane_scrolled(self, message: Pane.Scrolled) -> None:
         if message.pane in self._scroll:
