@@ -4,19 +4,24 @@ import threading
 from pathlib import Path
 
 import pytest
+from textual.pilot import Pilot
 from textual.widgets import Input
 
 from rundir.control import ControlReader
 from rundir.layout import RunDir
-from rundir.records import AlertEvent, LifecycleEvent, Severity
+from rundir.records import AlertEvent, LifecycleEvent, Severity, SystemRecord
 from rundir.status import State
 from tests.pilot.test_dashboard import caught_up, shown, until
-from tests.trainwatch.runs import START_AT, append, evaluation, make_run, memory, outcome, set_status, steps
+from tests.trainwatch.runs import START_AT, append, evaluation, make_run, memory, outcome, set_status, step, steps
+from tests.trainwatch.test_machine import sample
 from trainwatch.app import TrainwatchApp
 from trainwatch.screens import travel
 from trainwatch.screens.checkpoints import CheckpointsScreen
+from trainwatch.screens.console import ConsoleScreen
 from trainwatch.screens.events import EventsScreen
+from trainwatch.screens.evidence import EvidenceScreen
 from trainwatch.screens.gallery import GalleryScreen
+from trainwatch.screens.system import SystemScreen
 from trainwatch.travel.past import read_tape
 from trainwatch.travel.tape import Tape
 from trainwatch.widgets.pane import Pane
@@ -40,6 +45,12 @@ def run(tmp_path: Path) -> RunDir:
     run.console.write_text("a line without a time\n", encoding="utf-8")
     set_status(run, State.RUNNING, step=100, total=400)
     return run
+
+
+def page(app: TrainwatchApp, name: str) -> str:
+    """What a pane of the uppermost screen shows; empty while there is none."""
+    pane = next(iter(app.screen.query(f"#{name}").results(Pane)), None)
+    return "" if pane is None else "\n".join(pane.render_line(y).text for y in range(pane.size.height))
 
 
 def panes(app: TrainwatchApp) -> str:
@@ -184,22 +195,141 @@ async def test_what_another_program_wrote_without_times_is_gone_through_by_its_s
         assert "was" not in shown(app, "header")
 
 
-async def test_the_page_of_events_shows_the_past_and_pages_of_now_are_not_opened(run: RunDir) -> None:
+async def stood(app: TrainwatchApp, pilot: Pilot[None], step: int) -> None:
+    """As of a step."""
+    await until(pilot, caught_up(app, 100))
+    await pilot.press("at")
+    await until(pilot, lambda: bool(app.screen.query(Input)))
+    app.screen.query_one(Input).value = str(step)
+    await pilot.press("enter")
+    await until(pilot, lambda: f"as of step {step} of 400" in shown(app, "status"))
+
+
+async def test_the_page_of_events_shows_the_past_and_that_of_checkpoints_is_not_opened(run: RunDir) -> None:
     app = TrainwatchApp(run)
     async with app.run_test(size=(160, 48)) as pilot:
-        await until(pilot, caught_up(app, 100))
-        await pilot.press("left_curly_bracket", "left_curly_bracket")
-        await until(pilot, lambda: "as of step" in shown(app, "status"))
-        await pilot.press(*["left_curly_bracket"] * 5)
-        assert app.run_screen.store.last_step < 60
-        await pilot.press("8")
+        await stood(app, pilot, 55)
+        await pilot.press("6")
         await until(pilot, lambda: "shows now alone" in shown(app, "status"))
         await pilot.press("3", "enter")
         await until(pilot, lambda: isinstance(app.screen, EventsScreen))
         assert isinstance(app.screen, EventsScreen)
         assert not [view for view in app.screen.timeline.views if isinstance(view.event, AlertEvent)]
-        status = "".join(segment.text for segment in app.screen.query_one("#status", Pane).render_line(0))
-        assert "as of step" in status
+        assert "as of step" in page(app, "status")
+
+
+async def test_the_evidence_of_an_alert_is_that_of_then(run: RunDir) -> None:
+    worse = AlertEvent(
+        at=START_AT + 90, attempt=1, writer="supervisor", step=90, rule="plateau", change="updated",
+        severity=Severity.CRITICAL, message="much worse", onset_step=50, fixes=["clip_norm = 1.0"],
+    )  # fmt: skip
+    append(run.events, [worse])
+    app = TrainwatchApp(run)
+    async with app.run_test(size=(160, 48)) as pilot:
+        await stood(app, pilot, 70)
+        await pilot.press("3", "enter")
+        await until(pilot, lambda: isinstance(app.screen, EventsScreen))
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(app.screen, EvidenceScreen) and "no progress" in page(app, "seen"))
+        assert "warning" in page(app, "header")
+        assert "loss 0.1429" in page(app, "chart")
+        assert "as of step 70" in page(app, "status")
+        await pilot.press("escape", "escape", "at")
+        await until(pilot, lambda: bool(app.screen.query(Input)))
+        app.screen.query_one(Input).value = "95"
+        await pilot.press("enter", "3", "enter")
+        await until(pilot, lambda: isinstance(app.screen, EventsScreen))
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(app.screen, EvidenceScreen) and "much worse" in page(app, "seen"))
+        await pilot.press("1")
+        await until(pilot, lambda: "not possible in the past" in page(app, "status"))
+        assert ControlReader(run).poll() == []
+
+
+async def test_a_metric_that_only_the_evidence_has_read_is_that_of_then(run: RunDir) -> None:
+    append(run.metrics, [step(n, 1.0, step_s=n / 100) for n in range(101, 201)])
+    slow = AlertEvent(
+        at=START_AT + 150, attempt=1, writer="supervisor", step=150, rule="slow-step", change="raised",
+        severity=Severity.WARNING, message="slow", onset_step=140,
+    )  # fmt: skip
+    append(run.events, [slow])
+    app = TrainwatchApp(run)
+    async with app.run_test(size=(160, 48)) as pilot:
+        await until(pilot, caught_up(app, 200))
+        await pilot.press("at")
+        await until(pilot, lambda: bool(app.screen.query(Input)))
+        app.screen.query_one(Input).value = "160"
+        await pilot.press("enter", "3", "enter")
+        await until(pilot, lambda: isinstance(app.screen, EventsScreen))
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(app.screen, EvidenceScreen) and "step_s 1.600" in page(app, "chart"))
+
+
+async def test_the_machine_is_as_it_was_last_sampled_then(run: RunDir) -> None:
+    run.system.unlink()
+    append(run.system, [sample(60 + 5 * n, cpu_percent=float(n)) for n in range(10)])
+    app = TrainwatchApp(run)
+    async with app.run_test(size=(160, 48)) as pilot:
+        await stood(app, pilot, 82)
+        await pilot.press("8")
+        await until(pilot, lambda: isinstance(app.screen, SystemScreen) and "cpu 4 %" in page(app, "chart-0"))
+        assert " 4 %" in page(app, "now")
+        assert " 9 %" not in page(app, "now")
+        assert "as of step 82" in page(app, "status")
+        assert "days" not in page(app, "now")
+        assert isinstance(app.screen, SystemScreen)
+        assert app.screen.store.last_step == 82
+        await pilot.press("escape")
+        app.run_screen.stand(START_AT + 20.0)
+        await pilot.press("8")
+        await until(pilot, lambda: isinstance(app.screen, SystemScreen) and app.screen.store.last_step == 20)
+        await until(pilot, lambda: " 4 %" not in page(app, "now"))
+
+
+async def test_pages_go_on_with_the_past_while_it_is_played(run: RunDir) -> None:
+    run.system.unlink()
+    append(run.system, [sample(60 + 5 * n, cpu_percent=float(n)) for n in range(10)])
+    app = TrainwatchApp(run)
+    async with app.run_test(size=(160, 48)) as pilot:
+        await stood(app, pilot, 82)
+        await pilot.press("8")
+        await until(pilot, lambda: isinstance(app.screen, SystemScreen) and "cpu 4 %" in page(app, "chart-0"))
+        app.run_screen.stand(START_AT + 96.0)
+        await until(pilot, lambda: "cpu 7 %" in page(app, "chart-0"))
+
+
+async def test_the_console_stands_at_the_line_of_then(run: RunDir) -> None:
+    run.console.write_text("".join(f"line {n:03d}\n" for n in range(100)), encoding="utf-8")
+    run.system.unlink()
+    append(run.system, [SystemRecord(at=START_AT + 50 + n, attempt=1, console_bytes=9 * n) for n in range(50)])
+    app = TrainwatchApp(run)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await stood(app, pilot, 90)
+        await pilot.press("5")
+        await until(pilot, lambda: "open its page there" in shown(app, "console"))
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(app.screen, ConsoleScreen) and "as of then" in page(app, "body"))
+        rows = app.screen.query_one("#body", Pane)
+        styles = {
+            segment.text.strip("│ ").split()[1]: segment.style
+            for y in range(1, rows.size.height - 1)
+            for segment in rows.render_line(y)
+            if "line" in segment.text
+        }
+        assert {"039", "040"} <= styles.keys()
+        assert styles["030"] == styles["039"]
+        assert styles["040"] != styles["039"]  # printed later
+        app.run_screen.leave_past()
+        await until(pilot, lambda: "line 099" in page(app, "body") and "as of then" not in page(app, "body"))
+
+
+async def test_a_console_whose_times_nothing_tells_says_that_it_is_of_now(run: RunDir) -> None:
+    run.system.unlink()
+    app = TrainwatchApp(run)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await stood(app, pilot, 50)
+        await pilot.press("5", "enter")
+        await until(pilot, lambda: isinstance(app.screen, ConsoleScreen) and "as it is now" in page(app, "body"))
 
 
 async def test_a_page_that_was_opened_while_the_past_was_read_shows_now(

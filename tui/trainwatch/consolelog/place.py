@@ -14,7 +14,7 @@ from enum import StrEnum
 import msgspec
 
 from rundir.layout import RunDir
-from rundir.records import SYSTEM_DECODER
+from rundir.records import SYSTEM_DECODER, SystemRecord
 from trainwatch.consolelog.lines import LineFile
 
 _NEAR_BYTES = 64 * 1024
@@ -76,6 +76,37 @@ def offset_at(run: RunDir, file: LineFile, at: float) -> int | None:
     if noted is not None:
         return file.start_of(max(file.begin, min(noted, file.size)))
     return _before(file, _stamped, at)
+
+
+def end_at(run: RunDir, file: LineFile, at: float) -> int | None:
+    """Where the log ended at a moment, roughly: what begins there or behind it came later. None where nothing tells.
+
+    Raises OSError.
+    """
+    noted = _noted_length(run, at)
+    if noted is not None:
+        return file.start_of(max(file.begin, min(noted, file.size)))
+    start = _before(file, _stamped, at)
+    if start is None:
+        return None
+    lines = file.after(start, 4000)
+    later = (line.start for line in lines if (then := _stamped(line.text)) is not None and then > at)
+    return next(later, lines[-1].end if lines else start)
+
+
+def sample_at(run: RunDir, at: float) -> SystemRecord | None:
+    """The newest sample of the machine at a moment; None where there was none yet. Raises OSError."""
+    try:
+        system = LineFile(run.system)
+    except FileNotFoundError:
+        return None
+    try:
+        start = _before(system, _sampled_at, at)
+        found = None if start is None else next(iter(system.after(start, 1)), None)
+        record = None if found is None else SYSTEM_DECODER.decode(found.text.encode("utf-8", "surrogateescape"))
+        return record if record is not None and record.at <= at else None
+    finally:
+        system.close()
 
 
 def _noted_length(run: RunDir, at: float) -> int | None:

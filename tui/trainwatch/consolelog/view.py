@@ -58,6 +58,8 @@ class ConsoleView:
     """Start of the line that was found last."""
     sieve: Sieve | None = None
     """What lets lines through; None: all."""
+    then: int | None = None
+    """Where the log ended at the time in the past that is looked at: what begins there came later. None: now."""
 
     def resize(self, width: int, height: int) -> None:
         if (width, height) != (self.width, self.height):
@@ -178,4 +180,4 @@ class ConsoleView:
 
     def begin_anew(self) -> None:
         """The file is another one: no place in it means what it did."""
-        self.top, self.skip, self.hit, self.follows = self.file.begin, 0, None, True
+        self.top, self.skip, self.hit, self.then, self.follows = self.file.begin, 0, None, None, True

@@ -67,10 +67,11 @@ def _position(view: ConsoleView, about: About) -> Row:
 
 def _row(row: ShownRow, view: ConsoleView) -> Row:
     sign = ("❯ ", "key") if row.line.start == view.hit and row.start == (0 if view.wraps else view.left) else ("  ", "")
-    return [sign, *_highlighted(row, view.expression)]
+    is_later = view.then is not None and row.line.start >= view.then
+    return [sign, *_highlighted(row, view.expression, "faint" if is_later else "console")]
 
 
-def _highlighted(row: ShownRow, expression: Expression | None) -> Row:
+def _highlighted(row: ShownRow, expression: Expression | None, style: str) -> Row:
     """What was searched for stands out, also where it goes on in the next row."""
     spans: Row = []
     at, stop = row.start, row.start + len(row.text)
@@ -79,7 +80,7 @@ def _highlighted(row: ShownRow, expression: Expression | None) -> Row:
         if match.start() >= stop:
             break
         if start < end:
-            spans += [(row.text[at - row.start : start - row.start], "console")] if start > at else []
+            spans += [(row.text[at - row.start : start - row.start], style)] if start > at else []
             spans.append((row.text[start - row.start : end - row.start], "notice"))
             at = end
-    return [*spans, (row.text[at - row.start :], "console")]
+    return [*spans, (row.text[at - row.start :], style)]

@@ -12,7 +12,7 @@ from textual.widgets import Input
 from trainwatch import format as fmt
 from trainwatch.consolelog.index import LineIndex
 from trainwatch.consolelog.lines import Line, LineFile
-from trainwatch.consolelog.place import Kind, offset_at, parse_place
+from trainwatch.consolelog.place import Kind, end_at, offset_at, parse_place
 from trainwatch.consolelog.search import Sieve, Wanted, compiled, first_after, last_before
 from trainwatch.consolelog.view import ConsoleView
 from trainwatch.keyname import shown
@@ -48,6 +48,8 @@ class ConsoleScreen(PageScreen):
     """Number of the search that goes on; 0: none does. Any other ends itself."""
     _num_searches = 0
     _num_bytes_read = 0
+    _as_of: float | None = None
+    """The time in the past whose end of the log is shown, or looked for."""
 
     def on_mount(self) -> None:
         self.index = LineIndex()
@@ -81,7 +83,23 @@ class ConsoleScreen(PageScreen):
                 size = self.view.file.size
             except OSError:
                 size = -1  # gone: what was open can still be read
+            if self.front.as_of != self._as_of:
+                self._as_of = self.front.as_of
+                self.run_worker(self._stand(self.view, self._as_of), group="then", exclusive=True, exit_on_error=True)
         return (*super().seen(), size, self._num_bytes_read)
+
+    async def _stand(self, view: ConsoleView, at: float | None) -> None:
+        """Where the log ended at a time in the past; None: now."""
+        if at is None:
+            view.then, view.follows = None, True
+            return
+        try:
+            view.then = await asyncio.to_thread(self._in_file, partial(end_at, self.front.store.run, at=at))
+        except OSError as error:
+            self.say(f"cannot read the run: {error}")
+        if view.then is not None:
+            view.to(view.then, above=max(0, view.height - 3))
+        self.repaint()
 
     def _begin_anew(self, view: ConsoleView) -> None:
         view.begin_anew()
@@ -93,15 +111,11 @@ class ConsoleScreen(PageScreen):
         """Lines, for as long as the page is open: at first as fast as it goes, then as the log grows."""
         while True:
             index = self.index
-            with contextlib.suppress(OSError):
-                file = await asyncio.to_thread(self._file)
-                try:
-                    # Of another log there is another index, into which lines of this file do not count.
-                    while index is self.index and await asyncio.to_thread(_turn, partial(index.advance, file)):
-                        self.repaint()
-                        await asyncio.sleep(GIVE_WAY_S)
-                finally:
-                    file.close()
+            with contextlib.suppress(OSError), contextlib.closing(await asyncio.to_thread(self._file)) as file:
+                # Of another log there is another index, into which lines of this file do not count.
+                while index is self.index and await asyncio.to_thread(_turn, partial(index.advance, file)):
+                    self.repaint()
+                    await asyncio.sleep(GIVE_WAY_S)
             await asyncio.sleep(5.0)
 
     # --- painting ---------------------------------------------------------------------------------------------------
@@ -117,8 +131,12 @@ class ConsoleScreen(PageScreen):
         if not is_far and self.index.covers(view.file, view.top):
             number = self.index.number_of(view.file, view.top)
         sieve = view.sieve
+        what = ["the last 256 KiB of it: the rest stays on its host"] if is_far else []
+        if self.front.as_of is not None:
+            told = "nothing tells what was printed when: as it is now"
+            what.append("as of then: what came later is faint" if view.then is not None else told)
         return About(
-            what="the last 256 KiB of it: the rest stays on its host" if is_far else "",
+            what="; ".join(what),
             number=number,
             filter_text=self.filter_text,
             filter_share=1.0 if sieve is None else sieve.offset / max(1, view.file.size),
@@ -274,12 +292,9 @@ class ConsoleScreen(PageScreen):
                 raise _EndedError
             self._num_bytes_read += num_bytes
 
-        file = self._file()
-        look, anew = (first_after, file.begin) if forwards else (last_before, file.size)
-        try:
+        with contextlib.closing(self._file()) as file:
+            look, anew = (first_after, file.begin) if forwards else (last_before, file.size)
             return look(file, start, wanted, on_read) or look(file, anew, wanted, on_read)
-        finally:
-            file.close()
 
     # --- filtering --------------------------------------------------------------------------------------------------
 
@@ -362,7 +377,8 @@ class ConsoleScreen(PageScreen):
         if view is None:
             return
         try:
-            offset = await asyncio.to_thread(self._offset_at, at) if math.isfinite(at) else None
+            find = partial(offset_at, self.front.store.run, at=at)
+            offset = await asyncio.to_thread(self._in_file, find) if math.isfinite(at) else None
         except OSError as error:
             self.say(f"cannot read the run: {error}")
             return
@@ -372,13 +388,10 @@ class ConsoleScreen(PageScreen):
             view.to(offset)
             self.repaint()
 
-    def _offset_at(self, at: float) -> int | None:
+    def _in_file(self, find: Callable[..., int | None]) -> int | None:
         """In a thread."""
-        file = self._file()
-        try:
-            return offset_at(self.front.store.run, file, at)
-        finally:
-            file.close()
+        with contextlib.closing(self._file()) as file:
+            return find(file=file)
 
 
 def _turn(advance: Callable[[], bool]) -> bool:

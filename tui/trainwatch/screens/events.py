@@ -105,9 +105,6 @@ class EventsScreen(RunPage, FilterScreen):
         if view is None or not isinstance(view.event, AlertEvent):
             self.say("this is no alert: all that is known of it is below" if view is not None else "there is no event")
             return
-        if self.front.playhead is not None:
-            self.say("evidence is drawn from all that is known now; come back from the past first")
-            return
         from trainwatch.screens.evidence import EvidenceScreen
 
         self.app.push_screen(EvidenceScreen(self.front, view.event))

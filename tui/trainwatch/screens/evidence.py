@@ -44,8 +44,9 @@ from trainwatch.panes.orders import words_of
 from trainwatch.remote.run import RemoteRun
 from trainwatch.screens.ask import Confirm
 from trainwatch.screens.panes import Command, dragged
-from trainwatch.screens.run_page import RunPage
+from trainwatch.screens.run_page import LOOK_S, RunPage
 from trainwatch.store import Store
+from trainwatch.travel.whole import read_past
 from trainwatch.widgets.pane import Pane
 
 if TYPE_CHECKING:
@@ -69,9 +70,9 @@ class EvidenceScreen(RunPage):
     def __init__(self, front: "RunScreen", event: AlertEvent) -> None:
         super().__init__(front)
         self._event = event
-        self._cases: tuple[int, list[Case]] = (-1, [])
-        self._fixes: tuple[int, list[Fix]] = (-1, [])
-        self._lines = Lines(self.store)
+        self._cases: tuple[object, list[Case]] = (None, [])
+        self._fixes: tuple[object, list[Fix]] = (None, [])
+        self._front_lines = Lines(self.store)
         self._own: Lines | None = None
         self._feed: Feed | None = None
         """Of a store of our own."""
@@ -84,9 +85,20 @@ class EvidenceScreen(RunPage):
     # --- what is shown ----------------------------------------------------------------------------------------------
 
     @property
+    def _known(self) -> object:
+        """The same as long as nothing new is known. In the past there is another store for each step back."""
+        return self.store, self.store.revision
+
+    @property
+    def _lines(self) -> Lines:
+        if self._front_lines.store is not self.store:
+            self._front_lines = Lines(self.store)
+        return self._front_lines
+
+    @property
     def cases(self) -> list[Case]:
-        if self._cases[0] != self.store.revision:
-            self._cases = self.store.revision, cases_of(self.store.told)
+        if self._cases[0] != self._known:
+            self._cases = self._known, cases_of(self.store.told)
         return self._cases[1]
 
     @property
@@ -95,8 +107,8 @@ class EvidenceScreen(RunPage):
 
     @property
     def fixes(self) -> list[Fix]:
-        if self._fixes[0] != self.store.revision:
-            self._fixes = self.store.revision, fixes_of(self.case, self.store, self._is_kept)
+        if self._fixes[0] != self._known:
+            self._fixes = self._known, fixes_of(self.case, self.store, self._is_kept)
         return self._fixes[1]
 
     def _is_kept(self, checkpoint: CheckpointEvent) -> bool:
@@ -170,7 +182,8 @@ class EvidenceScreen(RunPage):
                 return name, self._lines
             if self._own is None and self.store.caught_up:
                 self._own = Lines(Store(self.store.run, self.store.opened))
-                self.run_worker(self._read_own(self._own.store), name="read", exit_on_error=True)
+                read = self._read_own(self._own.store) if self.front.playhead is None else self._read_past()
+                self.run_worker(read, name="read", exit_on_error=True)
             if self._own is None or not self._own.store.caught_up or self._own.line(name, XAxis.STEP) is not None:
                 return name, self._own or self._lines
         return names[0], self._own or self._lines
@@ -192,6 +205,20 @@ class EvidenceScreen(RunPage):
             if isinstance(batch, OSError) or batch.at_end:
                 self.repaint()
                 await asyncio.sleep(STILL_POLL_S if store.is_still else POLL_S)
+
+    async def _read_past(self) -> None:
+        """Stand where the run's page does, which may be playing."""
+        try:
+            past = await asyncio.to_thread(read_past, self.store.run, self.store.opened)
+        except OSError as error:
+            self.say(f"cannot read the run: {error}")
+            return
+        while True:
+            at = self.front.as_of
+            if at is not None and at != past.at:
+                self._own = Lines(past.seek(at))
+                self.repaint()
+            await asyncio.sleep(LOOK_S)
 
     def on_unmount(self) -> None:
         if self._own is not None and self._feed is not None:

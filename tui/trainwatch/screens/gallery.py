@@ -92,7 +92,7 @@ class GalleryScreen(FilterScreen):
         """The run as it stood at a time, once."""
         run, opened = self.gallery.lines.store.run, self.gallery.lines.store.opened
         try:
-            past = await asyncio.to_thread(lambda: Past(run, opened, read_tape(run, STEP_FIELDS)))
+            past = await asyncio.to_thread(lambda: Past(run, opened, read_tape(run, STEP_FIELDS, whole_machine=True)))
         except OSError as error:
             self.say(f"cannot read the run: {error}")
             return

@@ -55,5 +55,5 @@ PAGES: dict[str, Callable[["RunScreen"], PaneScreen]] = {
 }
 """Each imported only once it is opened."""
 
-OF_THEN = frozenset({"events", "evals"})
-"""Those that read the records of the run's own page, and so can show the past."""
+OF_THEN = frozenset({"events", "evals", "system", "console", "config"})
+"""Those that show the past where the run's page does; the configuration was the same. The others know now alone."""

@@ -20,8 +20,9 @@ from trainwatch.panes.header import paint_header
 from trainwatch.panes.machine import MOST_CHARTS, NARROW, arrange_machine, machine_charts, now_lines, paint_now
 from trainwatch.remote.run import RemoteRun, lag
 from trainwatch.screens.panes import dragged
-from trainwatch.screens.run_page import RunPage
+from trainwatch.screens.run_page import LOOK_S, RunPage
 from trainwatch.store import Store
+from trainwatch.travel.whole import last_sample, read_past, stand
 from trainwatch.waiting import Waiting
 from trainwatch.widgets.pane import Pane
 
@@ -48,9 +49,8 @@ class SystemScreen(RunPage):
 
     def __init__(self, front: "RunScreen") -> None:
         super().__init__(front)
-        self._own = Store(front.store.run, front.store.opened)
         self._feed = Feed(front.store.run, STEP_FIELDS, whole_machine=True)
-        self._waiting = Waiting(self._own)
+        self._take(Store(front.store.run, front.store.opened))
         self._lens = Lens()
         self._scales: dict[str, Scales] = {}
         self._scroll = 0
@@ -58,6 +58,9 @@ class SystemScreen(RunPage):
         """Which chart is the first on the page."""
         self.gpu = 0
         """The place of the chosen one among those of the machine."""
+
+    def _take(self, store: Store) -> None:
+        self._own, self._waiting = store, Waiting(store)
 
     @property
     def store(self) -> Store:
@@ -72,7 +75,9 @@ class SystemScreen(RunPage):
 
     @property
     def _now(self) -> float:
-        """By the clock of the machine that is shown, as of its last answer."""
+        """By the clock of the machine that is shown, as of its last answer; in the past the time that is shown."""
+        if self.front.as_of is not None:
+            return self.front.as_of
         run = self._own.run
         return run.mirror.contact.far_now if isinstance(run, RemoteRun) else time.time()
 
@@ -129,7 +134,8 @@ class SystemScreen(RunPage):
     # --- following --------------------------------------------------------------------------------------------------
 
     def on_mount(self) -> None:
-        self.run_worker(self._follow(), name="follow", exit_on_error=True)
+        follow = self._follow() if self.front.playhead is None else self._follow_past()
+        self.run_worker(follow, name="follow", exit_on_error=True)
 
     def on_unmount(self) -> None:
         self._feed.close()
@@ -149,6 +155,25 @@ class SystemScreen(RunPage):
                 self.repaint()
             if is_at_end:
                 await asyncio.sleep(STILL_POLL_S if self._own.is_still and not lag(self._own.run) else POLL_S)
+
+    async def _follow_past(self) -> None:
+        """Stand where the run's page does, which may be playing."""
+        run, opened = self._own.run, self._own.opened
+        try:
+            past = await asyncio.to_thread(read_past, run, opened)
+        except OSError as error:
+            self.say(f"cannot read the run: {error}")
+            return
+        while True:
+            at = self.front.as_of
+            if at is not None and at != past.at:
+                sample = await asyncio.to_thread(last_sample, run, at)
+                store = stand(past, at, sample)
+                if store is not self._own:
+                    self._take(store)
+                self.place_panes()
+                self.repaint()
+            await asyncio.sleep(LOOK_S)
 
     # --- keys and pointer -------------------------------------------------------------------------------------------
 

@@ -84,9 +84,9 @@ class Playhead:
         self.speed = SPEEDS[max(0, min(index + steps, len(SPEEDS) - 1))]
 
 
-def read_tape(run: RunDir, fields: tuple[str, ...] = FIELDS) -> Tape:
+def read_tape(run: RunDir, fields: tuple[str, ...] = FIELDS, *, whole_machine: bool = False) -> Tape:
     """All that is there now. Raises OSError. For a thread of its own: a long run takes a second."""
-    tape, feed = Tape(), Feed(run, fields)
+    tape, feed = Tape(), Feed(run, fields, whole_machine=whole_machine)
     pieces: list[MetricsPiece] = []
     try:
         while True:
