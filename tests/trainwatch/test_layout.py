@@ -10,9 +10,18 @@ from trainwatch.actions import PANES
 from trainwatch.layout import arrange
 
 
-@given(st.integers(-1, 400), st.integers(-1, 200), st.sampled_from(list(PANES.values())), st.booleans())
-def test_panes_cover_the_screen_without_overlap(width: int, height: int, chosen: str, zoomed: bool) -> None:
-    places = arrange(width, height, chosen, zoomed=zoomed)
+@given(
+    st.integers(-1, 400),
+    st.integers(-1, 200),
+    st.sampled_from(list(PANES.values())),
+    st.booleans(),
+    st.frozensets(st.sampled_from(["grad_norm", "lr", "memory", "evals", "events", "orders", "console"])),
+)
+def test_panes_cover_the_screen_without_overlap(
+    width: int, height: int, chosen: str, zoomed: bool, absent: frozenset[str]
+) -> None:
+    places = arrange(width, height, chosen, zoomed=zoomed, absent=absent)
+    assert not absent & places.keys()
     covered = [(x, y) for p in places.values() for y in range(p.y, p.y + p.height) for x in (p.x, p.x + p.width - 1)]
     assert all(p.width > 0 and p.height > 0 for p in places.values())
     assert all(0 <= x < width and 0 <= y < height for x, y in covered)

@@ -4,6 +4,7 @@ The terminal program shows the panes one by one, `--once` prints them together; 
 """
 
 from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -65,8 +66,9 @@ class View:
         """Whether memory is drawn over the steps, too: what is seen of the others is seen of it."""
         return self.lens.seen is not None or self.lens.cursor is not None or self.lens.marked is not None
 
-    def layout(self, width: int, height: int) -> Layout:
-        return arrange(width, height, self.chosen, zoomed=self.zoomed)
+    def layout(self, width: int, height: int, absent: AbstractSet[str] = frozenset()) -> Layout:
+        """`absent`: panes that have nothing to show."""
+        return arrange(width, height, self.chosen, zoomed=self.zoomed, absent=absent)
 
 
 SCROLLING = ("console", "events", "orders", "evals")
@@ -143,7 +145,7 @@ def paint_pane(name: str, store: Store, view: View, width: int, height: int) -> 
 
 def paint_all(store: Store, view: View, width: int, height: int) -> list[Row]:
     """The whole picture, without the line of keys."""
-    places = {name: place for name, place in view.layout(width, height).items() if name != "keys"}
+    places = {name: place for name, place in view.layout(width, height, store.absent).items() if name != "keys"}
     return joined(places, lambda name, w, h: paint_pane(name, store, view, w, h), height)
 
 

@@ -290,6 +290,20 @@ class Store:
         return self.verdict is Liveness.ENDED
 
     @property
+    def ends_with_data(self) -> bool:
+        """Whether an axis of it ends where the records do: no more are due, or nobody has said that they are."""
+        return self.has_ended or bool(self.opened.source and self.total_steps is None)
+
+    @property
+    def absent(self) -> frozenset[str]:
+        """The panes of its page that have nothing to show and never will: what another program has not recorded."""
+        if not self.opened.source or not self.caught_up:
+            return frozenset()
+        columns = {"grad_norm": "grad_norm", "lr": "lr", "memory": self.memory()[1]}
+        there = {name for name, column in columns.items() if self.steps.column(column) is not None}
+        return frozenset({*columns} - there | {"console", "orders"} | (set() if self.scores.records else {"evals"}))
+
+    @property
     def is_moving(self) -> bool:
         """Whether a live supervisor writes to this run."""
         return self.verdict in (Liveness.LIVE, Liveness.SILENT, Liveness.ORPHANED)

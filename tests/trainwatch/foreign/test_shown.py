@@ -7,9 +7,13 @@ import pytest
 
 from rundir.layout import RunDir
 from tests.trainwatch.foreign.logs import Events
+from tests.trainwatch.runs import make_run
 from trainwatch.cli import main
 from trainwatch.dashboard import View, situation
+from trainwatch.lens import Extent
 from trainwatch.paint import text_of
+from trainwatch.panes.chart import Scales, paint_chart
+from trainwatch.panes.charts import chart_of
 from trainwatch.panes.footer import paint_keys
 from trainwatch.snapshot import as_text, read_run
 
@@ -44,6 +48,35 @@ def test_it_is_on_screen_and_read_only(source: Path, width: int, height: int) ->
     if width >= 160:
         assert "eval @ 10" in text
         assert "0.2500" in text
+
+
+def test_nothing_empty_is_shown_and_what_is_not_recorded_is_said(source: Path) -> None:
+    text = as_text(RunDir(source), 160, 48)
+    assert "not recorded: gradient norm, memory, console, orders" in text
+    for empty in ("no values yet", "nothing printed yet", "none given", "ETA", "elapsed"):
+        assert empty not in text
+    assert "grad norm" not in text
+    assert "events" in text  # where the rules that run here say what they find
+
+
+def test_the_axis_ends_where_the_data_do(tmp_path: Path) -> None:
+    """Nobody has said how many steps there are to be, as a Trainer does."""
+    path = tmp_path / "log.csv"
+    path.write_text("step,loss\n" + "".join(f"{step},{9 / step}\n" for step in range(1, 332)))
+    chart = chart_of("loss", read_run(RunDir(path)))
+    _, scales = paint_chart(chart, 80, 12, Scales())
+    assert scales.whole == Extent(0.0, 331.0)
+    state = tmp_path / "trainer_state.json"
+    state.write_text(json.dumps({"max_steps": 30, "log_history": [{"step": 20, "loss": 1.0}]}))
+    _, scales = paint_chart(chart_of("loss", read_run(RunDir(state))), 80, 12, Scales())
+    assert scales.whole == Extent(0.0, 30.0)
+
+
+def test_a_run_of_ours_keeps_its_panes(tmp_path: Path) -> None:
+    text = as_text(make_run(tmp_path), 160, 48)
+    assert "not recorded" not in text
+    assert "orders" in text
+    assert "ETA" in text
 
 
 def test_no_key_gives_an_order(source: Path) -> None:

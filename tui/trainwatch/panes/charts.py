@@ -32,7 +32,7 @@ def chart_of(name: str, store: Store, lines: Lines | None = None) -> Chart:
         column=store.steps.column(name),
         value=store.steps.last(name),
         x_total=fmt.as_float(total) if total is not None else None,
-        ended=store.has_ended,
+        ended=store.ends_with_data,
         smoothed=name == "loss",
         from_zero=name == "lr",
         points_x=points_x,
@@ -101,6 +101,6 @@ def _memory(store: Store) -> Chart:
         unit_name="G",
         x_format=fmt.elapsed,
         x_start=float(x[0]) if len(x) else 0.0,
-        ended=store.has_ended,
+        ended=store.ends_with_data,
         from_zero=True,
     )

@@ -98,7 +98,7 @@ def comparison_chart(board: Board) -> Chart:
         x_format=fmt.elapsed if axis is XAxis.TIME else fmt.short_count,
         x_least=1.0 if axis is XAxis.STEP else 0.0,
         x_total=max(ends) if ends and any(not run.store.has_ended for run in board.runs) else None,
-        ended=all(run.store.has_ended for run in board.runs),
+        ended=all(run.store.ends_with_data for run in board.runs),
         smoothed=board.metric == "loss",
         overlay=curves,
         empty="none of the runs has it" if board.is_read else "reading …",

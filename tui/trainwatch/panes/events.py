@@ -47,7 +47,8 @@ def paint_events(store: Store, width: int, height: int, scroll: int = 0, style: 
     told = (line for view in reversed(store.events) for line in _event_lines(view, width))
     lines += islice(told, first, first + room - len(lines))
     if not lines:
-        lines = [[(" nothing happened yet", "dim")]]
+        nothing = "nothing found by the alert rules" if store.opened.source else "nothing happened yet"
+        lines = [[(f" {nothing}", "dim")]]
     note: Row = [(f"↑ {start} more", "dim")] if start else rules_note(store)
     return box(title, lines, width, height, note=note, style=style)
 

@@ -38,7 +38,7 @@ def metric_chart(name: str, lines: Lines, lens: Lens, marks: list[Mark]) -> Char
         x_total=lines.ends(axis),
         x_least=1.0 if axis is XAxis.STEP else 0.0,
         x_reach=float(lines.axis(axis)[-1]) if len(store.steps) else 0.0,
-        ended=store.has_ended,
+        ended=store.ends_with_data,
         smoothed=name == "loss",
         from_zero=name == "lr" or name.startswith("system/"),
         points_x=points[0],

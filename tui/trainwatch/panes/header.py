@@ -11,6 +11,11 @@ from trainwatch.panes.words import SEVERITY_STYLES, state_words
 from trainwatch.store import Store
 
 _BAR = 40
+_LACKED = {
+    "grad_norm": "gradient norm", "lr": "learning rate", "memory": "memory", "evals": "evaluations",
+    "console": "console", "orders": "orders",
+}  # fmt: skip
+"""What panes that have nothing to show would hold."""
 
 
 def paint_header(
@@ -84,10 +89,10 @@ def _epoch(store: Store) -> list[tuple[str, str]]:
 def _measured(store: Store, now: float) -> list[tuple[str, str]]:
     status, tokens, best = store.status, store.steps.last("tokens_per_s"), store.scores.best_record
     figures = [
-        ("ETA", "" if store.has_ended else fmt.duration(store.eta_s)),
+        ("ETA", "" if store.has_ended or store.opened.source else fmt.duration(store.eta_s)),
         # "steps/s 12.3", not "12.3 steps/s": what waits for the status line's "N steps" must not meet it here.
-        ("steps/s", fmt.number(store.rate) if math.isfinite(store.rate) else fmt.MISSING),
-        ("elapsed", fmt.duration(store.elapsed_s(now))),
+        ("steps/s", fmt.number(store.rate) if math.isfinite(store.rate) else _unless_foreign(store)),
+        ("elapsed", "" if store.opened.source else fmt.duration(store.elapsed_s(now))),
         ("device", plain(status.device or "") if status else ""),
         ("tokens/s", fmt.short_count(tokens) if math.isfinite(tokens) else ""),
         ("checkpoint", fmt.count(store.checkpoints[-1].step or 0) if store.checkpoints else ""),
@@ -96,8 +101,14 @@ def _measured(store: Store, now: float) -> list[tuple[str, str]]:
         ("task", plain(store.opened.task)),
         ("attempt", str(status.attempt) if status and status.attempt > 1 else ""),
         ("host", fmt.clip(plain(status.host), 20) if status and not store.is_moving else ""),
+        ("not recorded:", ", ".join(words for name, words in _LACKED.items() if name in store.absent)),
     ]
     return [(name, value) for name, value in figures if value]
+
+
+def _unless_foreign(store: Store) -> str:
+    """What is not known for now, of what another program has written never."""
+    return "" if store.opened.source else fmt.MISSING
 
 
 def _parameters(store: Store) -> str:

@@ -57,3 +57,6 @@ PAGES: dict[str, Callable[["RunScreen"], PaneScreen]] = {
 
 OF_THEN = frozenset({"events", "evals", "system", "console", "config"})
 """Those that show the past where the run's page does; the configuration was the same. The others know now alone."""
+
+OF_RUNS = frozenset({"system", "checkpoints", "console", "config"})
+"""Those that read files which other programs do not write."""

@@ -25,7 +25,7 @@ from trainwatch.panes.charts import CHARTS, series_of
 from trainwatch.remote.run import lag, opened, released, trouble
 from trainwatch.screens.ask import Help
 from trainwatch.screens.orders import OrderScreen
-from trainwatch.screens.pages import OF_THEN, PAGES
+from trainwatch.screens.pages import OF_RUNS, OF_THEN, PAGES
 from trainwatch.screens.panes import Command, dragged
 from trainwatch.store import Answer
 from trainwatch.widgets.pane import Pane
@@ -80,7 +80,7 @@ class RunScreen(OrderScreen):
         self._hurry = asyncio.Event()
 
     def arranged(self, width: int, height: int) -> Layout:
-        places = self.view.layout(width, height)
+        places = self.view.layout(width, height, self.store.absent)
         self.view.quit_key = self.key_of("quit") if "keys" not in places else ""
         return places
 
@@ -105,6 +105,8 @@ class RunScreen(OrderScreen):
         now = time.time()
         self.view.now, self.view.as_of = self.playhead.at if self.playhead else now, self.place_in_past(now)
         self.view.trouble = trouble(self.store.run) or lag(self.store.run)
+        if self.store.opened.source and self.is_mounted:  # what it has not recorded is known once it was read
+            self.place_panes()
         super().repaint()
 
     # --- following --------------------------------------------------------------------------------------------------
@@ -194,8 +196,9 @@ class RunScreen(OrderScreen):
                 self.view.zoomed = not self.view.zoomed
                 self.place_panes()
             case "next":
-                names = list(PANES.values())
-                self.action_choose(names[(names.index(self.view.chosen) + 1) % len(names)])
+                names = [name for name in PANES.values() if name not in self.store.absent]
+                at = names.index(self.view.chosen) if self.view.chosen in names else 0
+                self.action_choose(names[(at + 1) % len(names)])
             case "help":
                 self.app.push_screen(Help(self.rows, _MORE_KEYS))
             case "back":
@@ -216,6 +219,9 @@ class RunScreen(OrderScreen):
         self._hurry.set()
 
     def action_choose(self, name: str) -> None:
+        if name in self.store.absent:
+            self.say(f"{name}: {self._has_none}")
+            return
         self.view.chosen = name
         self.place_panes()
         self.repaint()
@@ -277,8 +283,15 @@ class RunScreen(OrderScreen):
                 self.view.notice = f"charts: {look}"
         self.repaint()
 
+    @property
+    def _has_none(self) -> str:
+        return f"{self.store.opened.source} has none; what it recorded is on this page"
+
     def _open_page(self, name: str) -> None:
         """The full page of a pane, or of an action; the loss alone where there is none."""
+        if self.store.opened.source and (name in OF_RUNS or name in self.store.absent):
+            self.say(f"{name}: {self._has_none}")
+            return
         if name in PAGES and self.playhead is not None and name not in OF_THEN:
             self.say(f"the page {name} shows now alone; come back from the past first")
         elif name in PAGES:
