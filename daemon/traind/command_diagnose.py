@@ -18,9 +18,10 @@ from rundir.alerts.remedy import LOWEST, without_effect
 from rundir.layout import RunDir
 from rundir.orders import command_of
 from rundir.records import EvalRecord, Severity, StepRecord
-from rundir.replay import engine_of, read_merged, replay
+from rundir.replay import engine_of, read_config, read_merged, replay
 from rundir.status import State, known_status
 from rundir.text import plain
+from rundir.usual_lr import usual_range
 
 WIDTH = 80
 _LABEL = 10
@@ -85,7 +86,7 @@ def _incident(number: int, alerts: list[Alert], run: RunDir, facts: Facts, *, ha
     if first.order is not None and not has_ended and _can_be_done(first.order, run, facts):
         yield _to_copy("order", command_of(first.order["verb"], first.order.get("args", {}), plain(run.id)))
     elif first.severity != Severity.INFO and first.causes and first.causes[0] in LR_TOO_HIGH:
-        lr = lr_anew(facts.lr_peak, facts.lr_usual, LOWEST)
+        lr = lr_anew(facts.lr_peak, usual_range(read_config(run)), LOWEST)
         if lr is not None and run.config_toml.exists():
             yield _to_copy("anew", plain(command_anew(str(run.path), {"train.lr": lr})))
     for alert in others:

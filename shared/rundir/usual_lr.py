@@ -28,11 +28,17 @@ def beginning_of(config: Mapping[str, Any]) -> str:
     return "scratch" if section("model").get("init") else "pretrained"
 
 
-def most_usual(config: Mapping[str, Any]) -> float | None:
-    """The highest rate in use for such a run; None where config.toml does not say what optimizer and model it has."""
+def usual_range(config: Mapping[str, Any]) -> tuple[float, float] | None:
+    """The lowest and the highest rate in use for such a run; None where config.toml does not say what optimizer and
+    model it has."""
     train = config.get("train")
     optimizer = train.get("optimizer") if isinstance(train, Mapping) else None
     if not isinstance(optimizer, str) or not isinstance(config.get("task"), Mapping):
         return None
-    known = USUAL_LR.get((optimizer, beginning_of(config)))
+    return USUAL_LR.get((optimizer, beginning_of(config)))
+
+
+def most_usual(config: Mapping[str, Any]) -> float | None:
+    """The highest of them."""
+    known = usual_range(config)
     return None if known is None else known[1]

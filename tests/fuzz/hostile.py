@@ -24,6 +24,7 @@ from rundir.records import (
 )
 from rundir.remarks import Remarks
 from rundir.status import RunInfo, State
+from tests.trainwatch.checkpoints import put_checkpoint
 from tests.trainwatch.runs import append, evaluation, make_run, outcome, set_status, step, steps
 
 TEXTS = (
@@ -177,7 +178,23 @@ def hostile_run(parent: Path, seed: int) -> RunDir:
     run.config_toml.write_text('[train]\nlr = 1e-4\n[task]\nkind = "ner"\n', encoding="utf-8")
     for path in (run.status_json, run.run_json, run.remarks_json, run.config_toml):
         _spoil_file(random_, path)
+    _spoiled_checkpoints(random_, run)
     return run
+
+
+def _spoiled_checkpoints(random_: random.Random, run: RunDir) -> None:
+    """Some of which a file is wrong, some of which are no directory, and one that is whole."""
+    saved = [put_checkpoint(run, step, reason="order") for step in (10, 20, 30)]
+    put_checkpoint(run, 25, put_aside=1)
+    append(run.events, random_.sample(saved, 2))
+    for path in (run.checkpoint(20), run.superseded / "1" / "step-00000025"):
+        for name in ("manifest.json", "state.json", "metrics.json"):
+            _spoil_file(random_, path / name)
+    odd = run.path / "checkpoints" / random_.choice(["step-1e9", "step-00000040", "step-\x1b[2J", "best"])
+    if random_.random() < 0.5:
+        odd.write_bytes(b"no directory")
+    else:
+        odd.symlink_to(random_.choice(["step-00000010", "nowhere", "."]))
 
 
 def _spoil_log(random_: random.Random, path: Path, lines: list[bytes]) -> None:

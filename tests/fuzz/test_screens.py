@@ -1,8 +1,10 @@
 """Hostile run directories on every screen: nothing raises, and nothing of them steers the terminal."""
 
 import time
+import unicodedata
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import pytest
 from rich.segment import Segment
@@ -16,10 +18,16 @@ from tests.fuzz.hostile import hostile_run, num_runs
 from tests.pilot.test_runs import looks_often
 from trainwatch.app import TrainwatchApp
 from trainwatch.listing.entry import Entry
+from trainwatch.screens.checkpoints import CheckpointsScreen
 from trainwatch.screens.compare import CompareScreen
+from trainwatch.screens.config import ConfigScreen
+from trainwatch.screens.console import ConsoleScreen
+from trainwatch.screens.evaluations import EvaluationsScreen
 from trainwatch.screens.events import EventsScreen
 from trainwatch.screens.evidence import EvidenceScreen
+from trainwatch.screens.export import Seen
 from trainwatch.screens.gallery import GalleryScreen
+from trainwatch.screens.panes import PaneScreen
 from trainwatch.screens.run import RunScreen
 from trainwatch.screens.runs import RunsScreen
 from trainwatch.screens.system import SystemScreen
@@ -27,6 +35,15 @@ from trainwatch.widgets.pane import Pane
 
 __all__ = ["looks_often"]
 WIDE, SMALL = (150, 40), (40, 10)
+PAGES: tuple[tuple[tuple[str, ...], type[PaneScreen], tuple[str, ...]], ...] = (
+    (("3", "enter"), EventsScreen, ("home", "r")),
+    (("8",), SystemScreen, ("down", "pagedown", "tab", "plus", "y")),
+    (("6",), CheckpointsScreen, ("down", "end", "K", "D", "b", "V", "up")),
+    (("7",), ConfigScreen, ("down", "enter", "minus", "plus", "a", "pagedown")),
+    (("5", "enter"), ConsoleScreen, ("home", "w", "right", "pagedown", "c", "n", "end")),
+    (("2", "enter"), EvaluationsScreen, ("down", "tab", "right", "tab", "pagedown", "b", "z")),
+)
+"""How each page of a run is opened, what it is, and what is pressed there."""
 RUNS = 12
 """`make fuzz` tries 200."""
 
@@ -90,28 +107,55 @@ async def look_at_metrics(app: TrainwatchApp, pilot: Pilot[None], run: RunDir) -
         check(app, run.id)
 
 
-async def look_at_pages(app: TrainwatchApp, pilot: Pilot[None], run: RunDir) -> None:
-    """Events, the evidence of the alerts among the newest of them, and the machine."""
-    await pilot.press("3", "enter")
-    await until(pilot, lambda: isinstance(app.screen, EventsScreen))
-    events = app.screen
-    assert isinstance(events, EventsScreen)
+async def look_at_pages(app: TrainwatchApp, pilot: Pilot[None], run: RunDir, *, resizes: bool) -> None:
+    """Every page of the run, with the keys that are its own."""
+    for keys, kind, pressed in PAGES:
+        if kind is CheckpointsScreen and app.run_screen.playhead is not None:
+            continue
+        await pilot.press(*keys)
+        await until(pilot, lambda kind=kind: isinstance(app.screen, kind))  # type: ignore[misc]
+        page = app.screen
+        if isinstance(page, EventsScreen):
+            await look_at_alerts(app, pilot, run, page)
+        if isinstance(page, SystemScreen):
+            await until(pilot, lambda: system_is_read(app, page))  # noqa: B023
+        if isinstance(page, CheckpointsScreen):
+            await until(pilot, lambda: page.shelf is not None)  # noqa: B023
+        check(app, run.id)
+        for key in pressed:
+            await pilot.press(key)
+            await close_questions(app, page, run)
+        for size in (SMALL, (80, 24), WIDE) if resizes else ():
+            await pilot.resize_terminal(*size)
+            check(app, run.id)
+        check_export(app, run.id)
+        await app.pop_screen()
+        assert isinstance(app.screen, RunScreen)
+
+
+async def close_questions(app: TrainwatchApp, page: PaneScreen, run: RunDir) -> None:
+    """Look at the page, and at what is asked above it, which is answered by nothing."""
+    while app.screen is not page:
+        check(app, run.id)
+        await app.pop_screen()
+    check(app, run.id)
+
+
+def system_is_read(app: TrainwatchApp, page: PaneScreen) -> bool:
+    front = app.run_screen
+    assert isinstance(page, SystemScreen)
+    is_there = page.store.caught_up and (front.as_of is None or page.store.now == front.as_of)
+    return is_there or "cannot read" in front.view.notice
+
+
+async def look_at_alerts(app: TrainwatchApp, pilot: Pilot[None], run: RunDir, events: EventsScreen) -> None:
+    """The evidence of those among the newest events."""
     for _ in range(min(8, len(events.timeline.views))):
         check(app, run.id)
         view = events.timeline.view
         if view is not None and isinstance(view.event, AlertEvent):
             await look_at_evidence(app, pilot, run)
         await pilot.press("down")
-    await app.pop_screen()
-    await pilot.press("8")
-    await until(pilot, lambda: isinstance(app.screen, SystemScreen))
-    system = app.screen
-    assert isinstance(system, SystemScreen)
-    await until(pilot, lambda: system.store.caught_up or "cannot read" in app.run_screen.view.notice)
-    for key in ("down", "pagedown", "tab", "plus"):
-        await pilot.press(key)
-        check(app, run.id)
-    await app.pop_screen()
 
 
 async def look_at_evidence(app: TrainwatchApp, pilot: Pilot[None], run: RunDir) -> None:
@@ -120,10 +164,46 @@ async def look_at_evidence(app: TrainwatchApp, pilot: Pilot[None], run: RunDir) 
     page = app.screen
     assert isinstance(page, EvidenceScreen)
     await until(pilot, lambda: page.is_read or "cannot read" in app.run_screen.view.notice)
-    for key in ("plus", "down", "0"):
+    for key in ("plus", "down", "0", "1", "2"):
+        await pilot.press(key)
+        await close_questions(app, page, run)
+    check_export(app, run.id)
+    await app.pop_screen()
+
+
+async def look_at_past(app: TrainwatchApp, pilot: Pilot[None], run: RunDir) -> None:
+    """The run as it stood, and its pages there; then played to the end."""
+    front = app.run_screen
+    await pilot.press("left_curly_bracket")
+    refused = ("nothing was recorded", "cannot read")
+    await until(pilot, lambda: front.playhead is not None or any(words in front.view.notice for words in refused))
+    if front.playhead is None:
+        return
+    for key in ("left_square_bracket", "left_curly_bracket", "left_curly_bracket", "g", "escape"):
         await pilot.press(key)
         check(app, run.id)
-    await app.pop_screen()
+    await until(pilot, lambda: app.screen is front)
+    if front.playhead is not None:
+        await look_at_pages(app, pilot, run, resizes=False)
+    for key in ("space", "greater_than_sign", "greater_than_sign", "right_square_bracket", "p", "end"):
+        await pilot.press(key)
+        check(app, run.id)
+    front.leave_past()
+
+
+def check_export(app: TrainwatchApp, seed: object) -> None:
+    """What is seen as a picture and as data: a picture that can be read, and no control character in either."""
+    screen = app.screen
+    if not isinstance(screen, PaneScreen):
+        return
+    seen = Seen(screen.picture(), screen.size.width, screen.data(), f"trainwatch: {screen.subject}", screen.subject)
+    for form in ("svg", "html", *(["csv"] if seen.data is not None else [])):
+        parts = seen.parts(form)
+        content = "".join(part if isinstance(part, str) else part.decode() for part in parts)
+        odd = {c for c in content if unicodedata.category(c) in ("Cc", "Cs") and c not in "\n\r\t"}
+        assert not odd, (seed, form, odd)
+        if form == "svg":
+            ET.fromstring(content)  # noqa: S314 - our own
 
 
 async def look_at_several(app: TrainwatchApp, pilot: Pilot[None], entries: list[Entry]) -> None:
@@ -135,6 +215,7 @@ async def look_at_several(app: TrainwatchApp, pilot: Pilot[None], entries: list[
     for key in ("down", "x", "x", "tab", "down"):
         await pilot.press(key)
         check(app, [entry.id for entry in entries])
+    check_export(app, [entry.id for entry in entries])
     for size in (SMALL, WIDE):
         await pilot.resize_terminal(*size)
         check(app, [entry.id for entry in entries])
@@ -143,6 +224,7 @@ async def look_at_several(app: TrainwatchApp, pilot: Pilot[None], entries: list[
 @pytest.mark.slow
 async def test_no_directory_breaks_a_screen_or_gets_through_to_the_terminal(tmp_path: Path) -> None:
     count = num_runs(RUNS)
+    every = 3 if count > RUNS else 6  # which pages take long: of few runs fewer are looked at so
     runs = [hostile_run(tmp_path, seed) for seed in range(count)]
     app = TrainwatchApp(tmp_path)
     async with app.run_test(size=WIDE) as pilot:
@@ -154,8 +236,11 @@ async def test_no_directory_breaks_a_screen_or_gets_through_to_the_terminal(tmp_
             await pilot.press("down")
         for seed, run in enumerate(runs):
             await look_at_run(app, pilot, run, resizes=seed % 4 == 0)
-            if seed % 3 == 0:
-                await look_at_pages(app, pilot, run)
+            check_export(app, run.id)
+            if seed % every == 0:
+                await look_at_pages(app, pilot, run, resizes=seed % (2 * every) == 0)
+            if seed % every == 1:
+                await look_at_past(app, pilot, run)
             await look_at_metrics(app, pilot, run)
             await app.pop_screen()
             await app.pop_screen()

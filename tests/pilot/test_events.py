@@ -284,3 +284,18 @@ async def test_a_filter_that_is_opened_once_more_is_the_same_line(run: RunDir) -
         assert line.value == "note "  # the next word is another one
         await pilot.press("enter")
         assert not screen.query(Input)
+
+
+async def test_a_key_opens_the_gravest_alert_where_there_is_one(run: RunDir) -> None:
+    app = TrainwatchApp(run)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: app.run_screen.store.caught_up)
+        await until(pilot, lambda: "a alert" in shown(app, "keys"))
+        await pilot.press("a")
+        await until(pilot, lambda: isinstance(app.screen, EvidenceScreen) and "divergence" in shown(app, "header"))
+        await pilot.press("escape")
+        await until(pilot, lambda: app.screen is app.run_screen)
+        append(run.events, [alert(220, "cleared", incident=1), alert(230, "cleared", rule="slow-step", incident=2)])
+        await until(pilot, lambda: "a alert" not in shown(app, "keys"))
+        await pilot.press("a")
+        await until(pilot, lambda: "no alert is open" in shown(app, "status"))

@@ -16,6 +16,7 @@ from tests.trainwatch.runs import append, evaluation, make_run, memory, set_stat
 from trainwatch.app import TrainwatchApp
 from trainwatch.screens.ask import Confirm
 from trainwatch.screens.compare import CompareScreen
+from trainwatch.screens.config import ConfigScreen
 from trainwatch.screens.export import ExportPrompt
 from trainwatch.screens.gallery import GalleryScreen
 from trainwatch.screens.runs import RunsScreen
@@ -195,3 +196,17 @@ async def test_the_clipboard_gets_the_path_or_what_the_crosshair_reads(run: RunD
         await until(pilot, lambda: isinstance(app.screen, GalleryScreen) and app.screen.gallery.lines.store.caught_up)
         await pilot.press("full_stop", "Y")
         await until(pilot, lambda: "tokens_per_s 4000" in app.clipboard)
+
+
+async def test_the_name_of_a_run_in_data_steers_no_terminal_and_begins_no_formula(tmp_path: Path) -> None:
+    run = make_run(tmp_path, "=1\x9b31m")
+    run.config_toml.write_text("[train]\nlr = 1e-3\n", encoding="utf-8")
+    app = TrainwatchApp(run)
+    async with app.run_test(size=(120, 32)) as pilot:
+        await until(pilot, lambda: app.run_screen.store.caught_up)
+        await pilot.press("7")
+        await until(pilot, lambda: isinstance(app.screen, ConfigScreen))
+        assert isinstance(app.screen, ConfigScreen)
+        first, *_ = app.screen.data().lines()
+        assert first.startswith("key,'=1")
+        assert "\x9b" not in first

@@ -57,7 +57,7 @@ async def test_the_page_of_a_run_and_its_metrics(tmp_path: Path) -> None:
     async with app.run_test(size=(160, 48)) as pilot:
         await until(pilot, lambda: "100 steps" in shown(app, "status"))
         assert "P pause" in shown(app, "keys")
-        assert shown(app, "keys").rstrip().endswith("H help  Q quit")
+        assert shown(app, "keys").rstrip().endswith("Q quit  H help")
         await pilot.press("p")
         assert ControlReader(run).poll() == []
         await pilot.press("P")

@@ -90,7 +90,7 @@ def test_what_is_to_be_begun_anew_has_a_rate_that_is_in_use(broken: RunDir, caps
     broken.config_toml.write_text(told, encoding="utf-8")
     write_status(broken.status_json, Status(run=broken.id, state=State.DONE), durable=False)
     assert main(["diagnose", str(broken.path)]) == 0
-    assert "--set train.lr=0.002\n" in capsys.readouterr().out
+    assert "--set train.lr=0.00045\n" in capsys.readouterr().out
 
 
 def test_a_config_that_is_no_toml_and_thresholds_of_a_later_version_do_no_harm(

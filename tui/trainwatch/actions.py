@@ -78,6 +78,7 @@ ACTIONS = (
         "kill", "", "kill", "end the run at once, without a checkpoint", Verb.KILL,
         ACTIVE | {State.STOPPING}, Ask.CONFIRM,
     ),
+    Action("alert", "a", "alert", "the evidence of the gravest alert: what was seen, why that may be, what to do"),
     Action("grid", "g", "metrics", "every metric that was recorded, each in a chart"),
     Action("alone", "enter", "", "the chosen pane's page; of the charts the loss alone; two clicks do the same"),
     Action("checkpoints", "6", "", "checkpoints: what each measured, why it stays, if it is whole; roll back, delete"),

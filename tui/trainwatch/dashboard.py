@@ -138,7 +138,10 @@ def paint_pane(name: str, store: Store, view: View, width: int, height: int) -> 
                 as_of=view.as_of,
             )
         case "keys":
-            return paint_keys(situation(store, view), width, has_table=view.has_table, actions=view.actions)
+            has_alert = bool(store.active_alerts)
+            return paint_keys(
+                situation(store, view), width, has_table=view.has_table, has_alert=has_alert, actions=view.actions
+            )
         case _:
             raise ValueError(name)
 

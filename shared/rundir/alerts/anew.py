@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from rundir.alerts.remedy import CLIP_NORM, LOWEST, Remedy, remedy_of
-from rundir.usual_lr import most_usual
+from rundir.usual_lr import usual_range
 
 
 class Change(msgspec.Struct, frozen=True):
@@ -54,14 +54,18 @@ _WARMS_LONGER = frozenset({"a longer warm-up", "clip_norm = 1.0 and a longer war
 _USUAL_LR = frozenset({"begin anew with a usual learning rate: `traind check` names the range"})
 
 
-def lr_anew(peak: float | None, usual: float | None, times: float) -> float | None:
-    """A peak learning rate for a new run: the old one so many times; in no case more than a tenth of the highest in
-    use, where the old one was above that. None where the old one is not known."""
+def lr_anew(peak: float | None, usual: tuple[float, float] | None, times: float) -> float | None:
+    """A peak learning rate for a new run: the old one so many times, never above all that are in use; where the old
+    one was above those, the middle of them (by their logarithms). None where the old one is not known.
+
+    `usual`: the lowest and the highest in use.
+    """
     if peak is None or not math.isfinite(peak) or peak <= 0:
         return None
     lr = peak * times
-    if usual is not None and max(peak, lr) > usual:
-        lr = min(lr, usual * LOWEST if peak > usual else usual)
+    if usual is not None:
+        lowest, highest = usual
+        lr = math.sqrt(lowest * highest) if peak > highest else min(lr, highest)
     return float(f"{lr:.2g}")
 
 
@@ -80,7 +84,7 @@ def changes_of(fix: str, config: Mapping[str, Any], lr_peak: float | None) -> di
     remedy = remedy_of(fix)
     if fix in _USUAL_LR or (remedy is not None and _times(remedy) is not None):
         times = LOWEST if remedy is None else _times(remedy)
-        known.append(("train.lr", lr_anew(lr_peak, most_usual(config), times if times is not None else 1.0)))
+        known.append(("train.lr", lr_anew(lr_peak, usual_range(config), times if times is not None else 1.0)))
     if remedy is not None and "clip_norm" in remedy.args:
         known.append((_CLIP.key, _CLIP.value))
     return {key: value for key, value in known if value is not None and not _holds(config, key, value)}

@@ -9,7 +9,7 @@ from rundir.alerts.advice import ADVICE
 from rundir.alerts.anew import CHANGES, changes_of, command_anew, lr_anew
 from rundir.alerts.non_finite import _FIXES
 from rundir.alerts.remedy import order_by, remedies_of, without_effect
-from rundir.usual_lr import most_usual
+from rundir.usual_lr import usual_range
 from traind.config import Config, load
 
 SENTIMENT = Path(__file__).parents[3] / "configs" / "sentiment.toml"
@@ -59,25 +59,28 @@ def test_what_the_run_has_already_is_no_change() -> None:
 @pytest.mark.parametrize(
     ("peak", "usual", "times", "lr"),
     [
-        (1e-3, 2e-2, 0.33, 3.3e-4),
-        (0.5, 2e-2, 0.33, 2e-3),  # a third of what nobody uses would be no better
-        (0.025, 2e-2, 0.1, 2e-3),
-        (5e-3, 2e-2, 10.0, 2e-2),
+        (1e-3, (1e-5, 2e-2), 0.33, 3.3e-4),
+        (0.5, (1e-5, 2e-2), 0.33, 4.5e-4),  # a third of what nobody uses would be no better
+        (0.021, (1e-5, 2e-2), 0.1, 4.5e-4),
+        (3e-2, (1e-6, 5e-4), 0.1, 2.2e-5),
+        (5e-3, (1e-5, 2e-2), 10.0, 2e-2),
         (1e-3, None, 10.0, 1e-2),
-        (None, 2e-2, 0.1, None),
-        (float("nan"), 2e-2, 0.1, None),
+        (None, (1e-5, 2e-2), 0.1, None),
+        (float("nan"), (1e-5, 2e-2), 0.1, None),
         (0.0, None, 0.1, None),
     ],
 )
-def test_a_rate_to_begin_anew_with(peak: float | None, usual: float | None, times: float, lr: float | None) -> None:
+def test_a_rate_to_begin_anew_with(
+    peak: float | None, usual: tuple[float, float] | None, times: float, lr: float | None
+) -> None:
     assert lr_anew(peak, usual, times) == lr
 
 
 def test_a_usual_rate_is_one_in_use() -> None:
     (fix,) = ADVICE["not-learning"].causes[1].fixes
-    usual = most_usual(CONFIG)
+    usual = usual_range(CONFIG)
     assert usual is not None
-    assert changes_of(fix, CONFIG, 1.0)["train.lr"] < usual
+    assert usual[0] < changes_of(fix, CONFIG, 1.0)["train.lr"] < usual[1]
 
 
 def test_one_table_says_which_order_a_fix_is() -> None:

@@ -74,3 +74,9 @@ def test_a_page_holds_the_picture_and_asks_for_nothing() -> None:
     assert "said &lt;b&gt;" in page
     assert "<b>" not in page
     assert not re.search(r"""(src|href)\s*=|@import|url\(""", page)
+
+
+def test_the_name_of_a_run_steers_no_terminal_that_prints_the_file() -> None:
+    svg = svg_of([], 9, "a\x9b31m\x1b[2Jrun\u202e")
+    assert not {"\x9b", "\x1b", "\u202e"} & {*svg}
+    assert not {"\x9b", "\x1b", "\u202e"} & {*page_of(svg, "a\x9b31m", "said\u202e\x9b")}

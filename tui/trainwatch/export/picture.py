@@ -12,6 +12,7 @@ from html import escape
 
 from rich.cells import cell_len
 
+from rundir.text import plain
 from trainwatch import theme
 from trainwatch.paint import Row
 
@@ -60,7 +61,7 @@ def svg_of(rows: Sequence[Row], width: int, title: str) -> str:
         [
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="{-MARGIN} {-MARGIN} {wide} {high}" '
             f'width="{wide}" height="{high}" xml:space="preserve" font-family="{_FONT}" font-size="{_FONT_SIZE}">',
-            f"<title>{_escaped(title)}</title>",
+            f"<title>{_escaped(plain(title))}</title>",
             f'<rect x="{-MARGIN}" y="{-MARGIN}" width="{wide}" height="{high}" fill="{palette.background}"/>',
             *_paths(layers.lines, 'fill="none" stroke-width="1" stroke'),
             *_paths(layers.bars, 'stroke="none" fill'),
@@ -74,10 +75,10 @@ def svg_of(rows: Sequence[Row], width: int, title: str) -> str:
 def page_of(svg: str, title: str, said: str) -> str:
     """A page of HTML with nothing beside it: the picture, as wide as the window, and a line under it."""
     return (
-        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{_escaped(title)}</title>\n'
+        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{_escaped(plain(title))}</title>\n'
         f"<style>body{{margin:0;background:{theme.current().background};color:#808890;font:13px {_FONT}}}"
         "svg{display:block;width:100%;height:auto}p{margin:0;padding:8px}</style></head>\n"
-        f"<body>\n{svg}<p>{_escaped(said)}</p>\n</body></html>\n"
+        f"<body>\n{svg}<p>{_escaped(plain(said))}</p>\n</body></html>\n"
     )
 
 

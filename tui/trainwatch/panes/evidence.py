@@ -167,7 +167,7 @@ def advice_lines(
     if not case.worst.causes:
         lines.append(_plain_line("none is known", "dim"))
     can_any = any(fix.args is not None and not refusal(fix) for fix in fixes)
-    does = ["gives the order"] * can_any + ["copies the command that begins anew"] * any(
+    does = ["gives the order"] * can_any + ["copies the command"] * any(
         fix.anew and (fix.args is None or refusal(fix)) for fix in fixes
     )
     hint = f"  a number {', or '.join(does)}" if does else ""

@@ -69,11 +69,16 @@ _FIRST_TO_GO_IN_THE_PAST = ("zoom", "grid", "faster", "go-to", "play", "later", 
 
 
 def paint_keys(
-    now: Situation, width: int, *, has_table: bool = False, actions: Sequence[Action] = PAGE_ACTIONS
+    now: Situation,
+    width: int,
+    *,
+    has_table: bool = False,
+    has_alert: bool = False,
+    actions: Sequence[Action] = PAGE_ACTIONS,
 ) -> list[Row]:
     """One line of keys. Those that make no sense now are greyed; where nobody would hear an order, they are left out.
 
-    Help is always among them. `has_table`: there is a table of runs to go back to.
+    Help is always among them. `has_table`: there is a table of runs to go back to; `has_alert`: an alert to look at.
     """
     shown: dict[str, tuple[str, bool]] = {}
     if now.is_past:
@@ -81,7 +86,8 @@ def paint_keys(
         return line_of([rows[name] for name in _IN_THE_PAST if name in rows], width, _FIRST_TO_GO_IN_THE_PAST)
     for key in dict.fromkeys(action.key for action in _in_order(actions) if action.key):
         action = for_key(key, now, actions)
-        if action.name in _NOT_ON_LINE or (action.name == "back" and not has_table):
+        there_is = {"back": has_table, "alert": has_alert}
+        if action.name in _NOT_ON_LINE or not there_is.get(action.name, True):
             continue
         if action.label and (action.verb is None or (is_heard(now) and is_taken(action, now))):
             shown[key] = (action.label, not refusal(action, now))

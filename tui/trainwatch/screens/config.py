@@ -104,7 +104,7 @@ class ConfigScreen(PageScreen):
     def data(self) -> Texts:
         tree = self.tree_of_settings
         keys = [line for line in tree.lines() if not line.is_table]
-        titles = ["key", self.store.run.id, *([self.other] if self.other else [])]
+        titles = ["key", harmless(self.store.run.id), *([harmless(self.other)] if self.other else [])]
         return Texts(titles, [[harmless(key.path), *(harmless(value or "") for value in key.values)] for key in keys])
 
     def filtered(self, text: str) -> str:

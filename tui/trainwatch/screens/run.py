@@ -205,7 +205,7 @@ class RunScreen(OrderScreen):
                 self._back()
             case "alone":
                 self._open_page(self.view.chosen)
-            case name if name in PAGES or name == "grid":
+            case name if name in PAGES or name in ("grid", "alert"):
                 self._open_page(name)
             case "theme":
                 cast("TrainwatchApp", self.app).next_theme()
@@ -296,8 +296,20 @@ class RunScreen(OrderScreen):
             self.say(f"the page {name} shows now alone; come back from the past first")
         elif name in PAGES:
             self.app.push_screen(PAGES[name](self))
+        elif name == "alert":
+            self._open_alert()
         else:
             self._open_gallery("" if name == "grid" else "loss")
+
+    def _open_alert(self) -> None:
+        """The gravest one that is open."""
+        gravest = next(iter(self.store.active_alerts), None)
+        if gravest is None:
+            self.say("no alert is open; the events of the run, 3 and Enter, have those that are over")
+            return
+        from trainwatch.screens.evidence import EvidenceScreen  # most never do
+
+        self.app.push_screen(EvidenceScreen(self, gravest))
 
     def _open_gallery(self, metric: str = "") -> None:
         cast("TrainwatchApp", self.app).open_gallery(self.store.run, metric, self.as_of)
