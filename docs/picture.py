@@ -2,6 +2,7 @@
 
 python -m docs.picture runs/latest docs/dashboard.svg
 python -m docs.picture runs docs/pictures/compare.svg --size 130x36 --keys "space space c"
+python -m docs.picture runs/latest docs/pictures/past.svg --keys "at 3 0 0 enter"
 """
 
 import argparse
@@ -12,6 +13,7 @@ from textual.pilot import Pilot
 
 from trainwatch.app import TrainwatchApp
 from trainwatch.cli import find_target
+from trainwatch.screens.checkpoints import CheckpointsScreen
 from trainwatch.screens.compare import CompareScreen
 from trainwatch.screens.evidence import EvidenceScreen
 from trainwatch.screens.gallery import GalleryScreen
@@ -24,7 +26,9 @@ def is_read(app: TrainwatchApp) -> bool:
     """Whether the screen on top shows all there is."""
     match app.screen:
         case RunScreen() as screen:
-            return screen.store.caught_up
+            return screen.store.caught_up and not screen.is_reading
+        case CheckpointsScreen() as screen:
+            return screen.shelf is not None
         case RunsScreen() as screen:
             return screen.roster.has_listed and not screen.roster.num_shallow
         case CompareScreen() as screen:
@@ -48,7 +52,7 @@ async def settle(app: TrainwatchApp, pilot: Pilot[None]) -> None:
 
 async def draw(target: str, size: tuple[int, int], keys: list[str], palette: str, *, read_only: bool = True) -> str:
     """What is shown after some keys, once its last record is painted, as SVG."""
-    app = TrainwatchApp(find_target(target, Path("runs"), wants_run=False), read_only=read_only, palette=palette)
+    app = TrainwatchApp(find_target(target, runs_dir=Path("runs")), read_only=read_only, palette=palette)
     async with app.run_test(size=size) as pilot:
         await settle(app, pilot)
         for key in keys:

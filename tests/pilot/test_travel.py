@@ -277,6 +277,7 @@ async def test_the_machine_is_as_it_was_last_sampled_then(run: RunDir) -> None:
         assert " 9 %" not in page(app, "now")
         assert "as of step 82" in page(app, "status")
         assert "days" not in page(app, "now")
+        assert "was running" in page(app, "header")
         assert isinstance(app.screen, SystemScreen)
         assert app.screen.store.last_step == 82
         await pilot.press("escape")
@@ -309,6 +310,7 @@ async def test_the_console_stands_at_the_line_of_then(run: RunDir) -> None:
         await until(pilot, lambda: "open its page there" in shown(app, "console"))
         await pilot.press("enter")
         await until(pilot, lambda: isinstance(app.screen, ConsoleScreen) and "as of then" in page(app, "body"))
+        assert "was running" in page(app, "header")
         rows = app.screen.query_one("#body", Pane)
         styles = {
             segment.text.strip("│ ").split()[1]: segment.style

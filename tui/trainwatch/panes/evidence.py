@@ -167,10 +167,9 @@ def advice_lines(
     if not case.worst.causes:
         lines.append(_plain_line("none is known", "dim"))
     can_any = any(fix.args is not None and not refusal(fix) for fix in fixes)
-    does = ["gives the order"] * can_any + ["copies the command"] * any(
-        fix.anew and (fix.args is None or refusal(fix)) for fix in fixes
-    )
-    hint = f"  a number {', or '.join(does)}" if does else ""
+    copies = any(fix.anew and (fix.args is None or refusal(fix)) for fix in fixes)
+    does = {(True, False): "gives the order", (False, True): "copies the command", (True, True): "gives or copies it"}
+    hint = f"  a number {does[can_any, copies]}" if can_any or copies else ""
     lines += [Line([]), Line([("what to do", "title"), (fmt.clip(hint, max(0, width - 10)), "dim")])]
     for index, fix in enumerate(fixes):
         lines += _fix_lines(index, fix, reference, host, refusal(fix), width)

@@ -45,7 +45,7 @@ class PageScreen(RunPage, FilterScreen):
         store, view = self.front.store, self.front.view
         match name:
             case "header":
-                return paint_header(store, width, height, view.now, view.colour)
+                return paint_header(store, width, height, view.now, view.colour, is_past=bool(view.as_of))
             case "body":
                 return self.paint_body(width, height)
             case "detail":

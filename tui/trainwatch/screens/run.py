@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, ClassVar, cast
 from textual.binding import Binding, BindingType
 
 from rundir.layout import RunDir
+from rundir.text import plain
 from trainwatch.actions import CHART_ACTIONS, PANES, Action, for_key, refusal
 from trainwatch.bystander import Bystander
 from trainwatch.dashboard import PANE_NAMES, SCROLLING, View, paint_pane, scroll_limit, situation
@@ -22,7 +23,7 @@ from trainwatch.paint import Row, fit_row
 from trainwatch.panes import hints
 from trainwatch.panes.chart import WHOLE
 from trainwatch.panes.charts import CHARTS, series_of
-from trainwatch.remote.run import lag, opened, released, trouble
+from trainwatch.remote.run import RemoteRun, lag, opened, released, trouble
 from trainwatch.screens.ask import Help
 from trainwatch.screens.orders import OrderScreen
 from trainwatch.screens.pages import OF_RUNS, OF_THEN, PAGES
@@ -326,6 +327,8 @@ class RunScreen(OrderScreen):
             self.repaint()
         elif self.view.has_table:
             self.app.pop_screen()
+        elif not self.store.opened.source and not isinstance(self.live.run, RemoteRun):
+            self.say(f"this run alone is open; trainwatch {plain(str(self.live.run.path.parent))} lists all beside it")
 
     def action_scroll_pane(self, lines: int) -> None:
         self._scroll(self.view.chosen, lines)

@@ -99,7 +99,7 @@ class SystemScreen(RunPage):
         view = self.front.view
         match name:
             case "header":
-                return paint_header(self._own, width, height, view.now, view.colour)
+                return paint_header(self._own, width, height, view.now, view.colour, is_past=bool(view.as_of))
             case "now":
                 lines = self._lines(width)
                 self._scroll = min(self._scroll, max(0, len(lines) - max(0, height - 2)))
