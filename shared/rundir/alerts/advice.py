@@ -80,7 +80,8 @@ def signs(
 
 
 def ranked(causes: tuple[Cause, ...], found: AbstractSet[str]) -> list[Cause]:
-    """The likeliest causes, at most three."""
+    """The likeliest causes, at most three; none that is known not to be so."""
+    causes = tuple(cause for cause in causes if not (cause is _UNCLIPPED and "clipped" in found)) or causes
     scores = [(-len(found & {*c.pro}) + 2 * len(found & {*c.contra}), i) for i, c in enumerate(causes)]
     return [causes[i] for _, i in sorted(scores)[:MOST_CAUSES]]
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from rundir.alerts import AlertChange, Facts
+from rundir.alerts.advice import ADVICE, ranked
 from rundir.alerts.incident import Incident, Member
 from rundir.records import AnyRecord, CheckpointEvent, LifecycleEvent, Severity
 from tests.rundir.alerts.stories import evaluation, only, resume, step, tell
@@ -130,3 +131,11 @@ def test_of_an_error_the_lower_is_the_better() -> None:
     told = LifecycleEvent(at=0.0, attempt=1, writer="trainer", what="baseline", detail={"mae": 0.5})
     records = [told, evaluation(60, 1.0, mae=0.9), evaluation(80, 1.0, mae=0.4)]
     assert [change.change for change in tell(records, only("below-baseline", facts=facts))] == ["raised", "cleared"]
+
+
+def test_gradients_that_are_known_to_be_clipped_are_no_cause() -> None:
+    causes = ADVICE["divergence"].causes
+    assert "gradients are not clipped" in [cause.text for cause in ranked(causes, {"lr-rose", "late", "unclipped"})]
+    clipped = ranked(causes, {"lr-rose", "late", "clipped"})
+    assert len(clipped) == 3
+    assert "gradients are not clipped" not in [cause.text for cause in clipped]
