@@ -42,7 +42,7 @@ fault: $(DEV)  ## what runs survive, each fault done to real processes, 30 kills
 soak: $(DEV)  ## the same with 100 kills and every face of each fault; under an hour
 	$(PYTEST) -n $(WORKERS) --dist worksteal --faults=all tests/process tests/soak
 
-fuzz: $(DEV)  ## 200 hostile run directories on every screen and page of the dashboard, 100,000 hostile lines; half an hour
+fuzz: $(DEV)  ## 200 hostile run directories on every screen and page of the dashboard, 100,000 hostile lines; twenty minutes
 	FUZZ_RUNS=200 $(PYTEST) tests/fuzz
 
 bench: $(DEV)  ## what speed costs and gains; prints tables, never fails on a time
