@@ -14,6 +14,8 @@ from rundir.layout import RunDir, RunNotFoundError
 from rundir.records import CheckpointEvent
 from rundir.remarks import Remarks, write_remarks
 from rundir.status import State
+from tests.trainwatch.alerts import alert
+from tests.trainwatch.checkpoints import put_checkpoint
 from tests.trainwatch.runs import append, evaluation, make_run, outcome, set_status, step, steps
 from trainwatch.cli import find, find_target, main
 from trainwatch.export.picture import CELL_HEIGHT, CELL_WIDTH, MARGIN
@@ -214,3 +216,16 @@ def test_json_calls_one_checkpoint_the_best(run: RunDir) -> None:
         run.checkpoint(i).mkdir(parents=True)
     kept = json.loads(as_json(run))["checkpoints"]
     assert [(c["step"], c["best"]) for c in kept] == [(1, False), (2, True), (4, False)]
+
+
+def test_json_has_no_order_to_a_checkpoint_that_is_gone(run: RunDir) -> None:
+    back = {"verb": "rollback", "args": {"step": 5, "lr_factor": 0.33}}
+    append(run.events, [alert(8, order=back), alert(9, rule="spike", order={"verb": "stop"})])
+    orders = [each["order"] for each in json.loads(as_json(run))["alerts"] if "order" in each]
+    assert orders == [{"verb": "stop"}]
+    append(run.events, [put_checkpoint(run, 5)])
+    orders = [each["order"] for each in json.loads(as_json(run))["alerts"]]
+    assert back in orders
+    damaged = alert(9, rule="other", order={"verb": "rollback", "args": [1]})
+    append(run.events, [damaged])
+    assert len(json.loads(as_json(run))["alerts"]) == 3

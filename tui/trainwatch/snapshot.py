@@ -3,12 +3,13 @@
 import math
 import os
 import time
+from collections.abc import Collection
 from typing import Any
 
 import msgspec
 
 from rundir.layout import RunDir
-from rundir.records import encode, number
+from rundir.records import AlertEvent, encode, number
 from trainwatch.dashboard import View, paint_all, paint_text
 from trainwatch.export.picture import svg_of
 from trainwatch.feed import Feed, read_opened
@@ -58,8 +59,9 @@ def state_of(store: Store, now: float) -> dict[str, Any]:
     unknown), phase, attempt, last_error · step, total_steps, epoch, total_epochs, rate_steps_per_s, eta_s, elapsed_s,
     device · loss, grad_norm, lr, tokens_per_s: of the newest step record · num_nonfinite_losses, first_nonfinite_step ·
     eval, best_eval {step, loss, metrics}, baseline {name: value} · alerts: those active now {rule, severity, message,
-    step, onset_step, advice, evidence, causes, order, incident, primary} · checkpoints: those still there {step,
-    path, size_bytes, best: true of one at most} · pending_orders {id, verb, args, at, by, answer} · num_skipped_lines.
+    step, onset_step, advice, evidence, causes, order (never to a checkpoint that is gone), incident, primary} ·
+    checkpoints: those still there {step, path, size_bytes, best: true of one at most} · pending_orders {id, verb, args,
+    at, by, answer} · num_skipped_lines.
     """
     status, info = store.status, store.opened.info
     loss = store.steps.column("loss")
@@ -88,7 +90,7 @@ def state_of(store: Store, now: float) -> dict[str, Any]:
         "eval": _eval_of(latest) if (latest := store.scores.latest) is not None else None,
         "best_eval": _eval_of(best) if (best := store.scores.best_record) is not None else None,
         "baseline": store.baseline or None,
-        "alerts": [_picked(a, *_OF_ALERT) for a in store.active_alerts],
+        "alerts": [_alert_of(a, {c.step for c in kept}) for a in store.active_alerts],
         "checkpoints": [_picked(c, "step", "path", "size_bytes") | {"best": c is best_kept} for c in kept],
         "pending_orders": [
             {"id": o.id, "verb": o.verb, "args": o.args, "at": o.sent_at, "by": o.by, "answer": str(answer)}
@@ -128,6 +130,14 @@ def _known(value: float) -> float | None:
 
 def _eval_of(record: Any) -> dict[str, Any]:
     return {"step": record.step, "loss": number(record.loss), "metrics": numeric(record.metrics or {})}
+
+
+def _alert_of(alert: AlertEvent, kept_steps: Collection[int | None]) -> dict[str, Any]:
+    """Without its order where that names a checkpoint which is gone."""
+    picked = _picked(alert, *_OF_ALERT)
+    args = (alert.order or {}).get("args")
+    step = args.get("step") if isinstance(args, dict) else None
+    return picked if step is None or step in kept_steps else picked | {"order": None}
 
 
 def _picked(record: msgspec.Struct, *names: str) -> dict[str, Any]:

@@ -306,7 +306,7 @@ class RunScreen(OrderScreen):
         """The gravest one that is open."""
         gravest = next(iter(self.store.active_alerts), None)
         if gravest is None:
-            self.say("no alert is open; the events of the run, 3 and Enter, have those that are over")
+            self.say("no alert is open; 3 and Enter list those that are over")
             return
         from trainwatch.screens.evidence import EvidenceScreen  # most never do
 
@@ -328,7 +328,7 @@ class RunScreen(OrderScreen):
         elif self.view.has_table:
             self.app.pop_screen()
         elif not self.store.opened.source and not isinstance(self.live.run, RemoteRun):
-            self.say(f"this run alone is open; trainwatch {plain(str(self.live.run.path.parent))} lists all beside it")
+            self.say(f"alone here; its neighbours: trainwatch {plain(str(self.live.run.path.parent))}")
 
     def action_scroll_pane(self, lines: int) -> None:
         self._scroll(self.view.chosen, lines)
