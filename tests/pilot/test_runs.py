@@ -82,7 +82,7 @@ def listed(app: TrainwatchApp, count: int = 3) -> Callable[[], bool]:
     return lambda: f" {count} runs" in shown(app, "status") and "closer" not in shown(app, "status")
 
 
-@pytest.mark.parametrize("size", [(160, 48), (80, 24), (40, 10)])
+@pytest.mark.parametrize("size", [(160, 48), (100, 30), (80, 24), (40, 10)])
 async def test_lists_the_runs_at_every_size(runs_dir: Path, size: tuple[int, int]) -> None:
     app = TrainwatchApp(runs_dir)
     async with app.run_test(size=size) as pilot:
@@ -91,8 +91,10 @@ async def test_lists_the_runs_at_every_size(runs_dir: Path, size: tuple[int, int
         assert "3-live" in shown(app, "table")
         assert "running" in shown(app, "table")
         if size[0] >= 80:
-            assert "f1 0.7000" in shown(app, "table")
+            assert {"━━━━──", "30/40", "0.3333", "alerts"} <= set(shown(app, "table").split())
             assert "1 live" in shown(app, "header")
+        if size[0] >= 100:
+            assert "f1 0.7000" in shown(app, "table")
 
 
 async def test_enter_opens_a_run_and_escape_comes_back(runs_dir: Path) -> None:
@@ -128,6 +130,7 @@ async def test_keys_and_titles_sort(runs_dir: Path) -> None:
         assert order(app) == ["2-wide", "3-live", "1-old"]
         await pilot.press("left")
         assert table_of(app).roster.sort.name == "curve"
+        await pilot.resize_terminal(100, 48)
         await pilot.press("right", "right", "right", "right")
         assert "by host ▲" in shown(app, "header")
         at = shown(app, "table").split("\n")[0].index("progress")
@@ -183,6 +186,35 @@ async def test_what_is_typed_faster_than_the_line_opens_is_not_taken_for_orders(
         await until(pilot, lambda: table_of(app).roster.query.text == "-tag:dare")
         assert table_of(app).roster.descending
         assert app.screen is app.root
+
+
+async def test_a_filter_keeps_the_run_that_was_chosen(runs_dir: Path) -> None:
+    app = TrainwatchApp(runs_dir)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, listed(app))
+        await pilot.press("down", "down")
+        for typed, closing in (("name:nothing", ["escape", "escape"]), ("task:tok", ["escape", "escape"])):
+            await pilot.press("slash", *typed, *closing)  # on the way to the whole word none passes, or another one
+            await until(pilot, lambda: len(order(app)) == 3)
+            assert table_of(app).roster.selected == "1-old"
+        await pilot.press("slash", *"live", "enter", "escape")
+        await until(pilot, lambda: len(order(app)) == 3)
+        assert table_of(app).roster.selected == "3-live"  # it was under the cursor
+
+
+async def test_a_filter_tells_of_archived_runs_that_it_leaves_out(runs_dir: Path) -> None:
+    write_remarks(RunDir(runs_dir / "2-wide").remarks_json, Remarks(tags=["keep"], archived=True))
+    app = TrainwatchApp(runs_dir)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: "2 of 3 runs" in shown(app, "status"))
+        assert "1 archived: A" in shown(app, "header")
+        await pilot.press("slash", *"tag:keep", "enter")
+        await until(pilot, lambda: order(app) == [])
+        assert "esc clears it; 1 archived would: A shows it" in shown(app, "table")
+        assert "1 archived would: A shows it" in shown(app, "status")
+        await pilot.press("A")
+        await until(pilot, lambda: order(app) == ["2-wide"])
+        assert "archived would" not in shown(app, "status")
 
 
 async def answer(pilot: Pilot[None], key: str, text: str) -> None:
@@ -244,7 +276,10 @@ async def test_delete_is_asked_twice_and_never_of_a_live_run(runs_dir: Path) -> 
         await pilot.press(*"wrong", "enter")
         assert isinstance(app.screen, Prompt)
         assert (runs_dir / "2-wide").exists()
-        app.screen.query_one(Input).value = "wide"
+        app.screen.query_one(Input).value = "wide"  # its name, which others may have
+        await pilot.press("enter")
+        assert isinstance(app.screen, Prompt)
+        app.screen.query_one(Input).value = "2-wide"
         await pilot.press("enter")
         await until(pilot, lambda: not (runs_dir / "2-wide").exists() and order(app) == ["3-live", "1-old"])
         assert "2-wide was deleted" in shown(app, "status")
@@ -297,7 +332,7 @@ async def test_a_run_that_came_to_life_meanwhile_is_not_deleted(runs_dir: Path) 
         await pilot.press("down", "D", "y")
         await until(pilot, lambda: isinstance(app.screen, Prompt))
         set_status(RunDir(runs_dir / "2-wide"), State.RUNNING, step=31, total=40)
-        await pilot.press(*"wide", "enter")
+        await pilot.press(*"2-wide", "enter")
         await until(pilot, lambda: "was not deleted: it lives" in shown(app, "status"))
         assert (runs_dir / "2-wide" / "metrics.jsonl").exists()
 

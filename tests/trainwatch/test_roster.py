@@ -5,9 +5,11 @@ from itertools import pairwise
 
 import pytest
 
+from rundir.records import Severity
 from rundir.status import Liveness, State
 from tests.trainwatch.entries import NOW, alert, entry, tagged
-from trainwatch.listing.column import COLUMNS, placed
+from trainwatch.listing.column import BY_NAME, COLUMNS, needs_of, placed
+from trainwatch.listing.course import Course
 from trainwatch.listing.entry import Entry
 from trainwatch.listing.glance import Figures
 from trainwatch.listing.query import parse
@@ -16,7 +18,7 @@ from trainwatch.listing.scan import Batch
 from trainwatch.paint import row_width, text_of
 from trainwatch.panes.runs import paint_detail, paint_runs, paint_runs_header, paint_runs_status
 
-A = entry("1-a", figures=Figures(step=10, loss=0.5, best={"f1": 0.7}, losses=(1.0, 0.5)))
+A = entry("1-a", figures=Figures(step=10, loss=0.5, best={"f1": 0.7}, course=Course().extended([(5, 1.0), (10, 0.5)])))
 B = entry(
     "2-b", State.RUNNING, figures=Figures(step=150, loss=math.nan, best={"f1": 0.9}), alerts=(alert("overfitting"),)
 )
@@ -31,6 +33,7 @@ def roster(*entries: Entry) -> Roster:
 
 
 def order(made: Roster) -> str:
+    """The last letters of what is shown."""
     return "".join(each.id[-1] for each in made.shown)
 
 
@@ -129,14 +132,67 @@ def test_every_line_fills_its_width(width: int, height: int) -> None:
 
 @pytest.mark.parametrize("width", range(1, 250, 7))
 def test_columns_lie_side_by_side(width: int) -> None:
-    places = placed(width)
+    full = entry(
+        "20261126-101500-sentiment", State.RUNNING, alerts=(alert("a-long-name"),), remarks=tagged("x"),
+        figures=Figures(step=5, rate=1.0, best={"f1": 0.5}),
+    )  # fmt: skip
+    places = placed(width, needs_of([A, B, C, D, full]))
     assert {"state", "run"} <= {column.name for column, _, _ in places}
     for (_, x, cells), (_, after, _) in pairwise(places):
         assert x + cells < after
-    if width >= 210:
-        assert [column for column, _, _ in places] == list(COLUMNS)
+    shown = {column.name for column, _, _ in places}
+    if width >= 76:
+        assert {"state", "run", "progress", "loss", "alerts"} <= shown
+        assert next(cells for column, _, cells in places if column.name == "run") >= len("101500-sentiment")
+    if width >= 156:
+        assert shown == {column.name for column in COLUMNS}
     if width >= 40:
         assert places[-1][1] + places[-1][2] <= width
+
+
+NAMES = ("20261126-055004-tinyshakespeare", "20261126-055004-sst2", "odd")
+
+
+def test_names_lose_their_dates_together_and_only_where_one_has_no_room() -> None:
+    made = roster(*(entry(name, remarks=tagged("sweep")) for name in NAMES))
+    wide, narrow = text_of(paint_runs(made, 200, 6)), text_of(paint_runs(made, 80, 6))
+    assert all(name in wide for name in NAMES)
+    assert "055004-tinyshakespeare" in narrow
+    assert "20261126" not in narrow
+
+
+def test_what_no_run_has_takes_no_room_from_what_one_has() -> None:
+    done = [entry(f"2026112{i}-055004-a-long-name", figures=Figures(best={"f1": 0.5})) for i in range(3)]
+    assert not {"ETA", "tags"} & {column.name for column, _, _ in placed(130, needs_of(done))}
+    going = [*done, entry("4-b", State.RUNNING, figures=Figures(step=5, rate=1.0), remarks=tagged("x"))]
+    assert "ETA" in {column.name for column, _, _ in placed(130, needs_of(going))}
+
+
+def test_information_is_no_warning_and_critical_ones_stand_out() -> None:
+    info, warning, critical = alert("clipped", Severity.INFO), alert("flat"), alert("nan", Severity.CRITICAL)
+    quiet, loud = entry("1-q", alerts=(info,)), entry("2-l", alerts=(critical, warning, warning, info))
+    cell = BY_NAME["alerts"].cell
+    assert cell(quiet, NOW, 20) == [("–", "faint")]
+    assert cell(loud, NOW, 20) == [("!1 ", "alert"), ("▲2 ", "warn"), ("nan", "alert")]
+    assert cell(loud, NOW, 6) == [("!1 ", "alert"), ("▲2 ", "warn")]
+    assert not parse("alerts>0").matches(quiet, NOW)
+    assert parse("alert:clip alerts=3").matches(loud, NOW)
+    made = roster(quiet, loud, entry("3-w", alerts=(warning,) * 5))
+    made.sort_by("alerts")
+    assert order(made) == "lwq"
+    assert "with alerts" not in text_of(paint_runs_header(roster(entry("1", State.RUNNING, alerts=(info,))), "", 120))
+
+
+def test_a_run_that_passes_again_is_chosen_again_while_a_filter_is_typed() -> None:
+    made = roster()
+    made.move(2)
+    made.begin_filter()
+    for text, chosen in (("1-a", "1-a"), ("zzz", ""), ("2-b", "2-b"), ("1-a", "1-a")):
+        made.ask(parse(text))
+        assert made.selected == chosen
+    made.end_filter()
+    made.ask(parse(""))
+    assert made.selected == "1-a"
 
 
 def test_counts_in_the_header_and_the_status_line() -> None:

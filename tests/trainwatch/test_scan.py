@@ -62,7 +62,7 @@ def test_a_row_says_what_the_files_say(tmp_path: Path) -> None:
     assert entry.eta_s == pytest.approx(150.0)
     assert [alert.rule for alert in entry.alerts] == ["overfitting"]
     assert entry.tags == ["x"]
-    assert entry.losses[-1] == 0.2
+    assert entry.figures.course.drawn(50, ended=False)[-1] == 0.2
 
 
 def test_what_a_resume_went_back_behind_does_not_count(tmp_path: Path) -> None:
@@ -82,9 +82,33 @@ def test_a_long_run_shows_its_whole_course_and_its_best(tmp_path: Path) -> None:
     assert run.metrics.stat().st_size > 4 * scan.TAIL_BYTES
     (entry,) = read_all(Scanner(tmp_path)).values()
     assert entry.best == ("f1", 0.99)
-    assert entry.losses[0] == 10.0
-    assert list(entry.losses) == sorted(entry.losses, reverse=True)
-    assert len(entry.losses) > 12
+    losses = entry.figures.course.drawn(50, ended=False)
+    assert losses == sorted(losses, reverse=True)
+    assert 16 < len(losses) <= 32
+
+
+def test_evaluations_that_fill_the_end_of_a_log_hide_neither_step_nor_loss(tmp_path: Path) -> None:
+    run = make_run(tmp_path)
+    many = {f"label-{i}": {"f1": 0.5, "precision": 0.25, "recall": 0.5, "support": i} for i in range(400)}
+    append(run.metrics, [*steps(50), evaluation(50, 0.4, 0.9, best=True, labels=many)])
+    (entry,) = read_all(Scanner(tmp_path)).values()
+    assert (entry.step, entry.figures.loss) == (50, 0.2)
+
+
+def test_a_live_run_s_course_has_no_holes_and_its_past_holds_still(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scan, "LIVE_S", 0.0)
+    run = make_run(tmp_path)
+    set_status(run, State.RUNNING, step=5, total=50_000)
+    scanner = Scanner(tmp_path)
+    append(run.metrics, steps(100))
+    (entry,) = read_all(scanner).values()
+    for first in (101, 601, 1101):
+        append(run.metrics, steps(500, first=first))  # far more than the end that is looked at
+        (entry,) = scanner.poll().entries
+        read_all(scanner)  # it is looked through again, as it has grown
+        assert sum(entry.figures.course.counts) == first + 499
 
 
 def test_an_alert_of_long_ago_is_still_seen(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ def survey_of(runs: Path | Survey) -> Survey:
 
 def read_table(survey: Survey) -> Roster:
     """All runs, each looked at to the end. Raises RunNotFoundError where a place cannot be read or reached."""
-    roster, has_come = Roster(), False
+    roster, has_come = Roster(has_dates=True), False
     while True:
         is_complete = survey.is_complete
         again = list(roster.entries) if is_complete and not has_come else ()  # what was read before all had come is old

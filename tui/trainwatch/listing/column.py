@@ -1,18 +1,24 @@
 """The columns of the table of runs: what each shows, sorts by and is called. Pure."""
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 
+from rich.cells import cell_len
+
+from rundir.records import Severity
 from rundir.status import Liveness
 from rundir.text import plain
 from trainwatch import format as fmt
+from trainwatch.listing.course import robust_range
 from trainwatch.listing.entry import Entry
-from trainwatch.paint import Row, Span
+from trainwatch.paint import Row, Span, row_width
 from trainwatch.panes.words import SEVERITY_STYLES, STATE_STYLES
 
 _BAR = 6
 _BLOCKS = "▁▂▃▄▅▆▇█"
+_STAMP_DATE, _STAMP = len("20261126-"), len("20261126-101500-")
+"""A run's directory begins with when it was made."""
 _VERDICTS = {
     Liveness.SILENT: ("silent", "warn"),
     Liveness.ORPHANED: ("orphaned", "alert"),
@@ -25,10 +31,11 @@ _VERDICTS = {
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column. `width` cells; of the one that is 0 wide whatever is left."""
+    """One column."""
 
     name: str
     width: int
+    """Cells that it takes at least."""
     help: str
     key: Callable[[Entry, float], float | str | None]
     """What is sorted by, given the time; None comes last whichever way."""
@@ -38,6 +45,8 @@ class Column:
     right: bool = False
     rank: int = 0
     """Columns of higher rank go first where there is no room."""
+    need: Callable[[Entry], int] | None = None
+    """Cells that it would take to show all of a run's, 0 where the run has nothing; None: always its width."""
 
 
 def state_of(entry: Entry) -> Span:
@@ -49,16 +58,12 @@ def state_of(entry: Entry) -> Span:
     return _VERDICTS.get(entry.verdict, (str(entry.state), STATE_STYLES[entry.state]))
 
 
-def sparkline(values: tuple[float, ...], width: int) -> Row:
-    """Eight levels between lowest and highest; a value that is not finite is a cross."""
-    if not values or width < 1:
-        return []
-    shown = [values[i * (len(values) - 1) // max(1, width - 1)] for i in range(min(width, len(values)))]
-    if len(values) <= width:
-        shown = list(values)
-    finite = [value for value in shown if math.isfinite(value)]
-    low, high = min(finite, default=0.0), max(finite, default=0.0)
-    return [_block(value, low, high) for value in shown]
+def sparkline(entry: Entry, width: int) -> Row:
+    """The course of the loss in eight levels, outliers cut off; a value that is not finite is a cross."""
+    ended = entry.state is not None and entry.state.has_ended
+    values = entry.figures.course.drawn(width, ended=ended)
+    low, high = robust_range(values)
+    return [_block(value, low, high) for value in values]
 
 
 def _block(value: float, low: float, high: float) -> Span:
@@ -66,23 +71,22 @@ def _block(value: float, low: float, high: float) -> Span:
         return "×", "alert"
     extent = high / 2 - low / 2  # halves, as the difference of two large floats may be none
     level = (value / 2 - low / 2) / extent if extent > 0 else 0.0
-    return _BLOCKS[min(7, int(level * 8))], "curve"
+    return _BLOCKS[max(0, min(7, int(level * 8)))], "curve"
 
 
 def _progress(entry: Entry, _now: float, width: int) -> Row:
     total, share = entry.total_steps, entry.share
     if share is None or total is None:
-        return [(fmt.short_count(entry.step), "value")]
-    counts: Row = [(fmt.short_count(entry.step), "value"), (f"/{fmt.short_count(total)}", "dim")]
-    if width < 16:
-        return counts
+        return [(f"{fmt.short_count(entry.step)} steps", "value")] if entry.step else [(fmt.MISSING, "faint")]
     done = int(share * _BAR)
-    return [("━" * done, "ok"), ("─" * (_BAR - done), "faint"), (f"{math.floor(share * 100):4d}% ", "dim"), *counts]
+    row: Row = [("━" * done, "ok"), ("─" * (_BAR - done), "faint")]
+    row += [(f"{math.floor(share * 100):4d}%", "dim")] if width >= _WITH_PERCENT else []
+    return [*row, (f" {fmt.short_count(entry.step)}", "value"), (f"/{fmt.short_count(total)}", "dim")]
 
 
 def _loss(entry: Entry, _now: float, _width: int) -> Row:
     value = entry.figures.loss
-    return [(fmt.number(value), "dim" if value is None else ("value" if math.isfinite(value) else "alert"))]
+    return [(fmt.number(value), "faint" if value is None else ("value" if math.isfinite(value) else "alert"))]
 
 
 def _best(entry: Entry, _now: float, width: int) -> Row:
@@ -101,21 +105,61 @@ def _best_key(entry: Entry, _now: float) -> float | None:
     return -best[1] if entry.is_lower_better(best[0]) else best[1]
 
 
-def _alerts(entry: Entry, _now: float, _width: int) -> Row:
-    if not entry.alerts:
-        return []
-    first, more = entry.alerts[0], len(entry.alerts) - 1
-    return [(f"▲ {plain(first.rule)}" + (f" +{more}" if more else ""), SEVERITY_STYLES[first.severity])]
+def alert_counts(entry: Entry) -> tuple[int, int]:
+    """How many critical alerts are active, and how many warnings."""
+    criticals = sum(alert.severity is Severity.CRITICAL for alert in entry.serious)
+    return criticals, len(entry.serious) - criticals
+
+
+def _alerts(entry: Entry, _now: float, width: int) -> Row:
+    """`!1 ▲2 rule`: critical ones, warnings, and the name of the gravest where there is room for it."""
+    counts = zip("!▲", alert_counts(entry), (Severity.CRITICAL, Severity.WARNING), strict=True)
+    row: Row = [(f"{sign}{count} ", SEVERITY_STYLES[severity]) for sign, count, severity in counts if count]
+    if not row:
+        return [(fmt.MISSING, "faint")]
+    if width >= _WITH_RULE:
+        gravest = entry.serious[0]
+        row.append((plain(gravest.rule), SEVERITY_STYLES[gravest.severity]))
+    return row
 
 
 def _tags(entry: Entry, _now: float, _width: int) -> Row:
     row: Row = [("archived ", "dim")] if entry.remarks.archived else []
-    row += [(plain(" ".join(entry.tags)), "smooth")] if entry.tags else []
-    return [*row, (" ✎ " + plain(entry.remarks.note), "dim")] if entry.remarks.note else row
+    row += [(plain(" ".join(entry.tags)) + " ", "smooth")] if entry.tags else []
+    row += [("✎ " + plain(entry.remarks.note), "dim")] if entry.remarks.note else []
+    return row or [(fmt.MISSING, "faint")]
+
+
+def _task_of(entry: Entry) -> str:
+    """As people say it who have many: token-cls."""
+    return plain(entry.task.replace("classification", "cls").replace("language-model", "lm"))
 
 
 def _name(entry: Entry, _now: float, _width: int) -> Row:
-    return [(plain(entry.run.id), "dim" if entry.remarks.archived else "title")]
+    """The directory, when it was made less bright than what it is called."""
+    name, style = plain(entry.run.id), "dim" if entry.remarks.archived else "title"
+    return [(name[:_STAMP], "dim"), (name[_STAMP:], style)] if _is_stamped(name) else [(name, style)]
+
+
+def _short_name(entry: Entry, now: float, width: int) -> Row:
+    """The same without the date."""
+    row = _name(entry, now, width)
+    return row if len(row) == 1 else [(row[0][0][_STAMP_DATE:], row[0][1]), row[1]]
+
+
+def _is_stamped(name: str) -> bool:
+    date, time, rest = name[:8], name[_STAMP_DATE : _STAMP - 1], name[_STAMP:]
+    return (
+        date.isdecimal() and time.isdecimal() and len(time) == 6 and name[8] == name[_STAMP - 1] == "-" and rest != ""
+    )
+
+
+def _host(entry: Entry) -> str:
+    return plain(entry.place or entry.host)
+
+
+def _or_dash(text: str, style: str) -> Row:
+    return [(text, style)] if text else [(fmt.MISSING, "faint")]
 
 
 def _finite(value: float | None) -> float | None:
@@ -131,52 +175,128 @@ _STATE_ORDER: dict[str, int] = {
 }  # fmt: skip
 """What moves first, then what needs a person, then what is over."""
 
+_WITH_PERCENT, _WITH_RULE = 24, 10
+"""Cells from which on the progress has a percentage, and the alerts a name."""
+
 COLUMNS = (
-    Column("state", 11, "state, and whether it lives", lambda e, _: _STATE_ORDER.get(state_of(e)[0], 9),
+    Column("state", 10, "state, and whether it lives", lambda e, _: _STATE_ORDER.get(state_of(e)[0], 9),
            lambda e, _, __: [state_of(e)]),
-    Column("run", 0, "the run's directory: when it was made, and its name", lambda e, _: e.run.id, _name,
-           descending=True),
-    Column("task", 14, "kind of task", lambda e, _: e.task, lambda e, _, __: [(plain(e.task), "dim")], rank=7),
-    Column("progress", 24, "optimizer steps done, of those planned", lambda e, _: e.share, _progress,
-           descending=True, rank=3),
-    Column("ETA", 7, "time left at the pace of the last 20 s", lambda e, _: e.eta_s,
-           lambda e, _, __: [(fmt.duration(e.eta_s), "value" if e.eta_s is not None else "faint")], right=True, rank=6),
-    Column("loss", 8, "loss of the newest step", lambda e, _: _finite(e.figures.loss), _loss, right=True, rank=1),
-    Column("curve", 12, "training loss over the run, each between its own lowest and highest",
-           lambda e, _: _finite(e.figures.loss), lambda e, _, w: sparkline(e.losses, w), rank=5),
-    Column("best", 15, "best value of the metric by which the best checkpoint is chosen", _best_key, _best,
+    Column("run", 12, "the run's directory: when it was made, and its name", lambda e, _: e.run.id, _name,
+           descending=True, need=lambda e: cell_len(plain(e.run.id))),
+    Column("task", 9, "kind of task", lambda e, _: e.task, lambda e, _, __: _or_dash(_task_of(e), "dim"), rank=8,
+           need=lambda e: cell_len(_task_of(e))),
+    Column("progress", 18, "optimizer steps done, of those planned", lambda e, _: e.share, _progress,
            descending=True, rank=2),
-    Column("alerts", 14, "alerts that are active, the gravest named", lambda e, _: len(e.alerts), _alerts,
-           descending=True, rank=4),
-    Column("age", 7, "since the run was made", lambda e, now: e.age_s(now),
-           lambda e, now, _: [(fmt.age(e.age_s(now)), "dim")], right=True, rank=8),
-    Column("host", 12, "the machine that it runs on", lambda e, _: e.place or e.host,
-           lambda e, _, __: [(plain(e.place or e.host), "dim")], rank=10),
-    Column("tags", 16, "tags and note", lambda e, _: " ".join(e.tags) or None, _tags, rank=9),
+    Column("ETA", 7, "time left at the pace of the last 20 s", lambda e, _: e.eta_s,
+           lambda e, _, __: [(fmt.duration(e.eta_s), "value" if e.eta_s is not None else "faint")], right=True, rank=6,
+           need=lambda e: 7 if e.eta_s is not None else 0),
+    Column("loss", 8, "loss of the newest step", lambda e, _: _finite(e.figures.loss), _loss, right=True, rank=1),
+    Column("curve", 8, "mean training loss over the run, outliers cut off; × not finite",
+           lambda e, _: _finite(e.figures.loss), lambda e, _, w: sparkline(e, w), rank=4),
+    Column("best", 12, "best value of the metric by which the best checkpoint is chosen", _best_key, _best,
+           descending=True, rank=5, need=lambda e: row_width(_best(e, 0.0, 99))),
+    Column("alerts", 6, "! critical alerts and ▲ warnings that are active, the gravest named",
+           lambda e, _: 1e6 * alert_counts(e)[0] + alert_counts(e)[1], _alerts,
+           descending=True, rank=3, need=lambda e: row_width(_alerts(e, 0.0, 99)) if e.serious else 0),
+    Column("age", 5, "since the run was made", lambda e, now: e.age_s(now),
+           lambda e, now, _: [(fmt.age(e.age_s(now)), "dim")], right=True, rank=7),
+    Column("host", 6, "the machine that it runs on", lambda e, _: _host(e),
+           lambda e, _, __: _or_dash(_host(e), "dim"), rank=10, need=lambda e: cell_len(_host(e))),
+    Column("tags", 10, "tags and note", lambda e, _: " ".join(e.tags) or None, _tags, rank=9,
+           need=lambda e: row_width(_tags(e, 0.0, 0)) if e.tags or e.remarks.note or e.remarks.archived else 0),
 )  # fmt: skip
 BY_NAME = {column.name: column for column in COLUMNS}
 
+_SHORT = "run without its date"
+_SHORT_RUN = replace(BY_NAME["run"], cell=_short_name)
+"""Where not all names have room: then all of them are without the date, so that they stand below one another."""
 GAP = 2
-LEAST_NAME = 30
+NAME_BEFORE_OTHERS = 22
+"""Cells that a name may take before there are columns which can be done without."""
+_CAN_GO = 4
+"""From this rank on a column can be done without."""
+_EMPTY_RANK = 20
+"""A column in which no run has anything goes before all others."""
+MOST_NAME = 32
+"""Cells for a name with its date."""
+_FIRST_SHARES = (("run", NAME_BEFORE_OTHERS), ("alerts", 12), ("tags", 16))
+_SHARES = (
+    ("run", MOST_NAME), ("alerts", 18), ("host", 10), ("tags", 16), ("progress", _WITH_PERCENT), ("curve", 16),
+    ("best", 18), ("task", 14), ("run", 60), ("tags", 60), ("host", 24), ("alerts", 40),
+)  # fmt: skip
+"""Which columns grow, and up to how many cells, where there is more room than all need: first the first, before it is
+known whether names have room for their dates."""
 
 
-def placed(width: int, *, has_places: bool = False) -> list[tuple[Column, int, int]]:
+def needs_of(entries: Iterable[Entry]) -> dict[str, int]:
+    """Cells that would show all that the runs have in the columns whose cells differ in width; and of `_SHORT`."""
+    needs = {column.name: 0 for column in COLUMNS if column.need is not None} | {_SHORT: 0}
+    for entry in entries:
+        needs[_SHORT] = max(needs[_SHORT], row_width(_short_name(entry, 0.0, 0)))
+        for column in COLUMNS:
+            if column.need is not None:
+                needs[column.name] = max(needs[column.name], column.need(entry))
+    return needs
+
+
+def with_dates(needs: Mapping[str, int]) -> dict[str, int]:
+    """The same needs where no name may lose its date."""
+    return {**needs, _SHORT: needs["run"]}
+
+
+def placed(width: int, needs: Mapping[str, int], *, has_places: bool = False) -> list[tuple[Column, int, int]]:
     """Columns that have room in a width, with where each begins and how wide it is; those of high rank go first.
 
-    `has_places`: of several places, where each run lies is worth more than most else.
+    `needs`: of `needs_of`; `has_places`: of several places, where each run lies is worth more than most else.
     """
-    shown = list(COLUMNS)
-    while len(shown) > 2 and _taken(shown) + LEAST_NAME > width:
-        shown.remove(max(shown, key=lambda column: 1 if has_places and column.name == "host" else column.rank))
-    left = max(1, width - _taken(shown))
+    widths: dict[str, int] = {}
+    ranked = sorted(COLUMNS, key=lambda column: _rank(column, needs, has_places=has_places))
+    for column in ranked:
+        if _rank(column, needs, has_places=has_places) < _EMPTY_RANK:
+            _add(widths, column, width, needs)
+    short = {**needs, "run": needs[_SHORT]}
+    for name, most in _FIRST_SHARES:
+        _grow(widths, name, min(most, short.get(name, most)), width - _taken(widths))
+    is_short = needs[_SHORT] < needs["run"] > min(MOST_NAME, widths["run"] + width - _taken(widths))
+    for name, most in _SHARES:
+        _grow(widths, name, min(most, (short if is_short else needs).get(name, most)), width - _taken(widths))
+    for column in ranked:
+        if column.name not in widths:
+            _add(widths, column, width, needs)
+    if _taken(widths) > width:
+        widths["run"] = max(1, widths["run"] - (_taken(widths) - width))
     places: list[tuple[Column, int, int]] = []
     x = 0
-    for column in shown:
-        cells = column.width or left
-        places.append((column, x, cells))
-        x += cells + GAP
+    for column in COLUMNS:
+        if (cells := widths.get(column.name)) is not None:
+            places.append((_SHORT_RUN if column.name == "run" and is_short else column, x, cells))
+            x += cells + GAP
     return places
 
 
-def _taken(columns: list[Column]) -> int:
-    return sum(column.width for column in columns) + GAP * (len(columns) - 1)
+def _add(widths: dict[str, int], column: Column, width: int, needs: Mapping[str, int]) -> None:
+    """One more column where it has room, at its least width. State and run are there always."""
+    wanted = {**widths, column.name: column.width}
+    if column.rank >= _CAN_GO:
+        wanted["run"] = max(wanted["run"], min(NAME_BEFORE_OTHERS, needs[_SHORT]))
+    if len(widths) < 2 or _taken(wanted) <= width:
+        widths[column.name] = column.width
+
+
+def _rank(column: Column, needs: Mapping[str, int], *, has_places: bool) -> int:
+    if has_places and column.name == "host":
+        return 1
+    is_empty = column.rank >= _CAN_GO and not needs.get(column.name, 1)
+    return column.rank + (_EMPTY_RANK if is_empty else 0)
+
+
+def _grow(widths: dict[str, int], name: str, wanted: int, left: int) -> None:
+    if name in widths:
+        more = min(wanted - widths[name], left)
+        if name in ("curve", "progress") and more < wanted - widths[name]:
+            return  # the curve is drawn in powers of two, and half a percentage is none
+        widths[name] += max(0, more)
+
+
+def _taken(widths: Mapping[str, int]) -> int:
+    return sum(widths.values()) + GAP * (len(widths) - 1)

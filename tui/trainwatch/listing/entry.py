@@ -7,7 +7,7 @@ from typing import Any
 
 from rundir.direction import directions_in, is_lower_better
 from rundir.layout import RunDir
-from rundir.records import AlertEvent
+from rundir.records import AlertEvent, Severity
 from rundir.remarks import Remarks
 from rundir.status import Liveness, RunInfo, State, Status
 from trainwatch.format import as_float
@@ -30,8 +30,6 @@ class Entry:
     remarks: Remarks = field(default_factory=Remarks)
     config: Mapping[str, Any] | None = None
     """The configuration; None until it was read."""
-    course: tuple[float, ...] = ()
-    """Losses over the whole run; empty until they were sampled."""
     place: str = ""
     """Where it lies, in a table of several places."""
 
@@ -103,11 +101,9 @@ class Entry:
         return self.status.started_at if self.status is not None else None
 
     @property
-    def losses(self) -> tuple[float, ...]:
-        """The course of the loss, oldest first: of the whole run once it was sampled, else of its end."""
-        return (
-            (*self.course, self.figures.loss) if self.course and self.figures.loss is not None else self.figures.losses
-        )
+    def serious(self) -> tuple[AlertEvent, ...]:
+        """The alerts that are no mere information, gravest first."""
+        return tuple(alert for alert in self.alerts if alert.severity is not Severity.INFO)
 
     @property
     def chosen_metric(self) -> str:

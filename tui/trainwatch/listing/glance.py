@@ -20,11 +20,9 @@ from rundir.records import (
     number,
 )
 from rundir.series import MAX_STEP
+from trainwatch.listing.course import Course
 from trainwatch.pace import pace
 from trainwatch.scores import Scores, values_of
-
-CURVE_POINTS = 24
-"""Samples of a run's course: more than any sparkline has cells."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +34,8 @@ class Figures:
     """None where no record is there; nan and inf as they stand in the file."""
     rate: float = math.nan
     """Steps a second."""
-    losses: tuple[float, ...] = ()
-    """`CURVE_POINTS` at most, of the records looked at, oldest first."""
+    course: Course = field(default_factory=Course)
+    """Of the loss: what was known, and the records looked at."""
     latest: Mapping[str, float] = field(default_factory=dict)
     """The newest evaluation's, loss included."""
     best: Mapping[str, float] = field(default_factory=dict)
@@ -46,8 +44,13 @@ class Figures:
     """The newest evaluation that is marked as the best so far."""
 
 
-def figures_of(lines: bytes, directions: Mapping[str, bool] | None = None, *, is_timed: bool = True) -> Figures:
-    """Of whole lines from the end of a metrics.jsonl. Never raises on what they hold. `is_timed`: the rate as well."""
+def figures_of(
+    lines: bytes, directions: Mapping[str, bool] | None = None, known: Course | None = None, *, is_timed: bool = True
+) -> Figures:
+    """Of whole lines from the end of a metrics.jsonl. Never raises on what they hold.
+
+    `known`: the course of the loss so far; `is_timed`: the rate as well.
+    """
     steps: list[StepRecord] = []
     scores = Scores(directions)
     for record in decode_lines(lines, METRICS_DECODER).records:
@@ -69,7 +72,7 @@ def figures_of(lines: bytes, directions: Mapping[str, bool] | None = None, *, is
         step=steps[-1].step if steps else 0,
         loss=number(steps[-1].loss) if steps else None,
         rate=_rate(steps) if is_timed else math.nan,
-        losses=thinned([number(each.loss) for each in steps], CURVE_POINTS),
+        course=(known or Course()).extended(_ascending([(each.step, number(each.loss)) for each in steps])),
         latest=values_of(scores.latest) if scores.latest is not None else {},
         best=dict(scores.best),
         chosen=values_of(marked) if marked is not None else {},
@@ -94,31 +97,29 @@ def better(one: Mapping[str, float], other: Mapping[str, float], told: Mapping[s
     return best
 
 
-def thinned(values: Sequence[float], count: int) -> tuple[float, ...]:
-    """At most `count` of the values, evenly apart, the last among them."""
-    if len(values) <= count:
-        return tuple(values)
-    return tuple(values[-1 - round((count - 1 - i) * (len(values) - 1) / (count - 1))] for i in range(count))
-
-
-def sampled_step(piece: bytes) -> tuple[int, float] | None:
-    """Step and loss of the first step record that stands whole in a piece of a metrics.jsonl, cut anywhere."""
+def sampled_steps(piece: bytes) -> list[tuple[int, float]]:
+    """Step and loss of the step records that stand whole in a piece of a metrics.jsonl, cut anywhere."""
+    found = []
     for line in piece.split(b"\n")[1:-1]:
         try:
             record = METRICS_DECODER.decode(line)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             continue
-        if isinstance(record, StepRecord):
-            return record.step, number(record.loss)
-    return None
+        if isinstance(record, StepRecord) and 0 <= record.step < MAX_STEP:
+            found.append((record.step, number(record.loss)))
+    return found
 
 
-def course_of(samples: Sequence[tuple[int, float]], last_step: int) -> tuple[float, ...]:
-    """The losses of samples in file order, without those that a later sample or the last step goes back behind."""
-    kept: list[float] = []
-    least = last_step + 1
-    for step, loss in reversed(samples):
-        if step < least:
-            kept.append(loss)
+def course_of(samples: Sequence[tuple[int, float]]) -> Course:
+    """Of samples in file order, without those that a later one goes back behind."""
+    return Course().extended(_ascending(samples))
+
+
+def _ascending(records: Sequence[tuple[int, float]]) -> list[tuple[int, float]]:
+    kept: list[tuple[int, float]] = []
+    least = MAX_STEP
+    for step, loss in reversed(records):
+        if 0 <= step < least:
+            kept.append((step, loss))
             least = step
-    return tuple(reversed(kept))
+    return kept[::-1]

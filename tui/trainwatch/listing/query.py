@@ -35,7 +35,7 @@ NUMBER_FIELDS: dict[str, Callable[[Entry, float], float | None]] = {
     "loss": lambda e, _: e.figures.loss,
     "eta": lambda e, _: e.eta_s,
     "age": lambda e, now: e.age_s(now),
-    "alerts": lambda e, _: len(e.alerts),
+    "alerts": lambda e, _: len(e.serious),
     "attempt": lambda e, _: e.status.attempt if e.status is not None else None,
 }
 """Before a comparison; times in seconds, or as 90s, 5m, 2h, 3d; progress in percent."""
@@ -69,6 +69,10 @@ class Query:
     def matches(self, entry: Entry, now: float) -> bool:
         if entry.remarks.archived and not self.asks_archived:
             return False
+        return self.holds(entry, now)
+
+    def holds(self, entry: Entry, now: float) -> bool:
+        """Whether a run passes, put away or not."""
         return all(term.holds(entry, now) is not term.negated for term in self.terms)
 
 

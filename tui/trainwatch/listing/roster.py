@@ -5,7 +5,7 @@ Owned by the event loop, which alone changes it. Pure: no file, no clock, no scr
 
 from dataclasses import dataclass, field
 
-from trainwatch.listing.column import BY_NAME, COLUMNS
+from trainwatch.listing.column import BY_NAME, COLUMNS, Column, needs_of, placed, with_dates
 from trainwatch.listing.entry import Entry
 from trainwatch.listing.query import Query
 from trainwatch.listing.scan import Batch
@@ -46,7 +46,9 @@ class Marks:
 class Roster:
     """The entries of a directory of runs. `revision` grows with all that changes the picture."""
 
-    def __init__(self, marks: Marks | None = None) -> None:
+    def __init__(self, marks: Marks | None = None, *, has_dates: bool = False) -> None:
+        """`has_dates`: names keep their dates however little room there is, as they are to be read by scripts."""
+        self._has_dates = has_dates
         self.entries: dict[str, Entry] = {}
         self.marks = marks if marks is not None else Marks()
         self.query = Query()
@@ -63,6 +65,9 @@ class Roster:
         self.has_listed = False
         self.revision = 0
         self._shown: list[Entry] = []
+        self._needs = needs_of(())
+        self._before_filter = ""
+        """The run that was chosen when a filter began to be typed; empty while none is."""
 
     def apply(self, batch: Batch) -> None:
         """Take a batch in."""
@@ -77,11 +82,33 @@ class Roster:
             self.marks.forget(run_id)
         for entry in batch.entries:
             self.entries[entry.id] = entry
+        self._needs = needs_of(self.entries.values())
         self.rearrange()
 
     def ask(self, query: Query) -> None:
         self.query = query
         self.rearrange()
+
+    def begin_filter(self) -> None:
+        """A filter begins to be typed: the run that is chosen now is chosen whenever it passes."""
+        self._before_filter = self._before_filter or self.selected
+
+    def end_filter(self) -> None:
+        """It is typed: what is chosen now stays chosen, where anything is."""
+        if self.selected:
+            self._before_filter = ""
+
+    def columns(self, width: int) -> list[tuple[Column, int, int]]:
+        """The columns that have room in a width, with where each begins and how wide it is."""
+        needs = with_dates(self._needs) if self._has_dates else self._needs
+        return placed(width, needs, has_places=self.has_places)
+
+    @property
+    def num_put_away(self) -> int:
+        """Archived runs that would pass the filter, but are left out as it does not ask for them."""
+        if self.query.asks_archived:
+            return 0
+        return sum(e.remarks.archived and self.query.holds(e, self.now) for e in self.entries.values())
 
     def sort_by(self, name: str) -> None:
         """By a column in the order in which it is looked at first; by the same one again, the other way round."""
@@ -99,7 +126,10 @@ class Roster:
         known = [(key, entry) for key, entry in keyed if key is not None]
         known.sort(key=lambda pair: pair[0], reverse=self.descending)
         self._shown = [entry for _, entry in known] + [entry for key, entry in keyed if key is None]
-        if self.selected not in {entry.id for entry in self._shown}:
+        ids = {entry.id for entry in self._shown}
+        if self._before_filter in ids:
+            self.selected = self._before_filter
+        if self.selected not in ids:
             self.selected = self._shown[min(index, len(self._shown) - 1)].id if self._shown else ""
         self.revision += 1
 
@@ -125,6 +155,7 @@ class Roster:
     def move(self, rows: int) -> None:
         """Choose the run so many rows further down."""
         if self._shown:
+            self._before_filter = ""
             self.selected = self._shown[max(0, min(self.index + rows, len(self._shown) - 1))].id
             self.revision += 1
 
@@ -132,6 +163,7 @@ class Roster:
         """Choose by place on screen, from 0. Whether there is a run."""
         if not 0 <= self.top + row < len(self._shown):
             return False
+        self._before_filter = ""
         self.selected = self._shown[self.top + row].id
         self.revision += 1
         return True

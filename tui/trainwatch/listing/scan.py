@@ -20,15 +20,17 @@ from rundir.layout import RunDir, is_run
 from rundir.regular import open_regular, read_regular
 from rundir.remarks import Remarks, read_remarks
 from rundir.status import Liveness, RunInfo, Status, read_run_info, read_status
+from trainwatch.listing.course import Course
 from trainwatch.listing.entry import Entry
-from trainwatch.listing.glance import CURVE_POINTS, Figures, better, course_of, figures_of, sampled_step
+from trainwatch.listing.glance import Figures, better, course_of, figures_of, sampled_steps
 from trainwatch.remote.run import verdict
 
 TAIL_BYTES = 16 * 1024
 """How much of the end of a log is read: eighty records and more."""
-SAMPLE_BYTES = 2048
+NUM_SAMPLES, SAMPLE_BYTES = 32, 2048
+"""Of a long log's course: pieces of so many bytes, of eight records or so."""
 GROWN = 1.25
-"""A log so many times as long as when its course was sampled is sampled again."""
+"""A log so many times as long as when its best evaluation was looked for is looked through again."""
 LIVE_S = 1.0
 """Between two looks at a run that moves."""
 STILL_S = 5.0
@@ -170,16 +172,24 @@ class Scanner:
             changes["remarks"] = _remarks_of(run)
         status = changes.get("status", entry.status)
         changes["verdict"] = _verdict(run, status, now)
+        size_before = _size(seen)
         if self._is_new(seen, "metrics.jsonl"):
-            changes["figures"] = self._figures(seen, entry, is_timed=changes["verdict"] is not Liveness.ENDED)
+            is_timed = changes["verdict"] is not Liveness.ENDED
+            changes["figures"] = self._figures(seen, entry, size_before, is_timed=is_timed)
         if self._is_new(seen, "events.jsonl"):
             changes["alerts"] = active_alerts(end_of(f"{seen.base}/events.jsonl", EVENT_TAIL_BYTES))
         return replace(entry, **changes)
 
-    def _figures(self, seen: _Seen, entry: Entry, *, is_timed: bool) -> Figures:
+    def _figures(self, seen: _Seen, entry: Entry, size_before: int, *, is_timed: bool) -> Figures:
         """Of the log's end; of the best evaluations, what was found further back holds on."""
         told, known = directions_in(entry.config or {}), entry.figures
-        figures = figures_of(end_of(f"{seen.base}/metrics.jsonl", TAIL_BYTES), told, is_timed=is_timed)
+        # What came since the last look is read whole, so that the course has no holes.
+        grown = max(0, _size(seen) - size_before) if size_before else 0
+        num_bytes = min(TAIL_BYTES + grown, EVAL_TAIL_BYTES)
+        lines = end_of(f"{seen.base}/metrics.jsonl", num_bytes)
+        figures = figures_of(lines, told, known.course, is_timed=is_timed)
+        if figures.loss is None:  # evaluations alone, long ones: no step that says where the run is
+            figures = replace(figures, step=known.step, loss=known.loss, course=known.course)
         if figures.step < known.step or _size(seen) > GROWN * seen.deep_bytes + TAIL_BYTES:
             seen.is_deep = False
         if figures.step < known.step:
@@ -199,13 +209,16 @@ class Scanner:
         if entry is None:
             raise ValueError("only what was looked at is deepened")
         size, metrics = _size(seen), f"{seen.base}/metrics.jsonl"
-        seen.is_deep, seen.deep_bytes = True, size
+        is_first, seen.is_deep, seen.deep_bytes = not seen.deep_bytes, True, size
         entry = replace(entry, config=_config_of(seen.run))
-        if size > TAIL_BYTES:
-            entry = replace(entry, course=_course(metrics, size, entry.step))
         if size > TAIL_BYTES or entry.config:
-            deeper = figures_of(end_of(metrics, EVAL_TAIL_BYTES), directions_in(entry.config or {}), is_timed=False)
-            entry = replace(entry, figures=replace(entry.figures, chosen=deeper.chosen, best=deeper.best))
+            before = _course_before(metrics, size - EVAL_TAIL_BYTES) if is_first else entry.figures.course
+            lines, told = end_of(metrics, EVAL_TAIL_BYTES), directions_in(entry.config or {})
+            deeper = figures_of(lines, told, before, is_timed=False)
+            figures = replace(entry.figures, chosen=deeper.chosen, best=deeper.best, course=deeper.course)
+            if figures.loss is None:
+                figures = replace(figures, step=deeper.step, loss=deeper.loss)
+            entry = replace(entry, figures=figures)
         seen.entry = entry
         return entry
 
@@ -274,14 +287,15 @@ def _config_of(run: RunDir) -> dict[str, Any]:
         return {}
 
 
-def _course(path: str, size: int, last_step: int) -> tuple[float, ...]:
+def _course_before(path: str, stop_bytes: int) -> Course:
+    """Of what stands before a byte of a log, by samples."""
+    if stop_bytes <= 0:
+        return Course()
     try:
         with open(open_regular(path), "rb") as file:
-            pieces = [
-                os.pread(file.fileno(), SAMPLE_BYTES, max(0, i * (size - SAMPLE_BYTES) // CURVE_POINTS))
-                for i in range(CURVE_POINTS)
-            ]
+            starts = [i * stop_bytes // NUM_SAMPLES for i in range(NUM_SAMPLES)]
+            pieces = [os.pread(file.fileno(), SAMPLE_BYTES, start) for start in starts]
     except OSError:
-        return ()
-    samples = [sampled_step(piece if i else b"\n" + piece) for i, piece in enumerate(pieces)]
-    return course_of([sample for sample in samples if sample is not None], last_step)
+        return Course()
+    samples = [sampled_steps(piece if i else b"\n" + piece) for i, piece in enumerate(pieces)]
+    return course_of([sample for found in samples for sample in found])

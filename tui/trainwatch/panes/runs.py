@@ -1,8 +1,9 @@
 """The table of runs, the line above it and the box below it. Pure."""
 
+from rundir.records import Severity
 from rundir.text import plain
 from trainwatch import format as fmt
-from trainwatch.listing.column import GAP, Column, placed, state_of
+from trainwatch.listing.column import GAP, Column, state_of
 from trainwatch.listing.entry import Entry
 from trainwatch.listing.roster import Marks, Roster
 from trainwatch.paint import Row, box, fit_row, flow, hint_line, row_width, spread
@@ -11,61 +12,70 @@ from trainwatch.scores import ordered
 
 MARGIN = 4
 """Cells before the first column: what is chosen, and the mark in the run's colour."""
+_SIGNS = {Severity.CRITICAL: "!", Severity.WARNING: "▲", Severity.INFO: "·"}
 
 
-def paint_runs_header(roster: Roster, where: str, width: int) -> list[Row]:
-    """One line: the directory, how its runs are, the filter."""
+def paint_runs_header(roster: Roster, where: str, width: int, archived_key: str = "A") -> list[Row]:
+    """One line: the directory, how its runs are, the filter. `archived_key`: lists those that were put away."""
     entries = roster.entries.values()
     moving = sum(entry.is_moving for entry in entries)
     left: Row = [
         (" " + fmt.clip(plain(where), max(8, width // 3)), "title"),
         (f"  {moving:,} live", "ok" if moving else "dim"),
     ]
-    if alerts := sum(bool(entry.alerts) for entry in entries if entry.is_moving):
+    if alerts := sum(bool(entry.serious) for entry in entries if entry.is_moving):
         left.append((f"  {alerts:,} with alerts", "warn"))
     if archived := sum(entry.remarks.archived for entry in entries):
-        left.append((f"  {archived:,} archived", "dim"))
+        left.append((f"  {archived:,} archived: {archived_key}", "dim"))
     if marked := len(roster.marks.chosen):
         left.append((f"  {marked:,} marked", "smooth"))
     right: Row = [("filter ", "dim"), (plain(roster.query.text), "notice"), (" ", "")] if roster.query.text else []
-    if roster.sort not in [column for column, _, _ in placed(width - MARGIN, has_places=roster.has_places)]:
+    if roster.sort.name not in [column.name for column, _, _ in roster.columns(width - MARGIN)]:
         left.append((f"  by {roster.sort.name} {'▼' if roster.descending else '▲'}", "key"))
     return [spread(left, right, width)]
 
 
-def paint_runs(roster: Roster, width: int, height: int) -> list[Row]:
+def paint_runs(roster: Roster, width: int, height: int, archived_key: str = "A") -> list[Row]:
     """Rows of exactly width × height: the titles, then the runs from `roster.top` on."""
     if height < 1:
         return []
-    places = placed(width - MARGIN, has_places=roster.has_places)
+    places = roster.columns(width - MARGIN)
     rows = [_titles(roster, places, width)]
     if height > 1:
         rows += [_line(entry, roster, places, width) for entry in roster.on_screen(height - 1)]
     if len(rows) == 1 and height > 2:
-        rows += [fit_row([], width), fit_row([("    " + _empty(roster), "dim")], width)]
+        rows += [fit_row([], width), fit_row([("    " + _empty(roster, archived_key), "dim")], width)]
     rows = rows[:height]
     return rows + [fit_row([], width)] * (height - len(rows))
 
 
-def _empty(roster: Roster) -> str:
+def _empty(roster: Roster, archived_key: str) -> str:
     if roster.fault:
         return plain(roster.fault)
     if not roster.has_listed:
         return "reading …"
-    if roster.entries:
-        return "no run passes the filter; esc clears it" if roster.query.text else "all runs are archived; A shows them"
-    return "no runs here yet"
+    if not roster.entries:
+        return "no runs here yet"
+    if not roster.query.text:
+        return f"all runs are archived; {archived_key} shows them"
+    return "no run passes the filter; esc clears it" + put_away_words(roster, archived_key, "; ")
+
+
+def put_away_words(roster: Roster, archived_key: str, before: str = "") -> str:
+    """That a filter would find archived runs too; empty where it would not, or where there is none."""
+    num = roster.num_put_away if roster.query.text else 0
+    return f"{before}{num:,} archived would: {archived_key} shows {'it' if num == 1 else 'them'}" if num else ""
 
 
 def _titles(roster: Roster, places: list[tuple[Column, int, int]], width: int) -> Row:
     row: Row = [(" " * MARGIN, "")]
     for column, _, cells in places:
-        is_sort = column is roster.sort
+        is_sort = column.name == roster.sort.name
         arrow = ("▼" if roster.descending else "▲") if is_sort else ""
         title = fmt.clip(column.name + (" " + arrow if arrow else ""), cells)
         title = title.rjust(cells) if column.right else fmt.fit(title, cells)
         row += [(title, "key" if is_sort else "dim"), (" " * GAP, "")]
-    return fit_row(row, width)
+    return fit_row(row[:-1], width)
 
 
 def _line(entry: Entry, roster: Roster, places: list[tuple[Column, int, int]], width: int) -> Row:
@@ -78,7 +88,7 @@ def _line(entry: Entry, roster: Roster, places: list[tuple[Column, int, int]], w
         missing = cells - row_width(cell)
         row += [(" " * missing, ""), *cell] if column.right and missing > 0 else fit_row(cell, cells)
         row.append((" " * GAP, ""))
-    return fit_row(row, width)
+    return fit_row(row[:-1], width)
 
 
 def mark_of(run_id: str, marks: Marks) -> Row:
@@ -86,9 +96,9 @@ def mark_of(run_id: str, marks: Marks) -> Row:
     return [("● ", marks.style(run_id))] if run_id in marks.chosen else [("  ", "")]
 
 
-def column_at(x: int, width: int, *, has_places: bool = False) -> Column | None:
+def column_at(roster: Roster, x: int, width: int) -> Column | None:
     """The column under a cell of the table."""
-    for column, start, cells in placed(width - MARGIN, has_places=has_places):
+    for column, start, cells in roster.columns(width - MARGIN):
         if start <= x - MARGIN < start + cells + GAP:
             return column
     return None
@@ -113,7 +123,7 @@ def _reasons(entry: Entry) -> list[Row]:
     if entry.status is not None and entry.status.last_error and entry.state != "done":
         rows.append([("! " + plain(entry.status.last_error), "alert")])
     rows += [
-        [(f"▲ {plain(alert.rule)}: {plain(alert.message)}", SEVERITY_STYLES[alert.severity])]
+        [(f"{_SIGNS[alert.severity]} {plain(alert.rule)}: {plain(alert.message)}", SEVERITY_STYLES[alert.severity])]
         for alert in entry.alerts[:1]
     ]
     if entry.remarks.note:
@@ -134,7 +144,14 @@ def _facts(entry: Entry) -> list[Row]:
 
 
 def paint_runs_status(
-    roster: Roster, width: int, notice: str, pointed: str, *, read_only: bool, trouble: str = ""
+    roster: Roster,
+    width: int,
+    notice: str,
+    pointed: str,
+    *,
+    read_only: bool,
+    trouble: str = "",
+    archived_key: str = "A",
 ) -> list[Row]:
     """One line. "N runs" is written only once all were read: scripts wait for it.
 
@@ -148,6 +165,8 @@ def paint_runs_status(
         left = [(f" reading … {total:,} of {total + roster.num_unread:,}", "warn")]
     else:
         left = [(f" {shown:,} of {total:,} runs" if shown != total else f" {total:,} runs", "value")]
+        if words := put_away_words(roster, archived_key):
+            left.append((f"  {words}", "warn"))
         if roster.num_shallow:
             left.append((f"  looking closer: {roster.num_shallow:,} left", "dim"))
     if read_only:

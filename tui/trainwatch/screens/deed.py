@@ -75,9 +75,9 @@ class DeedScreen(FilterScreen):
         if not answer:
             self.say("not deleted")
             return
-        name = plain(entry.name)
-        hint = f"type {name} to delete it; esc: keep it"
-        ask = Prompt(f"delete {plain(entry.id)} for good?", hint, partial(_is_name, name))
+        directory = plain(entry.run.id)  # several runs may have the same name
+        hint = f"type {directory} to delete it; esc: keep it"
+        ask = Prompt(f"delete {plain(entry.id)} for good?", hint, partial(_is_typed, directory))
         self.app.push_screen(ask, partial(self._delete, entry))
 
     def _delete(self, entry: Entry, typed: str | None) -> None:
@@ -115,6 +115,6 @@ def _note(text: str) -> None:
         raise ValueError(f"a note has at most {MAX_NOTE_LENGTH} characters")
 
 
-def _is_name(name: str, typed: str) -> None:
-    if typed.strip() != name:
-        raise ValueError(f"that is not {name!r}; esc: keep it")
+def _is_typed(directory: str, typed: str) -> None:
+    if typed.strip() != directory:
+        raise ValueError(f"that is not {directory}; esc: keep it")

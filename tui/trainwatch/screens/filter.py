@@ -14,6 +14,9 @@ class FilterScreen(PaneScreen):
         """Take a filter. What cannot be understood changes nothing; why is returned, empty where it was taken."""
         raise NotImplementedError
 
+    def filter_closed(self) -> None:
+        """The line was closed; the filter stays."""
+
     def open_filter(self, text: str, placeholder: str, *, of_words: bool = True) -> None:
         """Open the line with the filter as it is; one that is open already, by the palette, is taken for it.
 
@@ -38,6 +41,7 @@ class FilterScreen(PaneScreen):
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         event.input.remove()
+        self.filter_closed()
         self.repaint()
 
     def on_key(self, event: Key) -> None:
@@ -49,6 +53,7 @@ class FilterScreen(PaneScreen):
                 event.stop()
         elif event.key == "escape":
             line.remove()
+            self.filter_closed()
             event.stop()
         elif event.character is not None and event.is_printable:  # the line itself lets none through
             line.insert_text_at_cursor(event.character)

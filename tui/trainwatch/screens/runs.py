@@ -13,6 +13,7 @@ from textual.binding import Binding, BindingType
 
 from trainwatch.actions import Action, table_refusal
 from trainwatch.export.sheet import Texts
+from trainwatch.keyname import shown
 from trainwatch.layout import Layout, Rect
 from trainwatch.listing.entry import Entry
 from trainwatch.listing.query import QueryError, parse
@@ -100,15 +101,21 @@ class RunsScreen(DeedScreen):
         roster = self.roster
         match name:
             case "header":
-                return paint_runs_header(roster, self._survey.where, width)
+                return paint_runs_header(roster, self._survey.where, width, self._archived_key)
             case "table":
-                return paint_runs(roster, width, height)
+                return paint_runs(roster, width, height, self._archived_key)
             case "detail":
                 return paint_detail(roster.chosen, width, height)
             case "status":
                 words = self.pointed or (describe(roster.chosen) if roster.chosen is not None else "")
                 return paint_runs_status(
-                    roster, width, self.notice, words, read_only=self.read_only, trouble=self._trouble
+                    roster,
+                    width,
+                    self.notice,
+                    words,
+                    read_only=self.read_only,
+                    trouble=self._trouble,
+                    archived_key=self._archived_key,
                 )
             case "keys":
                 return line_of(self.rows, width, _FIRST_TO_GO, self.refusal_of)
@@ -190,7 +197,7 @@ class RunsScreen(DeedScreen):
         if message.pane != "table":
             return
         if message.y == 0:
-            if (column := column_at(message.x, self.size.width, has_places=self.roster.has_places)) is not None:
+            if (column := column_at(self.roster, message.x, self.size.width)) is not None:
                 self.roster.sort_by(column.name)
                 self._touched()
         elif self.roster.choose(message.y - 1):
@@ -204,7 +211,7 @@ class RunsScreen(DeedScreen):
     def on_pane_pointed(self, message: Pane.Pointed) -> None:
         words = self.hint(message.pane, message.x)
         if message.pane == "table":
-            column = column_at(message.x, self.size.width, has_places=self.roster.has_places)
+            column = column_at(self.roster, message.x, self.size.width)
             row = self.roster.top + message.y - 1
             if message.y == 0 and column is not None:
                 words = f"{column.name}: {column.help}"
@@ -252,6 +259,10 @@ class RunsScreen(DeedScreen):
         )
 
     @property
+    def _archived_key(self) -> str:
+        return shown(self.key_of("archived")) or "archived in ctrl+p"
+
+    @property
     def _trainwatch(self) -> "TrainwatchApp":
         return cast("TrainwatchApp", self.app)
 
@@ -285,9 +296,13 @@ class RunsScreen(DeedScreen):
     # --- the filter -------------------------------------------------------------------------------------------------
 
     def _filter(self) -> None:
+        self.roster.begin_filter()
         self.open_filter(
             self.roster.query.text, "state:running  task:ner  cfg.lr>=1e-4  best.f1>0.8  -note:debug  tag:x"
         )
+
+    def filter_closed(self) -> None:
+        self.roster.end_filter()
 
     def filtered(self, text: str) -> str:
         try:
