@@ -354,3 +354,44 @@ async def test_a_page_that_was_opened_while_the_past_was_read_shows_now(
         await until(pilot, lambda: "another page was opened" in front.view.notice)
         assert front.store is front.live
         assert front.playhead is None
+
+
+async def test_all_metrics_go_back_and_forth_like_the_run_s_own_page(run: RunDir) -> None:
+    app = TrainwatchApp(run)
+    async with app.run_test(size=(160, 48)) as pilot:
+        await until(pilot, caught_up(app, 100))
+        await pilot.press("g")
+        await until(pilot, lambda: isinstance(app.screen, GalleryScreen) and app.screen.gallery.lines.store.caught_up)
+        assert isinstance(app.screen, GalleryScreen)
+        page = app.screen
+
+        def status() -> str:
+            pane = page.query_one("#status", Pane)
+            return "\n".join(pane.render_line(y).text for y in range(pane.size.height))
+
+        await until(pilot, lambda: "metrics of 100 steps" in status())
+        await pilot.press("right_square_bracket")
+        assert "this is now; [ goes back" in status()
+        await pilot.press("left_curly_bracket")
+        await until(pilot, lambda: "as of step" in status())
+        assert 85 <= page.gallery.lines.store.last_step < 100
+        await pilot.press("at")
+        await until(pilot, lambda: bool(app.screen.query(Input)))
+        app.screen.query_one(Input).value = "50"
+        await pilot.press("enter")
+        await until(pilot, lambda: "as of step 50 of 400" in status())
+        assert "eval/f1" in page.gallery.names
+        assert len(page.gallery.lines.line("eval/f1", page.gallery.lens.axis).x) == 1  # type: ignore[union-attr]
+        assert "system/rss" in page.gallery.names
+        await pilot.press("greater_than_sign", "space")
+        await until(pilot, lambda: "▶" in status() and page.gallery.lines.store.last_step > 50)
+        await pilot.press("escape")
+        await until(pilot, lambda: "metrics of 100 steps" in status())
+        await pilot.press("left_square_bracket")
+        await until(pilot, lambda: "as of step" in status())
+        await pilot.press("end")
+        await until(pilot, lambda: "metrics of 100 steps" in status())
+        append(run.metrics, steps(5, first=101))
+        await until(pilot, lambda: "105 steps" in status())
+        await pilot.press("escape")
+        await until(pilot, lambda: app.screen is app.root)

@@ -159,8 +159,9 @@ GRID_ACTIONS = (
     Action("filter", "slash", "filter", "words that the names hold, -word: do not; a group by its prefix: eval/"),
     *CHART_ACTIONS,
     Action("events", "v", "events", "◆ checkpoints ▲ alerts ✎ notes ▸ orders at the foot of the charts, or none"),
+    *TRAVEL_ACTIONS,
     THEME,
-    Action("back", "escape", "back", "end crosshair, single chart, filter; then back to the run"),
+    Action("back", "escape", "back", "end crosshair, single chart, filter, the past; then back to the run"),
     HELP,
     quit_row("leave; the run goes on"),
 )
@@ -253,6 +254,18 @@ EVERYWHERE_ACTIONS = (
     Action("copy", "Y", "copy", "to the clipboard: what the crosshair reads, else the path of the run"),
 )
 """What can be done on every screen."""
+COPIED = {
+    "runs": "to the clipboard: the path of the chosen run",
+    "compare": "to the clipboard: what the crosshair reads in each run, else the paths of the runs",
+    "events": "to the clipboard: the path of the run",
+    "evidence": "to the clipboard: the path of the run",
+    "system": "to the clipboard: the path of the run",
+    "checkpoints": "to the clipboard: the path of the chosen checkpoint",
+    "console": "to the clipboard: the path of the run",
+    "config": "to the clipboard: the chosen key as --set takes it, else the path of the run",
+    "evals": "to the clipboard: the path of the run",
+}
+"""What `copy` takes on a screen where that is something else."""
 
 PANES = {1: "charts", 2: "evals", 3: "events", 4: "orders", 5: "console"}
 """The panes that a number key chooses."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import App, SystemCommand
+from textual.events import Key
 from textual.screen import Screen
 
 from rundir.layout import RunDir
@@ -120,6 +121,11 @@ class TrainwatchApp(App[None]):
         """Ctrl+C: whoever presses it wants to leave, and is told how. It must not be thought to stop the run."""
         if isinstance(self.screen, PaneScreen):
             self.screen.say(self.screen.quit_hint)
+
+    def on_key(self, event: Key) -> None:
+        """What no widget has taken, before the bindings are looked at."""
+        if isinstance(self.screen, PaneScreen):
+            self.screen.take_unbound(event.key)
 
     @property
     def farewell(self) -> str:

@@ -49,12 +49,13 @@ class Gallery:
         if names and self.chosen not in names:
             self.chosen = names[0]
 
-    def move(self, by: int) -> None:
-        """Choose the metric so many places further."""
+    def move(self, by: int) -> bool:
+        """Choose the metric so many places further. Whether there is one."""
         self.settle()
-        names = self.names
+        names, before = self.names, self.chosen
         if names:
             self.chosen = names[max(0, min(names.index(self.chosen) + by, len(names) - 1))]
+        return self.chosen != before
 
     def page(self, size: int) -> list[str]:
         """The metrics of the page that holds the chosen one."""

@@ -15,6 +15,7 @@ from rundir.text import plain
 from trainwatch.actions import (
     CHART_ACTIONS,
     COMPARE_ACTIONS,
+    COPIED,
     EVENTS_ACTIONS,
     EVERYWHERE_ACTIONS,
     EVIDENCE_ACTIONS,
@@ -73,7 +74,8 @@ def rows(screen: str) -> tuple[Action, ...]:
 
 def _rebound(screen: str, keymap: Keymap) -> tuple[Action, ...]:
     table = []
-    for row in SCREENS[screen]:
+    for given in SCREENS[screen]:
+        row = replace(given, help=COPIED.get(screen, given.help)) if given.name == "copy" else given
         section = _said_in(screen, row, keymap)
         table.append(replace(row, key=keymap[section][row.name]) if section else row)
     return tuple(table)

@@ -162,6 +162,18 @@ def after(name: str, lens: Lens, whole: Extent) -> Lens:
     return changes[name]()
 
 
+_CURSOR_NAMES, _PAN_NAMES = ("cursor-left", "cursor-right"), ("pan-left", "pan-right")
+
+
+def why_unchanged(name: str, lens: Lens) -> str:
+    """Why an action of `actions.CHART_ACTIONS` made no other lens, in words."""
+    if name in _CURSOR_NAMES:
+        return "the crosshair is at the edge of what is seen"
+    if name in _PAN_NAMES:
+        return "that is the end of the axis" if lens.seen is not None else "all of the axis is seen: zoom in first"
+    return "it goes no closer" if name == "zoom-in" else "all of the axis is seen"
+
+
 def words(lens: Lens) -> str:
     """What differs from the ordinary look, for the status line."""
     parts = [

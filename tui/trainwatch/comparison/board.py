@@ -83,12 +83,13 @@ class Board:
     def is_read(self) -> bool:
         return all(run.store.caught_up for run in self.runs)
 
-    def choose(self, by: int) -> None:
-        """Draw the metric so many places further down."""
-        names = self.metrics
+    def choose(self, by: int) -> bool:
+        """Draw the metric so many places further down. Whether there is one."""
+        names, before = self.metrics, self.metric
         if names:
             at = names.index(self.metric) if self.metric in names else 0
             self.metric = names[max(0, min(at + by, len(names) - 1))]
+        return self.metric != before
 
     def winner(self, metric: str) -> int | None:
         """Which run has the best value; None where that means nothing, or all are alike."""

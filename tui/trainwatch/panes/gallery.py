@@ -88,11 +88,18 @@ def paint_gallery_header(gallery: Gallery, size: int, width: int) -> list[Row]:
     return [spread(left, [(plain(look) + " ", "notice")] if look else [], width)]
 
 
-def paint_gallery_status(gallery: Gallery, width: int, notice: str, pointed: str, trouble: str = "") -> list[Row]:
-    """One line. "N metrics" is written only once all was read. `trouble`: why this is not the newest."""
+def paint_gallery_status(
+    gallery: Gallery, width: int, notice: str, pointed: str, trouble: str = "", as_of: str = ""
+) -> list[Row]:
+    """One line. "N metrics" is written only once all was read.
+
+    `trouble`: why this is not the newest; `as_of`: the place in the past.
+    """
     store = gallery.lines.store
-    if store.caught_up:
-        left: Row = [(f" {len(gallery.names):,} metrics", "value"), (f" of {fmt.count(store.last_step)} steps", "dim")]
+    if as_of:
+        left: Row = [(" ◷ ", "notice"), (as_of, "notice")]
+    elif store.caught_up:
+        left = [(f" {len(gallery.names):,} metrics", "value"), (f" of {fmt.count(store.last_step)} steps", "dim")]
     else:
         left = [(f" reading … {min(99, int(store.progress * 100))}%", "warn")]
     return [hint_line(left, notice, pointed, width, trouble)]

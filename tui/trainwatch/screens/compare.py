@@ -13,7 +13,7 @@ from trainwatch.export.reading import reading_of
 from trainwatch.export.sheet import Table, sheet_of
 from trainwatch.feed import Batch, Feed, read_opened
 from trainwatch.layout import Layout
-from trainwatch.lens import ZOOM, after, zoomed
+from trainwatch.lens import ZOOM, zoomed
 from trainwatch.listing.entry import Entry
 from trainwatch.listing.roster import Marks
 from trainwatch.metric import Lines, marked_words
@@ -31,7 +31,7 @@ from trainwatch.panes.compare import (
 from trainwatch.panes.footer import line_of
 from trainwatch.remote.run import lag, opened, place_of, released, trouble
 from trainwatch.screens.ask import Help
-from trainwatch.screens.panes import PaneScreen, dragged
+from trainwatch.screens.panes import PaneScreen, dragged, looked
 from trainwatch.store import Store
 from trainwatch.widgets.pane import Pane
 
@@ -133,8 +133,7 @@ class CompareScreen(PaneScreen):
         board = self.board
         self.notice = self.pointed = ""
         if action in _LENS_NAMES:
-            if board.scales.whole is not None:
-                board.lens = after(action, board.lens, board.scales.whole)
+            board.lens, self.notice = looked(action, board.lens, board.scales.whole)
         else:
             self._do_other(action)
         self.repaint()
@@ -167,7 +166,8 @@ class CompareScreen(PaneScreen):
     def _move(self, lines: int) -> None:
         board = self.board
         if board.pane == "metrics":
-            board.choose(lines)
+            if not board.choose(lines):
+                self.notice = f"that is the {'last' if lines > 0 else 'first'} metric"
             return
         size = self.query_one("#differences").size
         limit = max(0, len(difference_lines(board, max(1, size.width - 2))) - max(1, size.height - 2))

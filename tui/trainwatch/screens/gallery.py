@@ -13,7 +13,7 @@ from trainwatch.export.sheet import Table, sheet_of_run
 from trainwatch.feed import Feed, read_opened
 from trainwatch.gallery import MOST_CHARTS, Gallery, arrange_gallery
 from trainwatch.layout import Layout
-from trainwatch.lens import ZOOM, after, zoomed
+from trainwatch.lens import ZOOM, zoomed
 from trainwatch.metric import Lines, marked_words
 from trainwatch.paint import Row
 from trainwatch.panes import hints
@@ -22,10 +22,10 @@ from trainwatch.panes.gallery import paint_gallery_chart, paint_gallery_header, 
 from trainwatch.remote.run import lag, place_of, trouble
 from trainwatch.screens.ask import Help
 from trainwatch.screens.filter import FilterScreen
-from trainwatch.screens.panes import dragged
-from trainwatch.store import Store
-from trainwatch.travel.past import Past, read_tape
-from trainwatch.travel.target import place_words
+from trainwatch.screens.panes import dragged, looked
+from trainwatch.screens.travel import TravelScreen
+from trainwatch.travel.past import Past, Playhead, read_tape
+from trainwatch.travel.tape import Tape
 from trainwatch.widgets.pane import Pane
 
 if TYPE_CHECKING:
@@ -35,14 +35,15 @@ FRAME_S = 0.5
 POLL_S = 1.0
 STILL_POLL_S = 15.0
 _LENS_NAMES = {action.name for action in CHART_ACTIONS}
-_FIRST_TO_GO = (
+_WAYS = ("faster", "play", "go-to", "later", "now", "earlier")
+_LOOKS_FIRST = (
     "theme", "events", "page-down", "cursor-right", "outliers", "follow", "pan-right", "next", "log", "smoother",
     "x-axis", "fit", "zoom-in", "filter",
 )  # fmt: skip
 
 
-class GalleryScreen(FilterScreen):
-    """Owns a store of its own, with every column: the run's own page does with a few."""
+class GalleryScreen(FilterScreen, TravelScreen):
+    """Owns a store of its own, with every column: the run's own page does with a few. Goes back in the run like it."""
 
     PANE_NAMES = ("header", *(f"chart-{number}" for number in range(MOST_CHARTS)), "status", "keys")
     CHART_PANES = frozenset(f"chart-{number}" for number in range(MOST_CHARTS))
@@ -52,8 +53,9 @@ class GalleryScreen(FilterScreen):
 
     def __init__(self, run: RunDir, metric: str = "", as_of: float | None = None) -> None:
         """`metric` stands alone at first; `as_of`: the time at which the run is to be shown, instead of now."""
-        super().__init__()
-        self.gallery = Gallery(Lines(Store(run, read_opened(run))), chosen=metric, alone=bool(metric))
+        super().__init__(run, read_opened(run))
+        self._live_lines = Lines(self.live)
+        self.gallery = Gallery(self._live_lines, chosen=metric, alone=bool(metric))
         self.notice = ""
         self.pointed = ""
         self._feed = Feed(run, STEP_FIELDS, whole_machine=True)
@@ -74,10 +76,11 @@ class GalleryScreen(FilterScreen):
                 return paint_gallery_header(self.gallery, self.page_size, width)
             case "status":
                 run = self.gallery.lines.store.run
-                words = self.pointed or self.gallery.chosen
-                return paint_gallery_status(self.gallery, width, self.notice, words, trouble(run) or lag(run))
+                words, past = self.pointed or self.gallery.chosen, self.place_in_past(time.time())
+                return paint_gallery_status(self.gallery, width, self.notice, words, trouble(run) or lag(run), past)
             case "keys":
-                return line_of(self.rows, width, _FIRST_TO_GO)
+                is_past = self.playhead is not None
+                return line_of(self.rows, width, (*_LOOKS_FIRST, *_WAYS) if is_past else (*_WAYS, *_LOOKS_FIRST))
             case _:
                 return paint_gallery_chart(self.gallery, _number_of(name), self.page_size, width, height)
 
@@ -85,27 +88,40 @@ class GalleryScreen(FilterScreen):
 
     def on_mount(self) -> None:
         self.place_panes()
-        follow = self._follow() if self._as_of is None else self._show_past(self._as_of)
-        self.run_worker(follow, name="follow", exit_on_error=True)
+        self.run_worker(self._follow(), name="follow", exit_on_error=True)
+        if self._as_of is not None:
+            self.run_worker(self._show_past(self._as_of), name="past", exit_on_error=True)
 
     async def _show_past(self, at: float) -> None:
-        """The run as it stood at a time, once."""
-        run, opened = self.gallery.lines.store.run, self.gallery.lines.store.opened
+        """The run as it stood where its own page stands."""
         try:
-            past = await asyncio.to_thread(lambda: Past(run, opened, read_tape(run, STEP_FIELDS, whole_machine=True)))
+            tape = await asyncio.to_thread(self.read_tape)
         except OSError as error:
             self.say(f"cannot read the run: {error}")
             return
-        self.gallery.lines = Lines(past.seek(at))
-        self.say(place_words(past.store, past.tape, at, time.time()))
+        self.playhead = Playhead(Past(self.live.run, self.live.opened, tape))
+        self.stand(at)
+
+    def read_tape(self) -> Tape:
+        return read_tape(self.live.run, STEP_FIELDS, whole_machine=True)
+
+    def repaint(self) -> None:
+        """Of the store that is shown: going back in the run makes another."""
+        shown = self.gallery.lines
+        if shown.store is not self.store:
+            self.gallery.lines = self._live_lines if self.store is self.live else Lines(self.store)
+            if shown is not self._live_lines:
+                shown.let_go()
+        super().repaint()
 
     def on_unmount(self) -> None:
         self._feed.close()
-        self.gallery.lines.let_go()  # the screen itself waits for a collection of garbage, which may be long in coming
+        self.gallery.lines.let_go()
+        self._live_lines.let_go()  # the screen itself waits for a collection of garbage, which may be long in coming
 
     async def _follow(self) -> None:
         """Ask for a batch, apply it, paint, wait. The next is asked for only when the last was applied."""
-        store = self.gallery.lines.store
+        store = self.live
         while True:
             batch = await asyncio.to_thread(self._feed.polled)
             if isinstance(batch, OSError):
@@ -123,12 +139,9 @@ class GalleryScreen(FilterScreen):
 
     def do(self, action: str) -> None:
         gallery = self.gallery
-        self.pointed = ""
-        if self._as_of is None:  # else it says of when this is
-            self.notice = ""
+        self.notice = self.pointed = ""
         if action in _LENS_NAMES:
-            if gallery.whole is not None:
-                gallery.lens = after(action, gallery.lens, gallery.whole)
+            gallery.lens, self.notice = looked(action, gallery.lens, gallery.whole)
         else:
             self._do_other(action)
         self.repaint()
@@ -138,10 +151,12 @@ class GalleryScreen(FilterScreen):
         match action:
             case "open":
                 gallery.alone = not gallery.alone
-            case "next" | "previous":
-                gallery.move(1 if action == "next" else -1)
-            case "page-down" | "page-up":
-                gallery.move(self.page_size if action == "page-down" else -self.page_size)
+            case "next" | "previous" | "page-down" | "page-up":
+                by = 1 if action in ("next", "previous") else self.page_size
+                if not gallery.move(by if action in ("next", "page-down") else -by):
+                    self.notice = (
+                        "that is the last chart" if action in ("next", "page-down") else "that is the first chart"
+                    )
             case "filter":
                 self.open_filter(gallery.text, "loss  eval/  -system")
             case "events":
@@ -149,14 +164,21 @@ class GalleryScreen(FilterScreen):
             case "theme":
                 cast("TrainwatchApp", self.app).next_theme()
             case "back":
-                self.let_go()
-                if not gallery.back():
-                    self.app.pop_screen()
+                self._go_back()
             case "help":
                 self.app.push_screen(Help(self.rows, (("ctrl+p", "palette", "every action by name"),)))
             case _:
                 self.app.exit()
         self.place_panes()
+
+    def _go_back(self) -> None:
+        self.let_go()
+        if self.gallery.back():
+            return
+        if self.playhead is not None and self._as_of is None:
+            self.leave_past()
+        else:
+            self.app.pop_screen()
 
     def filtered(self, text: str) -> str:
         self.gallery.text = text
@@ -221,8 +243,12 @@ class GalleryScreen(FilterScreen):
         return reading_of(gallery.lines, names, gallery.lens) or place_of(gallery.lines.store.run)
 
     @property
-    def subject(self) -> str:
-        return self.gallery.lines.store.run.id
+    def seen_share(self) -> float:
+        seen, whole = self.gallery.lens.seen, self.gallery.whole
+        return seen.length / whole.length if seen is not None and whole is not None and whole.length > 0 else 1.0
+
+    def action_scroll_pane(self, lines: int) -> None:  # noqa: ARG002 - what the key that comes back does when this is now
+        self.say("this is now")
 
     def say(self, notice: str) -> None:
         self.notice = notice

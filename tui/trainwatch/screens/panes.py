@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, ClassVar
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.screen import Screen
+from textual.widgets import Input
 
 from trainwatch import keymap
 from trainwatch.actions import Action
 from trainwatch.dashboard import joined
 from trainwatch.keyname import shown
 from trainwatch.layout import Layout, Rect
-from trainwatch.lens import Extent, Lens, marked, taken
+from trainwatch.lens import Extent, Lens, after, marked, taken, why_unchanged
 from trainwatch.paint import Row
 from trainwatch.panes.chart import Scales
 from trainwatch.panes.footer import key_under
@@ -94,6 +95,11 @@ class PaneScreen(Screen[None]):
     def action_press(self, name: str) -> None:
         """Do what is on the key of an action."""
         self.choose(name)
+
+    def take_unbound(self, key: str) -> None:
+        """A key that came down to the app, and is bound to nothing: said, so that none is silent."""
+        if key not in self.active_bindings and not self.query(Input):
+            self.say(unbound(key, self.rows))
 
     def choose(self, action: str) -> None:
         """Do what an action names, of this screen's own or of every screen's."""
@@ -206,6 +212,14 @@ class PaneScreen(Screen[None]):
             pane.restyle()
 
 
+def looked(action: str, lens: Lens, whole: Extent | None) -> tuple[Lens, str]:
+    """The lens after an action of `actions.CHART_ACTIONS`, and why it is the same where it is."""
+    if whole is None:
+        return lens, "nothing is drawn yet"
+    made = after(action, lens, whole)
+    return made, why_unchanged(action, lens) if made == lens else ""
+
+
 def dragged(lens: Lens, whole: Extent, drag: Pane.Dragged, scales: Scales, width: int) -> Lens:
     """The lens after a drag over a chart that was drawn with these scales in so many cells; unchanged beside it."""
     between = scales.between(drag.start, drag.x, width)
@@ -216,6 +230,16 @@ def dragged(lens: Lens, whole: Extent, drag: Pane.Dragged, scales: Scales, width
     if abs(drag.x - drag.start) < LEAST_DRAG:  # drawn back to where it began
         return replace(lens, marked=None)
     return taken(marked(lens, *between), whole)
+
+
+def unbound(key: str, rows: Iterable[Action]) -> str:
+    """What is said of a key that does nothing on a screen with these rows."""
+    help_key = next((shown(row.key) for row in rows if row.name == "help" and row.key), "ctrl+p")
+    meant = next((row for row in keymap.rows("run") if row.key == key), None)
+    if meant is None:
+        return f"{shown(key)} does nothing here; {help_key} lists the keys"
+    what = meant.label or meant.name.replace("-", " ")
+    return f"{shown(key)} ({what}) is a key of the run's own page; {help_key} lists those of this one"
 
 
 def _pressed(rows: Iterable[Action]) -> dict[str, str]:

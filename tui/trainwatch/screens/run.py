@@ -17,7 +17,7 @@ from trainwatch.bystander import Bystander
 from trainwatch.dashboard import PANE_NAMES, SCROLLING, View, paint_pane, scroll_limit, situation
 from trainwatch.feed import Batch, Feed, read_opened
 from trainwatch.layout import Layout
-from trainwatch.lens import ZOOM, Extent, after, words, zoomed
+from trainwatch.lens import ZOOM, Extent, words, zoomed
 from trainwatch.metric import marked_words
 from trainwatch.paint import Row, fit_row
 from trainwatch.panes import hints
@@ -27,7 +27,7 @@ from trainwatch.remote.run import RemoteRun, lag, opened, released, trouble
 from trainwatch.screens.ask import Help
 from trainwatch.screens.orders import OrderScreen
 from trainwatch.screens.pages import OF_RUNS, OF_THEN, PAGES
-from trainwatch.screens.panes import Command, dragged
+from trainwatch.screens.panes import Command, dragged, looked
 from trainwatch.store import Answer
 from trainwatch.widgets.pane import Pane
 
@@ -277,11 +277,9 @@ class RunScreen(OrderScreen):
 
     def action_look(self, name: str) -> None:
         """Look at the charts another way."""
-        self.view.notice = ""
-        if self._whole is not None:
-            self.view.lens = after(name, self.view.lens, self._whole)
-            if look := words(self.view.lens):
-                self.view.notice = f"charts: {look}"
+        self.view.lens, self.view.notice = looked(name, self.view.lens, self._whole)
+        if (look := words(self.view.lens)) and not self.view.notice:
+            self.view.notice = f"charts: {look}"
         self.repaint()
 
     @property

@@ -286,8 +286,10 @@ class RunsScreen(DeedScreen):
     def _clear(self) -> None:
         if self.roster.query.text:
             self.roster.ask(parse(""))
-        else:
+        elif self.roster.marks.chosen:
             self.roster.marks.chosen.clear()
+        else:
+            self.notice = f"nothing to end: no filter, no marks; {self.quit_hint}"
 
     def _show_archived(self) -> None:
         words = [word for word in self.roster.query.text.split() if word != "is:archived"]

@@ -12,7 +12,7 @@ from rundir.records import AlertEvent
 from trainwatch.actions import TRAVEL_ACTIONS
 from trainwatch.dashboard import View
 from trainwatch.export.reading import run_reading, run_sheet
-from trainwatch.export.sheet import Sheet
+from trainwatch.export.sheet import Table
 from trainwatch.feed import Opened
 from trainwatch.keyname import shown
 from trainwatch.news import Sight, news, sight_of
@@ -62,7 +62,7 @@ class TravelScreen(PaneScreen):
         whole = scales.whole if scales is not None else None
         return seen.length / whole.length if seen is not None and whole is not None and whole.length > 0 else 1.0
 
-    def data(self) -> Sheet | None:
+    def data(self) -> Table | None:
         return run_sheet(self.store, self.view, self.places)
 
     def copied(self) -> str:
@@ -81,6 +81,10 @@ class TravelScreen(PaneScreen):
     def as_of(self) -> float | None:
         """The time that is shown; None: now."""
         return self.playhead.at if self.playhead is not None else None
+
+    def read_tape(self) -> Tape:
+        """All that is there now, of what the screen shows. In a thread. Raises OSError."""
+        return read_tape(self.live.run)
 
     def begin_replay(self) -> None:
         """Once the screen is up: play, if that was asked for."""
@@ -154,7 +158,7 @@ class TravelScreen(PaneScreen):
     async def _read(self, name: str) -> None:
         """The tape is read when it is first wanted, and again each time: a live run's has grown."""
         try:
-            tape = await asyncio.to_thread(read_tape, self.live.run)
+            tape = await asyncio.to_thread(self.read_tape)
         except OSError as error:
             self.say(f"cannot read the run: {error}")
             return

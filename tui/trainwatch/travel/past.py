@@ -85,7 +85,10 @@ class Playhead:
 
 
 def read_tape(run: RunDir, fields: tuple[str, ...] = FIELDS, *, whole_machine: bool = False) -> Tape:
-    """All that is there now. Raises OSError. For a thread of its own: a long run takes a second."""
+    """All that is there now. Raises OSError. For a thread of its own: a long run takes a second.
+
+    `whole_machine`: of the samples of the machine all, else the memory alone.
+    """
     tape, feed = Tape(), Feed(run, fields, whole_machine=whole_machine)
     pieces: list[MetricsPiece] = []
     try:
