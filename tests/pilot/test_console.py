@@ -12,6 +12,7 @@ from rundir.status import State
 from tests.pilot.test_runs import looks_often, until
 from tests.trainwatch.runs import START_AT, append, make_run, set_status, steps
 from trainwatch.app import TrainwatchApp
+from trainwatch.consolelog import search
 from trainwatch.lens import Lens
 from trainwatch.screens import run_page
 from trainwatch.screens.console import ConsoleScreen
@@ -88,7 +89,7 @@ async def test_a_bad_expression_stays_in_the_line_and_says_why(run: RunDir) -> N
     async with app.run_test(size=(120, 24)) as pilot:
         screen = await opened(app, pilot)
         await pilot.press("slash", *"li(ne", "enter")
-        assert "'li(ne' is no regular expression: missing ), unterminated" in shown(screen, "status")
+        assert "'li(ne' is no regular expression: missing )" in shown(screen, "status")
         assert screen.query_one(Input).value == "li(ne"
         await pilot.press("escape")
         assert not screen.query(Input)
@@ -201,3 +202,22 @@ async def test_a_filtered_log_that_goes_is_no_end_of_the_page(run: RunDir) -> No
             looks()
         await pilot.pause(0.7)  # longer than between two looks
         assert "an even line" in shown(screen)
+
+
+async def test_an_expression_that_takes_too_long_is_said_and_the_screen_goes_on(
+    run: RunDir, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search, "PATIENCE_S", 0.1)
+    run.console.write_text("a line\n" + "a" * 60 + "b\n")
+    app = TrainwatchApp(run)
+    async with app.run_test(size=(80, 24)) as pilot:
+        screen = await opened(app, pilot)
+        for key in ("slash", "ampersand"):
+            await pilot.press(key)
+            screen.query_one(Input).value = "(a|aa)+$"
+            await pilot.press("enter")
+            await until(pilot, lambda: "this expression takes too long" in shown(screen, "status"))
+            assert not screen.is_searching
+            assert "a line" in shown(screen)
+            await pilot.press("down")
+            assert "too long" not in shown(screen, "status")

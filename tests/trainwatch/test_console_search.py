@@ -1,6 +1,9 @@
 """Searching a log: every line that holds what is meant, in either direction, and no other."""
 
+import contextlib
 import re
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -35,7 +38,7 @@ def test_both_directions_and_the_sieve_find_what_a_look_at_each_line_finds(
 ) -> None:
     file = written(tmp_path_factory.mktemp("log") / "console.log", "".join(f"{line}\n" for line in lines).encode())
     wanted = Wanted((compiled(pattern),))
-    expected = [line for line in file.after(0, 1000) if compiled(pattern).search(searchable(line.text))]
+    expected = [line for line in file.after(0, 1000) if compiled(pattern).is_in(searchable(line.text))]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(search, "CHUNK_BYTES", chunk_bytes)
         found, start = [], 0
@@ -117,4 +120,40 @@ def test_a_bad_expression_is_one_clear_message(text: str) -> None:
 )  # fmt: skip
 def test_a_capital_letter_makes_case_matter(text: str, line: str, *, is_found: bool) -> None:
     expression = compiled(text)
-    assert bool(expression.search(line)) == bool(list(expression.places(line + "\n"))) == is_found
+    assert expression.is_in(line) == bool(list(expression.places(line + "\n"))) == is_found
+
+
+@pytest.mark.parametrize(("pattern", "line"), [(r"(a|aa)+$", "a" * 50 + "b"), (r"(.*)(.*)(.*)(.*)[^a]$", "a" * 2000)])
+def test_an_expression_that_takes_too_long_is_ended(pattern: str, line: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(search, "PATIENCE_S", 0.05)
+    expression, begun = compiled(pattern), time.monotonic()
+    for look in (expression.is_in, lambda text: list(expression.places(text))):
+        with pytest.raises(search.TooSlowError, match="takes too long"):
+            look(line)
+    assert expression.marks(line) == []
+    assert time.monotonic() - begun < 5
+
+
+def test_other_threads_go_on_while_an_expression_is_matched(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The screen is one of them."""
+    monkeypatch.setattr(search, "PATIENCE_S", 1.0)
+    expression, ended = compiled(r"(a|aa)+$"), threading.Event()
+
+    def match() -> None:
+        with contextlib.suppress(search.TooSlowError):
+            expression.is_in("a" * 50 + "b")
+        ended.set()
+
+    threading.Thread(target=match).start()
+    begun = time.monotonic()
+    turns = 0
+    while not ended.wait(0.01):
+        turns += 1
+        assert time.monotonic() - begun < 20
+    assert turns > 5
+
+
+@pytest.mark.parametrize("pattern", ["(", "[a", "a{2,1}", "*", "\\", "(" * 3000 + ")" * 3000])
+def test_what_is_no_expression_is_said(pattern: str) -> None:
+    with pytest.raises(ValueError, match="is no regular expression"):
+        compiled(pattern)

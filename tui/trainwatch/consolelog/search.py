@@ -1,6 +1,8 @@
 """Finding lines of a log by a regular expression, a chunk at a time, in either direction. Holds one chunk.
 
 What is searched is what is shown: colour sequences are passed over, and of what a progress bar wrote its last state.
+What a person types is matched by `regex`, which lets other threads run meanwhile and can be ended. `re` can be neither:
+an expression that takes exponential time on one line would hold the screen for ever.
 """
 
 import re
@@ -9,10 +11,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
+import regex
 
 from trainwatch.consolelog.lines import Line, LineFile, shown
 
 CHUNK_BYTES = 1 << 20
+PATIENCE_S = 2.0
+"""So long an expression may take to find its next place in a chunk, which takes others a hundredth of a second."""
+MARK_PATIENCE_S = 0.005
+"""The same for one line that is painted."""
 _SGR = re.compile(r"\x1b\[[0-9;:]*m")
 _ESCAPE = re.compile(r"\\.")
 _SPECIAL = re.compile(r"[.^$*+?{}\[\]\\|()\n]")
@@ -21,35 +28,49 @@ OnRead = Callable[[int], None]
 """Is told the bytes of each chunk that was searched, and may end the search by an exception of its own."""
 
 
+class TooSlowError(Exception):
+    """An expression takes too long; the text says so to whoever typed it."""
+
+    def __init__(self) -> None:
+        super().__init__("this expression takes too long on a line: write it without repeats within repeats")
+
+
 @dataclass(frozen=True, slots=True)
 class Expression:
     """A regular expression as typed, and what makes it fast over a whole chunk."""
 
-    regex: re.Pattern[str]
+    regex: "regex.Pattern[str]"
     folds: bool
     """Whether both cases are meant."""
-    folded: re.Pattern[str] | None
+    folded: "regex.Pattern[str] | None"
     """What finds the same in text of small letters alone; None where that is not known."""
     literal: str
     """The text itself where it is no more than that: to find it takes a third of the time."""
 
-    def search(self, line: str) -> re.Match[str] | None:
-        return self.regex.search(line)
+    def is_in(self, line: str) -> bool:
+        """Whether it is found in a line. Raises TooSlowError."""
+        try:
+            return self.regex.search(line, timeout=PATIENCE_S) is not None
+        except TimeoutError:
+            raise TooSlowError from None
+
+    def marks(self, line: str) -> list[tuple[int, int]]:
+        """Where it begins and ends in a line, for whoever paints it; nowhere where that takes too long."""
+        try:
+            return [match.span() for match in self.regex.finditer(line, timeout=MARK_PATIENCE_S)]
+        except TimeoutError:
+            return []
 
     def places(self, chunk: str) -> Iterator[int]:
-        """Where it is found in lines of a chunk: once in each line at most, in order."""
-        regex, literal = self.regex, self.literal
+        """Where it is found in lines of a chunk: once in each line at most, in order. Raises TooSlowError."""
+        pattern, literal = self.regex, self.literal
         if self.folds and chunk.isascii():
-            chunk, regex = (chunk.lower(), self.folded) if self.folded is not None else (chunk, regex)
+            chunk, pattern = (chunk.lower(), self.folded) if self.folded is not None else (chunk, pattern)
         elif self.folds:
             literal = ""
         at = 0
         while at < len(chunk):
-            if literal:
-                place = chunk.find(literal, at)
-            else:
-                match = regex.search(chunk, at)
-                place = match.start() if match is not None else -1
+            place = chunk.find(literal, at) if literal else _first(pattern, chunk, at)
             if place < 0:
                 return
             yield place
@@ -58,18 +79,26 @@ class Expression:
                 return
 
 
+def _first(pattern: "regex.Pattern[str]", chunk: str, at: int) -> int:
+    try:
+        match = pattern.search(chunk, at, timeout=PATIENCE_S)
+    except TimeoutError:
+        raise TooSlowError from None
+    return match.start() if match is not None else -1
+
+
 def compiled(text: str) -> Expression:
     """A regular expression as typed; without a capital letter both cases are meant. Raises ValueError, in words."""
     folds = not any(letter.isupper() for letter in _ESCAPE.sub("", text))
     try:
-        regex = re.compile(text, re.MULTILINE | (re.IGNORECASE if folds else 0))
+        pattern = regex.compile(text, regex.MULTILINE | (regex.IGNORECASE if folds else 0))
         # A class of characters, or one by its number, may mean capital letters without naming one.
         is_plain = text.isascii() and not _ODD.search(text)
-        folded = re.compile(text, re.MULTILINE) if folds and is_plain else None
-    except (re.error, OverflowError, RecursionError) as error:
+        folded = regex.compile(text, regex.MULTILINE) if folds and is_plain else None
+    except (regex.error, OverflowError, RecursionError) as error:
         raise ValueError(f"{text[:40]!r} is no regular expression: {error}") from None
     is_literal = not _SPECIAL.search(text) and (not folds or folded is not None)
-    return Expression(regex, folds, folded, text if is_literal else "")
+    return Expression(pattern, folds, folded, text if is_literal else "")
 
 
 def searchable(text: str) -> str:
@@ -85,7 +114,7 @@ class Wanted:
 
     def takes(self, line: Line) -> bool:
         text = searchable(line.text)
-        return all(expression.search(text) for expression in self.expressions)
+        return all(expression.is_in(text) for expression in self.expressions)
 
 
 def first_after(file: LineFile, start: int, wanted: Wanted, on_read: OnRead) -> Line | None:

@@ -75,9 +75,9 @@ def _highlighted(row: ShownRow, expression: Expression | None, style: str) -> Ro
     """What was searched for stands out, also where it goes on in the next row."""
     spans: Row = []
     at, stop = row.start, row.start + len(row.text)
-    for match in expression.regex.finditer(visible(row.line.text)) if expression is not None else ():
-        start, end = max(match.start(), at), min(match.end(), stop)
-        if match.start() >= stop:
+    for first, behind in expression.marks(visible(row.line.text)) if expression is not None else ():
+        start, end = max(first, at), min(behind, stop)
+        if first >= stop:
             break
         if start < end:
             spans += [(row.text[at - row.start : start - row.start], style)] if start > at else []

@@ -13,7 +13,7 @@ from trainwatch import format as fmt
 from trainwatch.consolelog.index import LineIndex
 from trainwatch.consolelog.lines import Line, LineFile
 from trainwatch.consolelog.place import Kind, end_at, offset_at, parse_place
-from trainwatch.consolelog.search import Sieve, Wanted, compiled, first_after, last_before
+from trainwatch.consolelog.search import Sieve, TooSlowError, Wanted, compiled, first_after, last_before
 from trainwatch.consolelog.view import ConsoleView
 from trainwatch.keyname import shown
 from trainwatch.paint import Row
@@ -265,6 +265,12 @@ class ConsoleScreen(PageScreen):
             self._search = 0
             self.say(f"cannot read the console: {error}")
             return
+        except TooSlowError as error:
+            self._search = 0
+            if self.view is not None:
+                self.view.expression = None
+            self.say(str(error))
+            return
         except _EndedError:
             return
         view = self.view
@@ -325,6 +331,10 @@ class ConsoleScreen(PageScreen):
                 if not await asyncio.to_thread(_turn, partial(sieve.advance, file)):
                     await asyncio.sleep(0.5)
                 self.repaint()
+        except TooSlowError as error:
+            if view.sieve is sieve:
+                self._filter("")
+                self.say(str(error))
         finally:
             file.close()
 
