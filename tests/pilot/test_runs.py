@@ -111,12 +111,22 @@ async def test_enter_opens_a_run_and_escape_comes_back(runs_dir: Path) -> None:
         assert app.screen is app.root
 
 
-async def test_escape_in_a_single_run_stays(runs_dir: Path) -> None:
+async def test_escape_in_a_run_that_was_opened_alone_goes_to_the_table_beside_it(runs_dir: Path) -> None:
     app = TrainwatchApp(RunDir(runs_dir / "1-old"))
     async with app.run_test(size=(80, 24)) as pilot:
         await until(pilot, lambda: app.run_screen.store.caught_up)
+        assert "esc back" in shown(app, "keys")
+        await pilot.press("plus", "escape")  # first what was looked at
+        assert isinstance(app.screen, RunScreen)
         await pilot.press("escape")
-        assert app.screen is app.root
+        await until(pilot, lambda: isinstance(app.screen, RunsScreen) and listed(app)())
+        assert table_of(app).roster.selected == "1-old"
+        await pilot.press("up", "enter")
+        await until(pilot, lambda: isinstance(app.screen, RunScreen) and app.run_screen.store.last_step == 30)
+        await pilot.press("escape")
+        await until(pilot, lambda: app.screen is app.root)
+        await pilot.press("q")
+        await until(pilot, lambda: not app.is_running)
 
 
 async def test_keys_and_titles_sort(runs_dir: Path) -> None:

@@ -87,7 +87,7 @@ ACTIONS = (
     Action("zoom", "z", "zoom", "show the chosen pane alone, or all again"),
     Action("next", "tab", "pane", "choose the next pane; 1 to 5 choose one"),
     THEME,
-    Action("back", "escape", "back", "end crosshair and zoom; then to the table of runs, if one came from there"),
+    Action("back", "escape", "back", "end crosshair and zoom; then to the table of the runs in this directory"),
     HELP,
     quit_row("leave the dashboard; the run goes on"),
 )  # fmt: skip
@@ -341,12 +341,16 @@ def order_refusal(verb: Verb, args: Collection[str], now: Situation, words: str 
     return reason or (f"its script takes no order to set {', '.join(untaken)}" if untaken else "")
 
 
-def table_refusal(action: Action, *, read_only: bool, has_run: bool, may_live: bool, num_marked: int) -> str:
+def table_refusal(
+    action: Action, *, read_only: bool, has_run: bool, may_live: bool, num_marked: int, is_foreign: bool = False
+) -> str:
     """Why a row of RUNS_ACTIONS is not possible now; empty when it is. The rest is what is chosen and marked."""
     if action.writes and read_only:
         return f"read-only: {action.label} would write"
     if (action.writes or action.name in ("open", "mark")) and not has_run:
         return "no run is chosen"
+    if action.writes and is_foreign:
+        return f"another program wrote this: {action.label} is for runs of traind and of rundir"
     if action.name == "delete" and may_live:
         return "delete is not possible while the run lives, or may do so on another machine: stop it first"
     if action.name == "compare" and not num_marked:

@@ -56,12 +56,23 @@ class TrainwatchApp(App[None]):
         self.root = RunScreen(run, read_only=read_only, replay=replay) if isinstance(run, RunDir) else self._table(run)
         self._dress(palette)
 
-    def _table(self, runs: "Path | Survey") -> PaneScreen:
+    def _table(self, runs: "Path | Survey", chosen: str = "") -> PaneScreen:
         from trainwatch.listing.roster import Marks  # a single run does without
         from trainwatch.screens.runs import RunsScreen
 
         self.marks = Marks()
-        return RunsScreen(runs, self.marks, read_only=self.read_only)
+        return RunsScreen(runs, self.marks, read_only=self.read_only, chosen=chosen)
+
+    def open_table_beside(self, run: RunDir) -> bool:
+        """Above the page of a run that was opened alone, and for good, the table of those beside it. Whether there is
+        one."""
+        from trainwatch.listing.named import table_beside
+
+        runs = table_beside(run)
+        if runs is not None:
+            self.root = self._table(runs, run.id)
+            self.push_screen(self.root)  # the first screen can not be switched
+        return runs is not None
 
     @property
     def run_screen(self) -> RunScreen:

@@ -121,8 +121,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "runs", nargs="*", metavar="RUN | DIR | ssh://HOST/PATH",
         help="a run's path or id (`latest` is one), or a directory of runs, which are listed, here or on another host; "
-        "several directories make one table (default: the directory of --runs-dir; of that --once and --json take the "
-        "latest run). To be read only: TensorBoard events, a CSV with a step column, a trainer_state.json",
+        "several directories, runs or logs make one table (default: the directory of --runs-dir; of that --once and "
+        "--json take the latest run). To be read only: TensorBoard events, a CSV with a step column, a "
+        "trainer_state.json",
     )  # fmt: skip
     parser.add_argument("--once", action="store_true", help="print the dashboard, or the table, as text and leave")
     parser.add_argument(
@@ -175,8 +176,9 @@ def _size(text: str) -> tuple[int, int]:
 
 def find_target(
     reference: str | None = None, *, runs_dir: Path, for_scripts: bool = False, wants_run: bool = False
-) -> RunDir | Path:
-    """What is to be shown: a run, or a directory of runs. Raises RunNotFoundError.
+) -> "RunDir | Path | Survey":
+    """What is to be shown: a run, a directory of runs, or the logs of other programs below one. Raises
+    RunNotFoundError.
 
     Scripts that name nothing are given the latest run.
     """
@@ -186,7 +188,9 @@ def find_target(
     if directory.is_dir() and not layout.is_run(directory):
         if layout.find_runs(directory):
             return directory
-        return _foreign(directory)
+        from trainwatch.listing.named import survey_of_logs  # a directory of runs does without
+
+        return survey_of_logs(directory) or _foreign(directory)
     return find(reference or layout.LATEST, runs_dir)
 
 

@@ -54,7 +54,7 @@ def state_of(entry: Entry) -> Span:
     if entry.status_fault:
         return "unreadable", "alert"
     if entry.state is None:
-        return "no status", "dim"
+        return entry.source or "no status", "dim"
     return _VERDICTS.get(entry.verdict, (str(entry.state), STATE_STYLES[entry.state]))
 
 
@@ -131,7 +131,9 @@ def _tags(entry: Entry, _now: float, _width: int) -> Row:
 
 
 def _task_of(entry: Entry) -> str:
-    """As people say it who have many: token-cls."""
+    """As people say it who have many: token-cls; of a log the program that wrote it."""
+    if entry.source:
+        return plain(entry.task.partition(" ")[0])
     return plain(entry.task.replace("classification", "cls").replace("language-model", "lm"))
 
 

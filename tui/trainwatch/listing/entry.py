@@ -32,6 +32,8 @@ class Entry:
     """The configuration; None until it was read."""
     place: str = ""
     """Where it lies, in a table of several places."""
+    source: str = ""
+    """What another program has written, in a word: nothing can be written to it. Empty of a run."""
 
     @property
     def id(self) -> str:

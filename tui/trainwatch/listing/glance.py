@@ -72,7 +72,7 @@ def figures_of(
         step=steps[-1].step if steps else 0,
         loss=number(steps[-1].loss) if steps else None,
         rate=_rate(steps) if is_timed else math.nan,
-        course=(known or Course()).extended(_ascending([(each.step, number(each.loss)) for each in steps])),
+        course=(known or Course()).extended(ascending([(each.step, number(each.loss)) for each in steps])),
         latest=values_of(scores.latest) if scores.latest is not None else {},
         best=dict(scores.best),
         chosen=values_of(marked) if marked is not None else {},
@@ -112,10 +112,11 @@ def sampled_steps(piece: bytes) -> list[tuple[int, float]]:
 
 def course_of(samples: Sequence[tuple[int, float]]) -> Course:
     """Of samples in file order, without those that a later one goes back behind."""
-    return Course().extended(_ascending(samples))
+    return Course().extended(ascending(samples))
 
 
-def _ascending(records: Sequence[tuple[int, float]]) -> list[tuple[int, float]]:
+def ascending(records: Sequence[tuple[int, float]]) -> list[tuple[int, float]]:
+    """Steps and losses in file order, without those that a later one goes back behind."""
     kept: list[tuple[int, float]] = []
     least = MAX_STEP
     for step, loss in reversed(records):

@@ -46,8 +46,9 @@ class Marks:
 class Roster:
     """The entries of a directory of runs. `revision` grows with all that changes the picture."""
 
-    def __init__(self, marks: Marks | None = None, *, has_dates: bool = False) -> None:
-        """`has_dates`: names keep their dates however little room there is, as they are to be read by scripts."""
+    def __init__(self, marks: Marks | None = None, *, has_dates: bool = False, chosen: str = "") -> None:
+        """`has_dates`: names keep their dates however little room there is, as they are to be read by scripts;
+        `chosen`: the run that is chosen at first, once it is there."""
         self._has_dates = has_dates
         self.entries: dict[str, Entry] = {}
         self.marks = marks if marks is not None else Marks()
@@ -66,8 +67,10 @@ class Roster:
         self.revision = 0
         self._shown: list[Entry] = []
         self._needs = needs_of(())
-        self._before_filter = ""
-        """The run that was chosen when a filter began to be typed; empty while none is."""
+        self._is_chosen = False
+        """Whether anybody has chosen a run."""
+        self._before_filter = chosen
+        """The run that was chosen when a filter began to be typed, or to begin with; empty once another was."""
 
     def apply(self, batch: Batch) -> None:
         """Take a batch in."""
@@ -76,6 +79,8 @@ class Roster:
             self.revision += 1
             return
         self.num_unread, self.num_shallow = batch.num_unread, batch.num_shallow
+        if not self.has_listed and not self._is_chosen:
+            self.selected = ""  # the first row, whichever is read first
         self.has_listed = self.has_listed or not batch.num_unread
         for run_id in batch.gone:
             self.entries.pop(run_id, None)
@@ -155,7 +160,7 @@ class Roster:
     def move(self, rows: int) -> None:
         """Choose the run so many rows further down."""
         if self._shown:
-            self._before_filter = ""
+            self._before_filter, self._is_chosen = "", True
             self.selected = self._shown[max(0, min(self.index + rows, len(self._shown) - 1))].id
             self.revision += 1
 
@@ -163,7 +168,7 @@ class Roster:
         """Choose by place on screen, from 0. Whether there is a run."""
         if not 0 <= self.top + row < len(self._shown):
             return False
-        self._before_filter = ""
+        self._before_filter, self._is_chosen = "", True
         self.selected = self._shown[self.top + row].id
         self.revision += 1
         return True

@@ -75,11 +75,19 @@ class _Seen:
 class Scanner:
     """Follows all runs under a directory. Used by one thread at a time."""
 
-    def __init__(self, runs_dir: Path, place: str = "", make: Callable[[Path], RunDir] = RunDir) -> None:
-        """`place`: what tells its runs from those of other directories in the same table; `make`: a run of its path."""
+    def __init__(
+        self,
+        runs_dir: Path,
+        place: str = "",
+        make: Callable[[Path], RunDir] = RunDir,
+        only: frozenset[str] | None = None,
+    ) -> None:
+        """`place`: what tells its runs from those of other directories in the same table; `make`: a run of its path;
+        `only`: the names of those that are wanted, None: all."""
         self.runs_dir = runs_dir
         self._place = place
         self._make = make
+        self._only = only
         self._seen: dict[str, _Seen] = {}
         self._listed = -1
         self._listed_at_ns = 0
@@ -118,6 +126,7 @@ class Scanner:
         self._listed_at_ns = time.time_ns()
         with os.scandir(self.runs_dir) as found:
             names = {e.name for e in found if not e.name.startswith(".") and e.is_dir(follow_symlinks=False)}
+        names = names if self._only is None else names & self._only
         self._listed = stamp
         gone = tuple(name for name in self._seen if name not in names)
         for name in gone:

@@ -2,19 +2,27 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
-from trainwatch.listing.scan import Batch, Scanner
+from trainwatch.listing.scan import Batch
 
 if TYPE_CHECKING:
     from trainwatch.remote.mirror import Mirror
 
 
+class Follower(Protocol):
+    """Follows runs, or what others wrote. Used by one thread at a time."""
+
+    def poll(self, *, wanted: Sequence[str] = (), again: Collection[str] = (), budget_s: float = 0.2) -> Batch:
+        """As `Scanner.poll`."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One of the directories."""
+    """One of the directories, or the runs that were named one by one."""
 
-    scanner: Scanner
+    scanner: Follower
     name: str
     """As it was asked for."""
     mirror: "Mirror | None" = None

@@ -108,7 +108,7 @@ def paint_detail(entry: Entry | None, width: int, height: int) -> list[Row]:
     """Rows of exactly width × height on the chosen run: what has no room in a row."""
     if entry is None:
         return box([], [], width, height)
-    words, style = state_words(entry.state, entry.verdict)
+    words, style = state_of(entry) if entry.source else state_words(entry.state, entry.verdict)
     title: Row = [(plain(entry.id), "title"), ("  " + words, style)]
     lines = [[(" ", ""), *row] for row in _reasons(entry)]
     lines += flow(_facts(entry), width - 2)

@@ -6,9 +6,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from rundir import layout
 from rundir.layout import RunDir, RunNotFoundError
 from rundir.text import plain
+from trainwatch.listing.named import is_one, sources_of
 from trainwatch.listing.scan import Scanner
 from trainwatch.listing.survey import Source, Survey
 from trainwatch.remote.address import AddressError, is_address, parse_address
@@ -78,20 +78,23 @@ class Visit:
 
     def _survey(self, names: dict[str, str]) -> Survey:
         """`names`: what tells the places apart; empty where there is one."""
-        return Survey([self._source(each, names.get(each, "")) for each in dict.fromkeys(self._references)])
+        references = list(dict.fromkeys(self._references))
+        alone = [Path(each) for each in references if each not in self._mirrors and is_one(Path(each))]
+        places = [each for each in references if Path(each) not in alone]
+        return Survey([*(self._source(each, names.get(each, "")) for each in places), *sources_of(alone)])
 
     def _source(self, reference: str, place: str) -> Source:
         mirror = self._mirrors.get(reference)
         if mirror is None:
             directory = Path(reference)
-            if layout.is_run(directory):
-                raise RunNotFoundError(f"{reference} is one run; of several places each must be a directory of runs")
             if not directory.is_dir():
                 raise RunNotFoundError(f"no directory {reference}")
             return Source(Scanner(directory, place), reference)
         mirror.wait_for_contact(CONNECT_S)
         if mirror.run_name:
-            raise RunNotFoundError(f"{reference} is one run; of several places each must be a directory of runs")
+            raise RunNotFoundError(
+                f"{reference} is one run: among several places those on other hosts must be directories of runs"
+            )
         mirror.wants_table = True
         return Source(Scanner(mirror.table_dir, place, mirror.run_at), reference, mirror)
 

@@ -68,12 +68,16 @@ class RunScreen(OrderScreen):
     def __init__(
         self, run: RunDir, *, read_only: bool = False, colour: str = "", has_table: bool = False, replay: int = 0
     ) -> None:
-        """`colour`: of a marked run; `has_table`: whether one can go back; `replay`: played so many times as fast."""
+        """`colour`: of a marked run; `has_table`: whether there is one below it; `replay`: played so fast."""
         run = opened(run)
         super().__init__(run, read_opened(run), replay)
         self.actions = tuple(row for row in self.rows if row.name not in _LOOKS)
         """The rows that are not looks at the charts."""
-        self.view = View(read_only=read_only, now=time.time(), colour=colour, has_table=has_table, actions=self.actions)
+        self._is_above_table = has_table
+        is_here = not isinstance(run, RemoteRun) and not self.live.opened.source
+        self.view = View(
+            read_only=read_only, now=time.time(), colour=colour, has_table=has_table or is_here, actions=self.actions
+        )
         self.checks: dict[tuple[str, float | None], Check] = {}
         """Of its checkpoints those that were verified since it was opened."""
         self._feed = Feed(run, bystander=Bystander(run))
@@ -94,6 +98,11 @@ class RunScreen(OrderScreen):
         self.place_panes()
         self.run_worker(self._follow(), name="follow", exit_on_error=True)
         self.begin_replay()
+
+    def _leave(self) -> None:
+        """For good, though the screen stays below the table: the run is followed no more."""
+        self.workers.cancel_node(self)
+        self.on_unmount()
 
     def on_unmount(self) -> None:
         self._feed.close()
@@ -323,10 +332,12 @@ class RunScreen(OrderScreen):
         elif self.view.lens != WHOLE:
             self.view.lens = WHOLE
             self.repaint()
-        elif self.view.has_table:
+        elif self._is_above_table:
             self.app.pop_screen()
-        elif not self.store.opened.source and not isinstance(self.live.run, RemoteRun):
-            self.say(f"alone here; its neighbours: trainwatch {plain(str(self.live.run.path.parent))}")
+        elif cast("TrainwatchApp", self.app).open_table_beside(self.live.run):
+            self._leave()
+        else:
+            self.say(f"there is no table of runs to go back to; {self.quit_hint}")
 
     def action_scroll_pane(self, lines: int) -> None:
         self._scroll(self.view.chosen, lines)

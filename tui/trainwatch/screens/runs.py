@@ -71,9 +71,10 @@ class RunsScreen(DeedScreen):
         Binding("pagedown", "page(1)", show=False),
     ]
 
-    def __init__(self, runs: Path | Survey, marks: Marks, *, read_only: bool = False) -> None:
+    def __init__(self, runs: Path | Survey, marks: Marks, *, read_only: bool = False, chosen: str = "") -> None:
+        """`chosen`: the run to begin with, once it is read."""
         super().__init__()
-        self.roster = Roster(marks)
+        self.roster = Roster(marks, chosen=chosen)
         self.read_only = read_only
         self.notice = ""
         self.pointed = ""
@@ -256,6 +257,7 @@ class RunsScreen(DeedScreen):
             has_run=chosen is not None,
             may_live=chosen is not None and chosen.may_live,
             num_marked=len(self.roster.marks.chosen),
+            is_foreign=chosen is not None and bool(chosen.source),
         )
 
     @property
@@ -339,7 +341,7 @@ class RunsScreen(DeedScreen):
 
     def _archive(self) -> None:
         entries = self.roster.entries_of_marked() or [entry for entry in [self.roster.chosen] if entry is not None]
-        self.archive(entries)
+        self.archive([entry for entry in entries if not entry.source])
 
     def _of_chosen(self, deed: Callable[[Entry], None]) -> None:
         if self.roster.chosen is not None:
