@@ -121,3 +121,28 @@ async def test_a_run_that_cannot_be_read_is_said(runs_dir: Path) -> None:
         )
         path.rmdir()
         set_status(RunDir(runs_dir / "3-live"), State.DONE)
+
+
+async def test_tables_are_moved_to_further_runs_and_by_pages(runs_dir: Path) -> None:
+    for number in range(4, 10):
+        make(runs_dir, f"{number}-more")
+    app = TrainwatchApp(runs_dir)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, listed(app, 9))
+        await pilot.press(*["space"] * 9, "c")
+        await until(pilot, lambda: isinstance(app.screen, CompareScreen) and app.screen.board.is_read)
+        screen = app.screen
+        assert isinstance(screen, CompareScreen)
+        assert "a – e of 9 runs, > <" in shown(screen, "metrics")
+        await pilot.press("greater_than_sign")
+        assert "b – f of 9 runs" in shown(screen, "metrics")
+        await pilot.press(*["greater_than_sign"] * 4)
+        assert "e – i of 9 runs" in shown(screen, "metrics")
+        assert "there is no further run" in shown(screen, "status")
+        await pilot.press("less_than_sign")
+        assert "d – h of 9 runs" in shown(screen, "metrics")
+        await pilot.press("pagedown")
+        assert screen.board.metric == screen.board.metrics[min(10, len(screen.board.metrics) - 1)]
+        await pilot.resize_terminal(200, 60)
+        await pilot.press("less_than_sign", "less_than_sign", "less_than_sign", "less_than_sign")
+        await until(pilot, lambda: "a – g of 9 runs" in shown(screen, "metrics"))

@@ -497,11 +497,3 @@ async def test_generated_texts_are_read_by_keys_and_by_the_wheel(run: RunDir) ->
         for _ in range(12):
             pane.post_message(Pane.Scrolled("evals", 3, 0, 0))
         await until(pilot, lambda: "latest" in shown(app, "evals"))
-
-
-async def test_escape_on_a_run_that_is_alone_names_where_its_neighbours_are(run: RunDir) -> None:
-    app = TrainwatchApp(run)
-    async with app.run_test(size=(160, 48)) as pilot:
-        await pilot.press("escape")
-        assert str(run.path.parent) in app.run_screen.view.notice
-        assert app.screen is app.run_screen

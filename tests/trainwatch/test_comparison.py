@@ -9,7 +9,7 @@ from rundir.records import OutcomeEvent, encode
 from rundir.series import STEP_FIELDS
 from rundir.status import RunInfo, State
 from tests.trainwatch.runs import append, evaluation, make_run, set_status, steps
-from trainwatch.comparison.board import Board, Compared
+from trainwatch.comparison.board import LETTERS, Board, Compared
 from trainwatch.comparison.difference import config_facts, differing, environment_facts
 from trainwatch.feed import Feed, read_opened
 from trainwatch.lens import Lens, XAxis
@@ -25,12 +25,14 @@ from trainwatch.panes.compare import (
     paint_comparison_status,
     paint_differences,
     paint_metrics,
+    room_in_differences,
+    room_in_metrics,
 )
 from trainwatch.store import OrderView, Store
 
 
-def compared(parent: Path, marks: Marks, number: int, f1: float) -> Compared:
-    run = make_run(parent, f"{number}-run")
+def compared(parent: Path, marks: Marks, number: int, f1: float, name: str = "") -> Compared:
+    run = make_run(parent, name or f"{number}-run")
     info = RunInfo(
         id=run.id, name="run", task="ner", created_at=1.0, host="gpu1", git_commit=f"{number}" * 20, git_dirty=True,
         versions={"torch": f"2.{number}", "numpy": "2.1"}, seed=3,
@@ -46,7 +48,7 @@ def compared(parent: Path, marks: Marks, number: int, f1: float) -> Compared:
         store.apply(feed.poll())
     marks.toggle(run.id)
     return Compared(
-        Entry(run, info=info, status=store.status), store, Lines(store), marks.style(run.id), "abc"[number - 1]
+        Entry(run, info=info, status=store.status), store, Lines(store), marks.style(run.id), LETTERS[number - 1]
     )
 
 
@@ -94,7 +96,7 @@ def test_last_best_and_winner_go_by_the_direction(board: Board) -> None:
     for shown in (wide, narrow):
         assert "▲" in shown
         assert all(f"{letter} " in shown.split("\n")[1] for letter in "abc")
-    assert "no room for 2 more" in text_of(paint_metrics(board, 40, 20))
+    assert "a – a of 3 runs, > <" in text_of(paint_metrics(board, 40, 20))
 
 
 def test_each_run_is_drawn_in_its_colour_to_its_own_end(board: Board) -> None:
@@ -142,3 +144,48 @@ def test_text_of_a_configuration_cannot_steer_the_terminal(board: Board) -> None
     shown = text_of(difference_lines(board, 100))
     assert "␛[2J" in shown
     assert "\x1b" not in shown
+
+
+@pytest.fixture
+def twelve(tmp_path: Path) -> Board:
+    """More runs than there are colours, and than a table has room for."""
+    marks = Marks()
+    runs = [compared(tmp_path, marks, number, 0.5, f"20261126-1015{number:02d}-a-name") for number in range(1, 13)]
+    return Board(runs)
+
+
+@pytest.mark.parametrize("size", [(160, 48), (80, 24), (200, 60)])
+def test_each_of_many_runs_is_named_and_can_be_told_apart_on_the_chart(twelve: Board, size: tuple[int, int]) -> None:
+    places = arrange_comparison(*size, "metrics", 12, alone=False)
+    header = text_of(paint_comparison_header(twelve, places["header"].width, places["header"].height))
+    rows = paint_comparison_chart(twelve, places["chart"].width, places["chart"].height)
+    for run in twelve.runs:
+        assert f"● {run.letter} " in header
+        assert any(run.letter in text and style == run.style for row in rows for text, style in row)
+    assert not any(style.endswith("-faint") for row in rows for _, style in row)
+
+
+def test_what_was_measured_lies_below_all_smoothed_curves(board: Board) -> None:
+    styles = {style for row in paint_comparison_chart(board, 80, 16) for _, style in row}
+    assert {"run0", "run1", "run2"} <= styles
+    assert any(style.endswith("-faint") for style in styles)
+
+
+@pytest.mark.parametrize("width", [80, 60])
+def test_tables_without_room_for_all_runs_can_be_moved_along(twelve: Board, width: int) -> None:
+    seen: set[str] = set()
+    most, _ = room_in_metrics(width, 12)
+    for twelve.first in range(13 - min(most, room_in_differences(width))):
+        for shown in (text_of(paint_metrics(twelve, width, 20)), text_of(paint_differences(twelve, width, 20))):
+            assert "of 12 runs, > <" in shown
+        seen |= set(text_of(paint_metrics(twelve, width, 20)).split("\n")[1].split())
+    assert set("abcdefghijkl") <= seen
+    assert [run.letter for run in twelve.columns(5)] == list("hijkl")
+
+
+def test_what_differs_from_the_first_run_stands_out(board: Board) -> None:
+    board.runs[1].store.opened.config["train"]["lr"] = 0.1  # type: ignore[index]
+    row = next(line for line in difference_lines(board, 100) if line[0][0].startswith(" train.lr"))
+    assert [style for _, style in row[1:]] == ["value", "dim", "value"]
+    board.runs[2].store.opened.config["train"]["data"] = "/a/long/path/to/the/third.csv"  # type: ignore[index]
+    assert "third.csv" in text_of(difference_lines(board, 70))

@@ -140,7 +140,11 @@ FRONT_CHART_ACTIONS = tuple(action for action in CHART_ACTIONS if action.name !=
 COMPARE_ACTIONS = (
     Action("metric-down", "down", "metric", "draw the next metric; a click on one draws it"),
     Action("metric-up", "up", "", "draw the metric before"),
+    Action("page-down", "pagedown", "", "ten lines further"),
+    Action("page-up", "pageup", "", "ten lines back"),
     Action("pane", "tab", "pane", "metrics or differences: which a small screen shows, and which of them is moved in"),
+    Action("runs-right", "greater_than_sign", "runs", "further runs, where the tables have no room for all of them"),
+    Action("runs-left", "less_than_sign", "", "the runs before"),
     *CHART_ACTIONS,
     Action("zoom", "z", "alone", "the chart alone, or all again"),
     THEME,

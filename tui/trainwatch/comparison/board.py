@@ -73,6 +73,8 @@ class Board:
     """First line of the differences on screen."""
     top: int = 0
     """First metric on screen."""
+    first: int = 0
+    """Of the runs, the first in a table that has no room for all of them."""
 
     @property
     def metrics(self) -> list[str]:
@@ -90,6 +92,11 @@ class Board:
             at = names.index(self.metric) if self.metric in names else 0
             self.metric = names[max(0, min(at + by, len(names) - 1))]
         return self.metric != before
+
+    def columns(self, most: int) -> list[Compared]:
+        """The runs that stand in a table with room for so many."""
+        first = max(0, min(self.first, len(self.runs) - most))
+        return self.runs[first : first + max(1, most)]
 
     def winner(self, metric: str) -> int | None:
         """Which run has the best value; None where that means nothing, or all are alike."""

@@ -139,8 +139,8 @@ def _task_of(entry: Entry) -> str:
 
 def _name(entry: Entry, _now: float, _width: int) -> Row:
     """The directory, when it was made less bright than what it is called."""
-    name, style = plain(entry.run.id), "dim" if entry.remarks.archived else "title"
-    return [(name[:_STAMP], "dim"), (name[_STAMP:], style)] if _is_stamped(name) else [(name, style)]
+    stamp, name = parted(entry.run.id)
+    return [*([(stamp, "dim")] if stamp else []), (name, "dim" if entry.remarks.archived else "title")]
 
 
 def _short_name(entry: Entry, now: float, width: int) -> Row:
@@ -149,11 +149,15 @@ def _short_name(entry: Entry, now: float, width: int) -> Row:
     return row if len(row) == 1 else [(row[0][0][_STAMP_DATE:], row[0][1]), row[1]]
 
 
-def _is_stamped(name: str) -> bool:
+def parted(directory: str) -> tuple[str, str]:
+    """When a run was made, and what it is called, from its directory: `20261126-101500-` and `ner`.
+
+    Without control characters; of one that is named otherwise the first is empty.
+    """
+    name = plain(directory)
     date, time, rest = name[:8], name[_STAMP_DATE : _STAMP - 1], name[_STAMP:]
-    return (
-        date.isdecimal() and time.isdecimal() and len(time) == 6 and name[8] == name[_STAMP - 1] == "-" and rest != ""
-    )
+    is_stamped = date.isdecimal() and time.isdecimal() and len(time) == 6 and name[8] == name[_STAMP - 1] == "-"
+    return (name[:_STAMP], rest) if is_stamped and rest else ("", name)
 
 
 def _host(entry: Entry) -> str:

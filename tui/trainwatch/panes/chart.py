@@ -21,6 +21,8 @@ SMOOTHING = 0.01
 """Half-life of the smoothed curve, as a share of the visible points."""
 CORE = (2.0, 98.0)
 """Percentiles of what is drawn between which the value axis lies where outliers are left out."""
+MOST_RAW = 3
+"""Of more curves only the smoothed ones are drawn: what was measured would hide them."""
 ROBUST_ROOM = 0.1
 """Room beside them, as a share of what lies between."""
 WHOLE = Lens()
@@ -39,6 +41,8 @@ class Curve:
     points_x: Floats = field(default_factory=lambda: _EMPTY)
     points_y: Floats = field(default_factory=lambda: _EMPTY)
     points_style: str = "point"
+    letter: str = ""
+    """At its end, where several share the colours that can be told apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,8 +170,11 @@ def _painted(
     drawn = [_drawn(chart, curve, lens, window, span) for curve in chart.curves]
     y = _value_axis(chart, drawn, lens, window, max(1, min(8, lines // 3)), scales.y)
     cells = Cells(columns, lines)
+    for each in drawn:  # what was measured lies below all smoothed curves
+        _draw_measured(cells, each, lens, chart.unit, y, is_raw_drawn=len(drawn) <= MOST_RAW)
     for each in drawn:
-        _draw_curve(cells, each, lens, chart.unit, y)
+        _draw_smoothed(cells, each, lens, chart.unit, y)
+    _draw_letters(cells, drawn, lens, chart.unit, y)
     _draw_marks(cells, chart, drawn, lens, window, y)
     if lens.marked is not None:
         _draw_marked(cells, lens.marked, window)
@@ -286,21 +293,43 @@ def _to_dots(values: Floats, unit: float, y: Axis, lines: int) -> Floats:
     return np.asarray((inside - y.low) / (y.high - y.low) * (lines * DOTS_Y - 1), dtype=np.float64)
 
 
-def _draw_curve(cells: Cells, drawn: _Drawn, lens: Lens, unit: float, y: Axis) -> None:
+def _draw_measured(cells: Cells, drawn: _Drawn, lens: Lens, unit: float, y: Axis, *, is_raw_drawn: bool) -> None:
     curve, binned, level = drawn.curve, drawn.binned, drawn.level
+    if len(level) and not is_raw_drawn:
+        return
     unit = 1.0 if lens.log_y else unit
-    height = cells.lines * DOTS_Y
     low, high = (_to_dots(_scaled(values, lens), unit, y, cells.lines) for values in (binned.low, binned.high))
     low = np.where(np.isnan(low) & ~np.isnan(high), 0.0, low)  # what of a column is not above 0 reaches to the foot
-    cells.draw(braille(spans(low, high, binned.odd, height)), curve.faint if len(level) else curve.style)
+    picture = braille(spans(low, high, binned.odd, cells.lines * DOTS_Y))
+    cells.draw(picture, curve.faint if len(level) else curve.style)
+
+
+def _draw_smoothed(cells: Cells, drawn: _Drawn, lens: Lens, unit: float, y: Axis) -> None:
+    curve, binned, level = drawn.curve, drawn.binned, drawn.level
+    unit = 1.0 if lens.log_y else unit
     known = np.flatnonzero(binned.count)
-    if len(known) == 1 and not math.isnan(high[int(known[0])]):  # a single dot is too small to be seen
-        at = int(known[0])
-        cells.put(at // DOTS_X, cells.lines - 1 - round(float(high[at])) // DOTS_Y, "•", curve.style)
-        return
-    if len(level):
+    if len(known) == 1:  # a single dot is too small to be seen
+        dot = _to_dots(_scaled(binned.high[known], lens), unit, y, cells.lines)
+        if not math.isnan(dot[0]):
+            at = int(known[0])
+            cells.put(at // DOTS_X, cells.lines - 1 - round(float(dot[0])) // DOTS_Y, "•", curve.style)
+    elif len(level):
         dots = _to_dots(_scaled(level, lens), unit, y, cells.lines)
-        cells.draw(braille(spans(dots, dots, binned.odd & np.isnan(level), height)), curve.smooth)
+        cells.draw(braille(spans(dots, dots, binned.odd & np.isnan(level), cells.lines * DOTS_Y)), curve.smooth)
+
+
+def _draw_letters(cells: Cells, drawn: Sequence[_Drawn], lens: Lens, unit: float, y: Axis) -> None:
+    """At the end of each curve that has one; further back on it where another curve's stands there."""
+    taken: set[tuple[int, int]] = set()
+    for each in (each for each in drawn if each.curve.letter):
+        values = _scaled(each.level if len(each.level) else each.binned.high, lens)
+        dots = _to_dots(values, 1.0 if lens.log_y else unit, y, cells.lines)
+        for at in np.flatnonzero(~np.isnan(dots) & (each.binned.count > 0))[::-1].tolist():
+            place = (at // DOTS_X, cells.lines - 1 - round(float(dots[at])) // DOTS_Y)
+            if place not in taken:
+                taken.add(place)
+                cells.put(*place, each.curve.letter, each.curve.style)
+                break
 
 
 def _draw_marks(cells: Cells, chart: Chart, drawn: Sequence[_Drawn], lens: Lens, window: Window, y: Axis) -> None:

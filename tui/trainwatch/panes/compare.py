@@ -10,7 +10,7 @@ from trainwatch import format as fmt
 from trainwatch.comparison.board import Board, Compared
 from trainwatch.layout import Layout, Rect
 from trainwatch.lens import XAxis, words
-from trainwatch.listing.column import state_of
+from trainwatch.listing.column import parted, state_of
 from trainwatch.metric import place_of, unit_of, written
 from trainwatch.paint import Row, box, fit_row, flow, hint_line, spread
 from trainwatch.panes.chart import Chart, Curve, paint_chart, value_near
@@ -24,6 +24,8 @@ CELL_WIDTH = 2 * VALUE_WIDTH + 3
 LEAST_VALUE = 8
 LEGEND_WIDTH = 52
 """Name, state and value of a run with a usual name."""
+_BESIDE_NAME = 7
+"""Cells of a run's mark and letter, and to the next one."""
 WIDE, TALL = 110, 24
 
 
@@ -64,17 +66,34 @@ def paint_comparison_header(board: Board, width: int, height: int) -> list[Row]:
     ]
     look = words(board.lens)
     rows = [spread(left, [(look + " ", "notice")] if look else [], width)]
-    rows += flow([_legend(run, board) for run in board.runs], width)
-    rows = rows[:height]
+    rows = [*rows, *_legends(board, width, height - 1)][:height]
     return rows + [fit_row([], width)] * (height - len(rows))
 
 
-def _legend(run: Compared, board: Board) -> Row:
-    row: Row = [
-        (f"● {run.letter} ", run.style),
-        (fmt.clip(plain(run.entry.id), 40), "title"),
-        (" " + state_of(replace(run.entry, status=run.store.status, verdict=run.store.verdict))[0], "dim"),
-    ]
+def _legends(board: Board, width: int, height: int) -> list[Row]:
+    """Every run with as much of its name as lets all of them be named."""
+    parts = [parted(run.entry.id) for run in board.runs]
+    names = [name for _, name in parts]
+    shorter = [stamp[9:] + name for stamp, name in parts]
+    shortest = names if len(set(names)) == len(names) else shorter
+    per_line = -(-len(board.runs) // max(1, height))
+    clipped = [fmt.clip(name, max(1, width // per_line - _BESIDE_NAME)) for name in shortest]
+    rows: list[Row] = []
+    for wanted, with_state in (
+        ([stamp + name for stamp, name in parts], True), (shorter, True), (shorter, False), (shortest, False),
+        (clipped, False),
+    ):  # fmt: skip
+        legends = zip(board.runs, wanted, strict=True)
+        rows = flow([_legend(run, board, name, with_state=with_state) for run, name in legends], width, 2)
+        if len(rows) <= height:
+            return rows
+    return rows
+
+
+def _legend(run: Compared, board: Board, name: str, *, with_state: bool) -> Row:
+    row: Row = [(f"● {run.letter} ", run.style), (fmt.clip(name, 40), "title")]
+    if with_state:
+        row.append((" " + state_of(replace(run.entry, status=run.store.status, verdict=run.store.verdict))[0], "dim"))
     if board.lens.cursor is not None and (line := run.line(board.metric, board.lens.axis)) is not None:
         _, value = value_near(line.x, line.column.values, board.lens.cursor)
         row.append((" " + written(board.metric, value), "value"))
@@ -110,7 +129,7 @@ def _curve(run: Compared, board: Board) -> Curve | None:
     if line is None:
         return None
     points = (line.x, line.column.values) if line.is_sparse else (_EMPTY, _EMPTY)
-    return Curve(line.x, line.column, run.style, f"{run.style}-faint", run.style, *points, run.style)
+    return Curve(line.x, line.column, run.style, f"{run.style}-faint", run.style, *points, run.style, run.letter)
 
 
 def paint_comparison_chart(board: Board, width: int, height: int) -> list[Row]:
@@ -119,15 +138,39 @@ def paint_comparison_chart(board: Board, width: int, height: int) -> list[Row]:
     return rows
 
 
-def paint_metrics(board: Board, width: int, height: int) -> list[Row]:
-    """Rows of exactly width × height: last and best of each metric in each run; the best of all stands out."""
+def room_in_metrics(width: int, num_runs: int) -> tuple[int, bool]:
+    """Of how many runs the figures have room, and whether that is with the best beside the last."""
+    room = width - 2 - NAME_WIDTH
+    has_best = room // CELL_WIDTH >= num_runs
+    return (num_runs if has_best else max(1, room // (VALUE_WIDTH + 2))), has_best
+
+
+def room_in_differences(width: int) -> int:
+    """Of how many runs the values have room."""
+    return max(1, (width - 2 - _key_width(width - 2)) // LEAST_VALUE)
+
+
+def _key_width(width: int) -> int:
+    return min(KEY_WIDTH, max(1, width // 3))
+
+
+def _which(shown: list[Compared], board: Board, further: str) -> Row:
+    """Which of the runs stand in a table; nothing where all do."""
+    if len(shown) == len(board.runs):
+        return []
+    return [(f"{shown[0].letter} – {shown[-1].letter} of {len(board.runs)} runs, ", "dim"), (further, "key")]
+
+
+def paint_metrics(board: Board, width: int, height: int, further: str = "> <") -> list[Row]:
+    """Rows of exactly width × height: last and best of each metric in each run; the best of all stands out.
+
+    `further`: the keys that move on to further runs.
+    """
     names, room = board.metrics, max(1, height - 3)
     at = names.index(board.metric) if board.metric in names else 0
     board.top = max(0, min(board.top, at, len(names) - room), at - room + 1)
-    room_for = (width - 2 - NAME_WIDTH) // CELL_WIDTH
-    has_best = room_for >= len(board.runs)
-    shown = board.runs if has_best else board.runs[: max(1, (width - 2 - NAME_WIDTH) // (VALUE_WIDTH + 2))]
-    more = len(board.runs) - len(shown)
+    most, has_best = room_in_metrics(width, len(board.runs))
+    shown = board.columns(most)
     heading: Row = [(" " * NAME_WIDTH, "")]
     for run in shown:
         heading.append((f"{run.letter} ".rjust(4), run.style))
@@ -136,14 +179,14 @@ def paint_metrics(board: Board, width: int, height: int) -> list[Row]:
         )
     lines = [heading]
     lines += [_metric_line(name, board, shown, has_best=has_best) for name in names[board.top : board.top + room]]
-    note: Row = [(f"no room for {more} more", "dim")] if more else []
     style = "border-chosen" if board.pane == "metrics" else "border"
-    return box([("metrics", "title")], lines, width, height, note=note, style=style)
+    return box([("metrics", "title")], lines, width, height, note=_which(shown, board, further), style=style)
 
 
 def _metric_line(name: str, board: Board, shown: list[Compared], *, has_best: bool) -> Row:
     is_drawn = name == board.metric
-    row: Row = [("❯" if is_drawn else " ", "key"), (fmt.fit(plain(name), NAME_WIDTH - 1), "chosen" if is_drawn else "")]
+    named = fmt.fit(plain(name), NAME_WIDTH - 2) + " "
+    row: Row = [("❯" if is_drawn else " ", "key"), (named, "chosen" if is_drawn else "")]
     winner = board.winner(name)
     for run in shown:
         last, best = run.last(name), run.best(name)
@@ -158,29 +201,42 @@ def _metric_line(name: str, board: Board, shown: list[Compared], *, has_best: bo
 
 
 def difference_lines(board: Board, width: int) -> list[Row]:
-    """Headings and keys with the value of each run, clipped to a share of the width."""
-    key_width = min(KEY_WIDTH, max(1, width // 3))
-    cell = max(LEAST_VALUE, (width - key_width) // max(1, len(board.runs)))
-    lines: list[Row] = [[(" " * key_width, ""), *((fmt.fit(run.letter, cell), run.style) for run in board.runs)]]
+    """Headings and keys with the value of each run, clipped to a share of the width; of the others than the first,
+    what is not as there stands out."""
+    key_width = _key_width(width)
+    shown = board.columns(room_in_differences(width + 2))
+    first = board.runs.index(shown[0])
+    cell = (width - key_width) // len(shown)
+    lines: list[Row] = [[(" " * key_width, ""), *((fmt.fit(run.letter, cell), run.style) for run in shown)]]
     for heading, differences in board.differences():
-        lines.append([(heading, "title"), ("" if differences else "  no difference", "dim")])
+        lines.append([(heading, "title"), (f"  {len(differences):,}" if differences else "  no difference", "dim")])
         for key, values in differences:
             row: Row = [(" " + fmt.fit(plain(key), key_width - 2) + " ", "dim")]
-            for value in values:
-                text = fmt.fit(plain(value), cell - 1) if value is not None else fmt.fit(fmt.MISSING, cell - 1)
-                row.append((text + " ", "value" if value is not None else "faint"))
+            for number, value in enumerate(values[first : first + len(shown)], first):
+                style = "faint" if value is None else "dim" if number and value == values[0] else "value"
+                row.append((fmt.fit(_clipped(value, cell - 1), cell - 1) + " ", style))
             lines.append(row)
     return lines
 
 
-def paint_differences(board: Board, width: int, height: int) -> list[Row]:
-    """Rows of exactly width × height: the keys of configuration and environment that are not the same in all runs."""
+def _clipped(value: str | None, width: int) -> str:
+    """Of a path its end, as that is what differs."""
+    text = fmt.MISSING if value is None else plain(value)
+    return "…" + text[-(width - 1) :] if "/" in text and len(text) > width > 4 else text
+
+
+def paint_differences(board: Board, width: int, height: int, further: str = "> <") -> list[Row]:
+    """Rows of exactly width × height: the keys of configuration and environment that are not the same in all runs.
+
+    `further`: the keys that move on to further runs.
+    """
     lines = difference_lines(board, max(1, width - 2))
     room = max(1, height - 2)
     start = max(0, min(board.scroll, len(lines) - room))
     style = "border-chosen" if board.pane == "differences" else "border"
     left = len(lines) - start - room
-    note: Row = [(f"{left} more ↓", "dim")] if left > 0 else []
+    note = _which(board.columns(room_in_differences(width)), board, further)
+    note += [("  " if note else "", ""), (f"{left} more ↓", "dim")] if left > 0 else []
     return box([("what differs", "title")], lines[start : start + room], width, height, note=note, style=style)
 
 

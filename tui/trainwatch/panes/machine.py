@@ -338,8 +338,9 @@ def _chart(
     if second is None:
         return chart
     last = store.system.last(other)
-    note: Row = [(f"━ {said} ", "point"), (chart.value_format(last), "value")]
-    return replace(chart, overlay=[Curve(store.system.x, second, style="point")], note=note)
+    style = "ok" if said == "run" else "point"  # as in the bars
+    note: Row = [(f"━ {said} ", style), (chart.value_format(last), "value")]
+    return replace(chart, overlay=[Curve(store.system.x, second, style=style)], note=note)
 
 
 def _plain_chart(

@@ -12,6 +12,7 @@ from trainwatch.comparison.board import LETTERS, Board, Compared
 from trainwatch.export.reading import reading_of
 from trainwatch.export.sheet import Table, sheet_of
 from trainwatch.feed import Batch, Feed, read_opened
+from trainwatch.keyname import shown
 from trainwatch.layout import Layout
 from trainwatch.lens import ZOOM, zoomed
 from trainwatch.listing.entry import Entry
@@ -27,6 +28,8 @@ from trainwatch.panes.compare import (
     paint_comparison_status,
     paint_differences,
     paint_metrics,
+    room_in_differences,
+    room_in_metrics,
 )
 from trainwatch.panes.footer import line_of
 from trainwatch.remote.run import lag, opened, place_of, released, trouble
@@ -38,6 +41,8 @@ from trainwatch.widgets.pane import Pane
 if TYPE_CHECKING:
     from trainwatch.app import TrainwatchApp
 
+PAGE = 10
+"""Lines that one key moves by."""
 FRAME_S = 0.5
 """Between two paintings while the runs are read."""
 POLL_S = 1.0
@@ -45,7 +50,7 @@ STILL_POLL_S = 15.0
 _LENS_NAMES = {action.name for action in CHART_ACTIONS}
 _FIRST_TO_GO = (
     "theme", "zoom", "cursor-right", "outliers", "follow", "pan-right", "fit", "log", "smoother", "x-axis", "zoom-in",
-    "pane", "metric-down",
+    "runs-right", "pane", "metric-down",
 )  # fmt: skip
 
 
@@ -79,9 +84,9 @@ class CompareScreen(PaneScreen):
             case "chart":
                 return paint_comparison_chart(self.board, width, height)
             case "metrics":
-                return paint_metrics(self.board, width, height)
+                return paint_metrics(self.board, width, height, self._further)
             case "differences":
-                return paint_differences(self.board, width, height)
+                return paint_differences(self.board, width, height, self._further)
             case "status":
                 words = self.pointed or self.HINTS[self.board.pane]
                 return paint_comparison_status(self.board, width, self.notice, words, self._trouble)
@@ -141,8 +146,10 @@ class CompareScreen(PaneScreen):
     def _do_other(self, action: str) -> None:
         board = self.board
         match action:
-            case "metric-down" | "metric-up":
-                self._move(1 if action == "metric-down" else -1)
+            case "metric-down" | "metric-up" | "page-down" | "page-up":
+                self._move({"metric-down": 1, "metric-up": -1, "page-down": PAGE, "page-up": -PAGE}[action])
+            case "runs-right" | "runs-left":
+                self._move_runs(1 if action == "runs-right" else -1)
             case "pane":
                 board.pane = "differences" if board.pane == "metrics" else "metrics"
                 self.place_panes()
@@ -171,7 +178,23 @@ class CompareScreen(PaneScreen):
             return
         size = self.query_one("#differences").size
         limit = max(0, len(difference_lines(board, max(1, size.width - 2))) - max(1, size.height - 2))
-        board.scroll = max(0, min(board.scroll + lines, limit))
+        before, board.scroll = board.scroll, max(0, min(board.scroll + lines, limit))
+        if board.scroll == before:
+            self.notice = f"that is the {'last' if lines > 0 else 'first'} line"
+
+    @property
+    def _further(self) -> str:
+        return " ".join(filter(None, (shown(self.key_of(name)) for name in ("runs-right", "runs-left"))))
+
+    def _move_runs(self, by: int) -> None:
+        """Other runs into the tables on screen."""
+        board, places = self.board, self.places
+        rooms = [room_in_metrics(places["metrics"].width, len(board.runs))[0]] if "metrics" in places else []
+        rooms += [room_in_differences(places["differences"].width)] if "differences" in places else []
+        last = max(0, len(board.runs) - min(rooms, default=len(board.runs)))
+        before, board.first = board.first, max(0, min(board.first + by, last))
+        if board.first == before:
+            self.notice = "all runs are on screen" if not last else "there is no further run"
 
     def on_pane_scrolled(self, message: Pane.Scrolled) -> None:
         board = self.board

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, ClassVar, cast
 from textual.binding import Binding, BindingType
 
 from rundir.layout import RunDir
-from rundir.text import plain
 from trainwatch.actions import CHART_ACTIONS, PANES, Action, for_key, refusal
 from trainwatch.bystander import Bystander
 from trainwatch.dashboard import PANE_NAMES, SCROLLING, View, paint_pane, scroll_limit, situation
