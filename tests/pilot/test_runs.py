@@ -162,6 +162,13 @@ async def test_the_pointer_chooses_opens_and_is_named(runs_dir: Path) -> None:
         at = shown(app, "table").split("\n")[0].index("ETA")
         await pilot.hover("#table", offset=(at, 0))
         await until(pilot, lambda: "ETA: time left" in shown(app, "status"))
+        await pilot.click("#table", offset=(1, 2))
+        assert "● done" in shown(app, "table")
+        assert "1 marked" in shown(app, "header")
+        await pilot.hover("#table", offset=(2, 2))
+        await until(pilot, lambda: "marks the run" in shown(app, "status"))
+        await pilot.click("#table", offset=(1, 2))
+        await until(pilot, lambda: "marked" not in shown(app, "header"))
         await pilot.click("#table", offset=(20, 2), times=2)
         await until(pilot, lambda: isinstance(app.screen, RunScreen))
 

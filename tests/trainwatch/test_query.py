@@ -30,6 +30,7 @@ RUN = entry(
         "cfg.init:Scratch",
         "cfg.head=0.1", "cfg.on=true", "-cfg.init!=scratch", "best.f1>0.8", "last.f1<=0.8", "best.eval_loss<0.3",
         "loss<0.3", "step>=120", "progress>50", "age<2h", "age>59m", "eta<1h", "eta>39", "alerts>0", "attempt=1",
+        "task:ner", "task:token-cls", "cls", "is:liv", "-is:arch",
         "'the loader'", "tag:", "-tag:", "state:", "state:running best.f1>0.8 -note:fixed cfg.lr<1",
     ],
 )  # fmt: skip
@@ -58,6 +59,7 @@ def test_a_run_does_not_pass(text: str) -> None:
         ("loss>", "'' is no number"),
         ("age<soon", "write it like 3d"),
         ("cfg.init>scratch", "compare texts by ="),
+        ("is:dead", "is:dead is not known; there are is:archived"),
         ("'open", "quotation mark"),
     ],
 )

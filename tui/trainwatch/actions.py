@@ -231,7 +231,12 @@ SYSTEM_ACTIONS = (
 
 RUNS_ACTIONS = (
     Action("open", "enter", "open", "the page of the chosen run"),
-    Action("mark", "space", "mark", "mark for comparison, or no more, and go to the next; a marked run gets a colour"),
+    Action(
+        "mark",
+        "space",
+        "mark",
+        "mark for comparison, or no more, and go to the next; a click left of its state does so",
+    ),
     Action("compare", "c", "compare", "the marked runs in one picture"),
     Action(
         "filter", "slash", "filter", "state:running  task:ner  cfg.lr>=1e-4  best.f1>0.8  -note:debug  tag:x  words"

@@ -130,13 +130,6 @@ def _tags(entry: Entry, _now: float, _width: int) -> Row:
     return row or [(fmt.MISSING, "faint")]
 
 
-def _task_of(entry: Entry) -> str:
-    """As people say it who have many: token-cls; of a log the program that wrote it."""
-    if entry.source:
-        return plain(entry.task.partition(" ")[0])
-    return plain(entry.task.replace("classification", "cls").replace("language-model", "lm"))
-
-
 def _name(entry: Entry, _now: float, _width: int) -> Row:
     """The directory, when it was made less bright than what it is called."""
     stamp, name = parted(entry.run.id)
@@ -189,8 +182,8 @@ COLUMNS = (
            lambda e, _, __: [state_of(e)]),
     Column("run", 12, "the run's directory: when it was made, and its name", lambda e, _: e.run.id, _name,
            descending=True, need=lambda e: cell_len(plain(e.run.id))),
-    Column("task", 9, "kind of task", lambda e, _: e.task, lambda e, _, __: _or_dash(_task_of(e), "dim"), rank=8,
-           need=lambda e: cell_len(_task_of(e))),
+    Column("task", 9, "kind of task", lambda e, _: e.task, lambda e, _, __: _or_dash(plain(e.short_task), "dim"),
+           rank=8, need=lambda e: cell_len(plain(e.short_task))),
     Column("progress", 18, "optimizer steps done, of those planned", lambda e, _: e.share, _progress,
            descending=True, rank=2),
     Column("ETA", 7, "time left at the pace of the last 20 s", lambda e, _: e.eta_s,

@@ -49,6 +49,13 @@ class Entry:
         return self.info.task if self.info is not None else ""
 
     @property
+    def short_task(self) -> str:
+        """As people say it who have many: token-cls; of a log the program that wrote it."""
+        if self.source:
+            return self.task.partition(" ")[0]
+        return self.task.replace("classification", "cls").replace("language-model", "lm")
+
+    @property
     def host(self) -> str:
         named = self.status.host if self.status is not None else ""
         return named or (self.info.host if self.info is not None else "")

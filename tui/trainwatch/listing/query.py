@@ -13,9 +13,17 @@ from typing import Any
 
 from trainwatch.listing.entry import Entry
 
+_ALSO_CALLED = {"token-classification": "ner", "text-classification": "sentiment", "causal-lm": "language-model"}
+"""What people call a task by its usual use."""
+
+
+def _task_words(entry: Entry) -> list[str]:
+    return [entry.task, entry.short_task, _ALSO_CALLED.get(entry.task, "")]
+
+
 TEXT_FIELDS: dict[str, Callable[[Entry], list[str]]] = {
-    "state": lambda e: [str(e.state or "no-status"), str(e.verdict)],
-    "task": lambda e: [e.task],
+    "state": lambda e: [str(e.state or e.source or "no-status"), str(e.verdict)],
+    "task": _task_words,
     "name": lambda e: [e.name],
     "id": lambda e: [e.id],
     "host": lambda e: [e.host],
@@ -27,6 +35,8 @@ TEXT_FIELDS: dict[str, Callable[[Entry], list[str]]] = {
 }
 """Before a colon. A run answers by any of its texts that holds the word, by `tag` and `is` only as a whole."""
 _WHOLE = ("tag", "is")
+_KINDS = ("archived", "listed", "live", "still")
+"""Behind `is:`."""
 
 NUMBER_FIELDS: dict[str, Callable[[Entry, float], float | None]] = {
     "step": lambda e, _: e.step,
@@ -98,13 +108,27 @@ def _term(word: str) -> _Term:
         return _Term(_comparison(name, "=", value), negated)
     if name not in TEXT_FIELDS:
         raise QueryError(f"{name}: is not known; there are {', '.join(TEXT_FIELDS)}, cfg.KEY, best.METRIC")
-    # Nothing behind the colon is a word that is still being typed: it asks for nothing.
-    return _Term(_text(name, value.casefold()), negated) if value else _Term(lambda _entry, _now: True, negated=False)
+    if name == "is" and not any(kind.startswith(value.casefold()) for kind in _KINDS):
+        raise QueryError(f"is:{value} is not known; there are is:{', is:'.join(_KINDS)}")
+    # What is still being typed asks for nothing.
+    is_begun = not value or (name == "is" and value.casefold() not in _KINDS)
+    return (
+        _Term(lambda _entry, _now: True, negated=False) if is_begun else _Term(_text(name, value.casefold()), negated)
+    )
 
 
 def _bare(word: str) -> Callable[[Entry, float], bool]:
     def holds(entry: Entry, _now: float) -> bool:
-        texts = (entry.id, entry.name, entry.task, entry.host, str(entry.state or ""), entry.remarks.note, *entry.tags)
+        texts = (
+            entry.id,
+            entry.name,
+            entry.task,
+            entry.short_task,
+            entry.host,
+            str(entry.state or ""),
+            entry.remarks.note,
+            *entry.tags,
+        )
         return any(word in text.casefold() for text in texts)
 
     return holds

@@ -166,7 +166,7 @@ def paint_runs_status(
     else:
         left = [(f" {shown:,} of {total:,} runs" if shown != total else f" {total:,} runs", "value")]
         if words := put_away_words(roster, archived_key):
-            left.append((f"  {words}", "warn"))
+            left.append((f"  {words}", "dim" if shown else "warn"))
         if roster.num_shallow:
             left.append((f"  looking closer: {roster.num_shallow:,} left", "dim"))
     if read_only:

@@ -26,6 +26,7 @@ from trainwatch.paint import Row, fit_row
 from trainwatch.panes import hints
 from trainwatch.panes.footer import line_of
 from trainwatch.panes.runs import (
+    MARGIN,
     column_at,
     describe,
     paint_detail,
@@ -203,7 +204,10 @@ class RunsScreen(DeedScreen):
                 self._touched()
         elif self.roster.choose(message.y - 1):
             self._touched()
-            if message.count == 2:
+            if message.x < MARGIN:
+                self.roster.marks.toggle(self.roster.selected)
+                self.repaint()
+            elif message.count == 2:
                 self.do("open")
 
     def on_pane_scrolled(self, message: Pane.Scrolled) -> None:
@@ -217,7 +221,8 @@ class RunsScreen(DeedScreen):
             if message.y == 0 and column is not None:
                 words = f"{column.name}: {column.help}"
             elif 0 <= row < len(self.roster.shown):
-                words = describe(self.roster.shown[row])
+                words = "a click here marks the run for comparison" if message.x < MARGIN else ""
+                words = words or describe(self.roster.shown[row])
         if words != self.pointed:
             self.pointed = words
             self.query_one("#status", Pane).repaint()
