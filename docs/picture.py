@@ -52,7 +52,9 @@ async def settle(app: TrainwatchApp, pilot: Pilot[None]) -> None:
 
 async def draw(target: str, size: tuple[int, int], keys: list[str], palette: str, *, read_only: bool = True) -> str:
     """What is shown after some keys, once its last record is painted, as SVG."""
-    app = TrainwatchApp(find_target(target, runs_dir=Path("runs")), read_only=read_only, palette=palette)
+    app = TrainwatchApp(
+        find_target(target, runs_dir=Path("runs"), wants_run=False), read_only=read_only, palette=palette
+    )
     async with app.run_test(size=size) as pilot:
         await settle(app, pilot)
         for key in keys:

@@ -113,6 +113,7 @@ def test_each_run_is_drawn_in_its_colour_to_its_own_end(board: Board) -> None:
 
 def test_metrics_are_gone_through_and_stay_on_screen(board: Board) -> None:
     names = board.metrics
+    assert names[:3] == ["loss", "eval/loss", "eval/f1"]
     for name in names[1:]:
         board.choose(1)
         assert board.metric == name

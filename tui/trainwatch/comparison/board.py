@@ -78,8 +78,9 @@ class Board:
 
     @property
     def metrics(self) -> list[str]:
-        """Every series that any of the runs has."""
-        return list(dict.fromkeys(name for run in self.runs for name in run.lines.names))
+        """Every series that any of the runs has: the loss and the evaluations, by which runs are judged, first."""
+        names = dict.fromkeys(name for run in self.runs for name in run.lines.names)
+        return sorted(names, key=lambda name: name != "loss" and not name.startswith("eval/"))
 
     @property
     def is_read(self) -> bool:

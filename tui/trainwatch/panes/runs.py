@@ -132,14 +132,16 @@ def _reasons(entry: Entry) -> list[Row]:
 
 
 def _facts(entry: Entry) -> list[Row]:
-    facts = [(f"best {name}", fmt.number(value)) for name, value in ordered(dict(entry.figures.best)).items()]
+    facts = [("also", "  ".join(f"{_SIGNS[alert.severity]}{alert.rule}" for alert in entry.alerts[1:]))]
+    best = ordered(dict(entry.figures.best)).items()
+    facts += [(name if number else f"best {name}", fmt.number(value)) for number, (name, value) in enumerate(best)]
+    facts.append(("tags", " ".join(entry.tags)))
     status, info = entry.status, entry.info
     if status is not None:
         facts += [("attempt", str(status.attempt)), ("device", status.device or fmt.MISSING)]
     facts += [("task", entry.task), ("host", entry.host)]
     if info is not None:
         facts += [("by", info.user), ("commit", (info.git_commit or "")[:9] + ("+" if info.git_dirty else ""))]
-    facts.append(("tags", " ".join(entry.tags)))
     return [[(f"{plain(name)} ", "dim"), (plain(value), "value")] for name, value in facts if value.strip("+")]
 
 
