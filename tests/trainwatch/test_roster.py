@@ -8,7 +8,7 @@ import pytest
 from rundir.records import Severity
 from rundir.status import Liveness, State
 from tests.trainwatch.entries import NOW, alert, entry, tagged
-from trainwatch.listing.column import BY_NAME, COLUMNS, needs_of, placed
+from trainwatch.listing.column import BY_NAME, COLUMNS, need_of, needs_of, placed
 from trainwatch.listing.course import Course
 from trainwatch.listing.entry import Entry
 from trainwatch.listing.glance import Figures
@@ -136,7 +136,7 @@ def test_columns_lie_side_by_side(width: int) -> None:
         "20261126-101500-sentiment", State.RUNNING, alerts=(alert("a-long-name"),), remarks=tagged("x"),
         figures=Figures(step=5, rate=1.0, best={"f1": 0.5}),
     )  # fmt: skip
-    places = placed(width, needs_of([A, B, C, D, full]))
+    places = placed(width, needs_of(map(need_of, [A, B, C, D, full])))
     assert {"state", "run"} <= {column.name for column, _, _ in places}
     for (_, x, cells), (_, after, _) in pairwise(places):
         assert x + cells < after
@@ -163,9 +163,9 @@ def test_names_lose_their_dates_together_and_only_where_one_has_no_room() -> Non
 
 def test_what_no_run_has_takes_no_room_from_what_one_has() -> None:
     done = [entry(f"2026112{i}-055004-a-long-name", figures=Figures(best={"f1": 0.5})) for i in range(3)]
-    assert not {"ETA", "tags"} & {column.name for column, _, _ in placed(130, needs_of(done))}
+    assert not {"ETA", "tags"} & {column.name for column, _, _ in placed(130, needs_of(map(need_of, done)))}
     going = [*done, entry("4-b", State.RUNNING, figures=Figures(step=5, rate=1.0), remarks=tagged("x"))]
-    assert "ETA" in {column.name for column, _, _ in placed(130, needs_of(going))}
+    assert "ETA" in {column.name for column, _, _ in placed(130, needs_of(map(need_of, going)))}
 
 
 def test_information_is_no_warning_and_critical_ones_stand_out() -> None:

@@ -227,15 +227,20 @@ _SHARES = (
 known whether names have room for their dates."""
 
 
-def needs_of(entries: Iterable[Entry]) -> dict[str, int]:
-    """Cells that would show all that the runs have in the columns whose cells differ in width; and of `_SHORT`."""
-    needs = {column.name: 0 for column in COLUMNS if column.need is not None} | {_SHORT: 0}
-    for entry in entries:
-        needs[_SHORT] = max(needs[_SHORT], row_width(_short_name(entry, 0.0, 0)))
-        for column in COLUMNS:
-            if column.need is not None:
-                needs[column.name] = max(needs[column.name], column.need(entry))
-    return needs
+_NEEDING = tuple(column for column in COLUMNS if column.need is not None)
+
+
+def need_of(entry: Entry) -> tuple[int, ...]:
+    """Cells that would show all that a run has, in the columns whose cells differ in width; and of `_SHORT`."""
+    needs = [column.need(entry) for column in _NEEDING if column.need is not None]
+    return (*needs, row_width(_short_name(entry, 0.0, 0)))
+
+
+def needs_of(each: Iterable[tuple[int, ...]]) -> dict[str, int]:
+    """Cells that would show all that runs have, of what `need_of` says of each."""
+    names = [*(column.name for column in _NEEDING), _SHORT]
+    largest = [max(column) for column in zip(*each, strict=True)] or [0] * len(names)
+    return dict(zip(names, largest, strict=True))
 
 
 def with_dates(needs: Mapping[str, int]) -> dict[str, int]:

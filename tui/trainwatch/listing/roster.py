@@ -5,7 +5,7 @@ Owned by the event loop, which alone changes it. Pure: no file, no clock, no scr
 
 from dataclasses import dataclass, field
 
-from trainwatch.listing.column import BY_NAME, COLUMNS, Column, needs_of, placed, with_dates
+from trainwatch.listing.column import BY_NAME, COLUMNS, Column, need_of, needs_of, placed, with_dates
 from trainwatch.listing.entry import Entry
 from trainwatch.listing.query import Query
 from trainwatch.listing.scan import Batch
@@ -66,6 +66,7 @@ class Roster:
         self.has_listed = False
         self.revision = 0
         self._shown: list[Entry] = []
+        self._need_of: dict[str, tuple[int, ...]] = {}
         self._needs = needs_of(())
         self._is_chosen = False
         """Whether anybody has chosen a run."""
@@ -84,10 +85,12 @@ class Roster:
         self.has_listed = self.has_listed or not batch.num_unread
         for run_id in batch.gone:
             self.entries.pop(run_id, None)
+            self._need_of.pop(run_id, None)
             self.marks.forget(run_id)
         for entry in batch.entries:
             self.entries[entry.id] = entry
-        self._needs = needs_of(self.entries.values())
+            self._need_of[entry.id] = need_of(entry)
+        self._needs = needs_of(self._need_of.values())
         self.rearrange()
 
     def ask(self, query: Query) -> None:
