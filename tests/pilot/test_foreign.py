@@ -148,3 +148,10 @@ def test_runs_and_logs_in_one_table_are_told_apart_where_they_share_a_name(tmp_p
 def test_a_directory_without_runs_or_logs_is_said(tmp_path: Path) -> None:
     with pytest.raises(RunNotFoundError, match="no runs in"):
         find_target(str(tmp_path), runs_dir=tmp_path)
+
+
+def test_a_file_among_several_that_nobody_can_read_is_said(tmp_path: Path) -> None:
+    path = tmp_path / "no-step.csv"
+    path.write_text("a,b\n1,2\n")
+    with pytest.raises(RunNotFoundError, match=r"no-step\.csv: .*step"):
+        Visit([str(path), str(logs(tmp_path, "r1")[0])]).target()

@@ -20,6 +20,7 @@ from trainwatch.paint import row_width, text_of
 from trainwatch.panes.compare import (
     arrange_comparison,
     difference_lines,
+    legend_lines,
     paint_comparison_chart,
     paint_comparison_header,
     paint_comparison_status,
@@ -129,7 +130,7 @@ def test_metrics_are_gone_through_and_stay_on_screen(board: Board) -> None:
 def test_every_pane_fills_its_place(board: Board, size: tuple[int, int], axis: XAxis) -> None:
     board.lens = Lens(axis=axis, cursor=3.0)
     for pane in ("metrics", "differences"):
-        places = arrange_comparison(*size, pane, len(board.runs), alone=False)
+        places = arrange_comparison(*size, pane, legend_lines(board, size[0]), alone=False)
         assert sum(p.width * p.height for p in places.values()) == size[0] * size[1]
         for width, height in {(p.width, p.height) for p in places.values()}:
             for rows in (
@@ -157,13 +158,19 @@ def twelve(tmp_path: Path) -> Board:
 
 @pytest.mark.parametrize("size", [(160, 48), (80, 24), (200, 60)])
 def test_each_of_many_runs_is_named_and_can_be_told_apart_on_the_chart(twelve: Board, size: tuple[int, int]) -> None:
-    places = arrange_comparison(*size, "metrics", 12, alone=False)
+    places = arrange_comparison(*size, "metrics", legend_lines(twelve, size[0]), alone=False)
     header = text_of(paint_comparison_header(twelve, places["header"].width, places["header"].height))
     rows = paint_comparison_chart(twelve, places["chart"].width, places["chart"].height)
     for run in twelve.runs:
         assert f"● {run.letter} " in header
         assert any(run.letter in text and style == run.style for row in rows for text, style in row)
     assert not any(style.endswith("-faint") for row in rows for _, style in row)
+
+
+def test_names_take_no_more_lines_than_they_need(board: Board) -> None:
+    assert [legend_lines(board, width) for width in (160, 80, 40, 20)] == [1, 1, 2, 3]
+    board.lens = Lens(cursor=5.0)  # what they are at the crosshair moves no pane
+    assert legend_lines(board, 80) == 1
 
 
 def test_what_was_measured_lies_below_all_smoothed_curves(board: Board) -> None:

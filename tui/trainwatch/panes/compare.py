@@ -22,18 +22,20 @@ VALUE_WIDTH = 8
 CELL_WIDTH = 2 * VALUE_WIDTH + 3
 """Last and best of a run; where that has no room for all of them, the last alone."""
 LEAST_VALUE = 8
-LEGEND_WIDTH = 52
-"""Name, state and value of a run with a usual name."""
+MOST_LEGEND_LINES = 3
 _BESIDE_NAME = 7
 """Cells of a run's mark and letter, and to the next one."""
 WIDE, TALL = 110, 24
 
 
-def arrange_comparison(width: int, height: int, pane: str, num_runs: int, *, alone: bool) -> Layout:
-    """Where each pane is: the chart above; below it metrics and differences, or one of them."""
+def arrange_comparison(width: int, height: int, pane: str, num_lines: int, *, alone: bool) -> Layout:
+    """Where each pane is: the chart above; below it metrics and differences, or one of them.
+
+    `num_lines`: that the names of the runs take.
+    """
     if width < 1 or height < 1:
         return {}
-    head = min(1 + legend_lines(width, num_runs), max(0, height // 4))
+    head = min(1 + num_lines, max(0, height // 4))
     foot = 2 if height >= 14 else (1 if height >= 3 else 0)
     body = height - head - foot
     places: Layout = {"header": Rect(0, 0, width, head)}
@@ -51,10 +53,9 @@ def arrange_comparison(width: int, height: int, pane: str, num_runs: int, *, alo
     return {name: place for name, place in places.items() if place.height > 0}
 
 
-def legend_lines(width: int, num_runs: int) -> int:
-    """How many lines the names of the runs take, at most three."""
-    per_line = max(1, width // LEGEND_WIDTH)
-    return min(3, -(-num_runs // per_line))
+def legend_lines(board: Board, width: int) -> int:
+    """How many lines the names of the runs take where there is no crosshair, at most three."""
+    return min(MOST_LEGEND_LINES, len(_legends(board, width, MOST_LEGEND_LINES, has_values=False)))
 
 
 def paint_comparison_header(board: Board, width: int, height: int) -> list[Row]:
@@ -64,13 +65,13 @@ def paint_comparison_header(board: Board, width: int, height: int) -> list[Row]:
         (plain(board.metric), "value"),
         (f" by {board.lens.axis}", "dim"),
     ]
-    look = words(board.lens)
+    look = words(replace(board.lens, axis=XAxis.STEP))  # which axis it is stands beside the metric
     rows = [spread(left, [(look + " ", "notice")] if look else [], width)]
     rows = [*rows, *_legends(board, width, height - 1)][:height]
     return rows + [fit_row([], width)] * (height - len(rows))
 
 
-def _legends(board: Board, width: int, height: int) -> list[Row]:
+def _legends(board: Board, width: int, height: int, *, has_values: bool = True) -> list[Row]:
     """Every run with as much of its name as lets all of them be named."""
     parts = [parted(run.entry.id) for run in board.runs]
     names = [name for _, name in parts]
@@ -84,20 +85,27 @@ def _legends(board: Board, width: int, height: int) -> list[Row]:
         (clipped, False),
     ):  # fmt: skip
         legends = zip(board.runs, wanted, strict=True)
-        rows = flow([_legend(run, board, name, with_state=with_state) for run, name in legends], width, 2)
+        named = [_legend(run, name, with_state=with_state) for run, name in legends]
+        valued = [[*row, *_at_crosshair(run, board)] for run, row in zip(board.runs, named, strict=True)]
+        rows = flow(valued if has_values else named, width, 2)
         if len(rows) <= height:
             return rows
     return rows
 
 
-def _legend(run: Compared, board: Board, name: str, *, with_state: bool) -> Row:
+def _legend(run: Compared, name: str, *, with_state: bool) -> Row:
     row: Row = [(f"● {run.letter} ", run.style), (fmt.clip(name, 40), "title")]
     if with_state:
         row.append((" " + state_of(replace(run.entry, status=run.store.status, verdict=run.store.verdict))[0], "dim"))
-    if board.lens.cursor is not None and (line := run.line(board.metric, board.lens.axis)) is not None:
-        _, value = value_near(line.x, line.column.values, board.lens.cursor)
-        row.append((" " + written(board.metric, value), "value"))
     return row
+
+
+def _at_crosshair(run: Compared, board: Board) -> Row:
+    line = run.line(board.metric, board.lens.axis)
+    if board.lens.cursor is None or line is None:
+        return []
+    _, value = value_near(line.x, line.column.values, board.lens.cursor)
+    return [(" " + written(board.metric, value), "value")]
 
 
 def comparison_chart(board: Board) -> Chart:

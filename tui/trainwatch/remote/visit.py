@@ -8,6 +8,8 @@ from typing import Self
 
 from rundir.layout import RunDir, RunNotFoundError
 from rundir.text import plain
+from trainwatch.foreign.find import open_source
+from trainwatch.foreign.source import ForeignError
 from trainwatch.listing.named import is_one, sources_of
 from trainwatch.listing.scan import Scanner
 from trainwatch.listing.survey import Source, Survey
@@ -87,6 +89,8 @@ class Visit:
         mirror = self._mirrors.get(reference)
         if mirror is None:
             directory = Path(reference)
+            if directory.is_file():
+                raise RunNotFoundError(_unreadable(directory))
             if not directory.is_dir():
                 raise RunNotFoundError(f"no directory {reference}")
             return Source(Scanner(directory, place), reference)
@@ -97,6 +101,14 @@ class Visit:
             )
         mirror.wants_table = True
         return Source(Scanner(mirror.table_dir, place, mirror.run_at), reference, mirror)
+
+
+def _unreadable(path: Path) -> str:
+    try:
+        open_source(path)
+    except (ForeignError, OSError) as error:
+        return str(error)
+    return f"{path}: neither a run nor a log"
 
 
 def _opened(mirror: Mirror, name: str) -> RunDir:

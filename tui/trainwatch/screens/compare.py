@@ -23,6 +23,7 @@ from trainwatch.panes import hints
 from trainwatch.panes.compare import (
     arrange_comparison,
     difference_lines,
+    legend_lines,
     paint_comparison_chart,
     paint_comparison_header,
     paint_comparison_status,
@@ -75,7 +76,7 @@ class CompareScreen(PaneScreen):
 
     def arranged(self, width: int, height: int) -> Layout:
         board = self.board
-        return arrange_comparison(width, height, board.pane, len(board.runs), alone=board.alone)
+        return arrange_comparison(width, height, board.pane, legend_lines(board, width), alone=board.alone)
 
     def paint(self, name: str, width: int, height: int) -> list[Row]:
         match name:
