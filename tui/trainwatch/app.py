@@ -70,7 +70,7 @@ class TrainwatchApp(App[None]):
 
         runs = table_beside(run)
         if runs is not None:
-            self.root = self._table(runs, run.id)
+            self.root = self._table(runs, run.path.resolve().name)
             self.push_screen(self.root)  # the first screen can not be switched
         return runs is not None
 

@@ -52,7 +52,7 @@ def survey_of_logs(path: Path) -> Survey | None:
 def table_beside(run: RunDir) -> Path | Survey | None:
     """The table of what lies in the same directory as a run, or as a log that has others beside it; None: there is
     none here."""
-    parent = run.path.parent
+    parent = run.path.resolve().parent
     if isinstance(run, RemoteRun):
         return None
     return parent if layout.is_run(run.path) else survey_of_logs(parent)
