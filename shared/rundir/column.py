@@ -31,6 +31,9 @@ class Bounds:
 class Column:
     """One growable column of float64. Owns its block bounds, built when first asked for."""
 
+    expected = 0
+    """Values that are going to come in all, as far as is known: room for so many is made once."""
+
     def __init__(self) -> None:
         self._values = np.empty(1024, dtype=np.float64)
         self._size = 0
@@ -81,7 +84,7 @@ class Column:
     def append(self, values: Floats, marks: Indices = NO_MARKS) -> None:
         end = self._size + len(values)
         if end > len(self._values):
-            grown = np.empty(max(end, 2 * len(self._values)), dtype=np.float64)
+            grown = np.empty(max(end, 2 * len(self._values), self.expected), dtype=np.float64)
             grown[: self._size] = self.values
             self._values, self._is_shared = grown, False
         self._values[self._size : end] = values
@@ -136,15 +139,20 @@ class Column:
 
 def block_bounds(values: Floats) -> Bounds:
     """Bounds of values by blocks of `BLOCK`, of which there are whole ones only."""
-    fresh = values.reshape(-1, BLOCK)
-    finite = np.isfinite(fresh)
-    clean = fresh if finite.all() else np.where(finite, fresh, np.nan)
-    return Bounds(
-        np.fmin.reduce(clean, axis=1),
-        np.fmax.reduce(clean, axis=1),
-        _summable(fresh, finite).sum(axis=1),
-        finite.sum(axis=1, dtype=np.float64),
-    )
+    blocks = values.reshape(-1, BLOCK)
+    with np.errstate(invalid="ignore", over="ignore"):  # of what is done again below
+        low, high = np.minimum.reduce(blocks, axis=1), np.maximum.reduce(blocks, axis=1)
+        total = blocks.sum(axis=1)
+    count = np.full(len(blocks), float(BLOCK))
+    # Block by block, so that what one comes to does not depend on those it is looked at with.
+    odd = np.flatnonzero(~((low >= -SUMMABLE) & (high <= SUMMABLE)))
+    if len(odd):
+        few = blocks[odd]
+        finite = np.isfinite(few)
+        clean = np.where(finite, few, np.nan)
+        low[odd], high[odd] = np.fmin.reduce(clean, axis=1), np.fmax.reduce(clean, axis=1)
+        total[odd], count[odd] = _summable(few, finite).sum(axis=1), finite.sum(axis=1, dtype=np.float64)
+    return Bounds(low, high, total, count)
 
 
 def _bounds(values: Floats) -> Bounds:

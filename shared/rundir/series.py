@@ -5,13 +5,13 @@ is not finite is nan or ±inf and counted in `marks`; a resume marker cuts the t
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+import struct
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
-from operator import attrgetter
 from typing import Any
 
 import numpy as np
+from msgspec.structs import astuple
 
 from rundir.column import NO_MARKS, Column, Floats, Indices
 from rundir.records import StepRecord
@@ -68,11 +68,17 @@ def step_blocks(records: Sequence[StepRecord], fields: Sequence[str] = STEP_FIEL
     """
     if not records:
         return []
-    step, attempt = _column(records, attrgetter("step")), _column(records, attrgetter("attempt"))
+    table = _table(records)
+    step, attempt = _numbers(table["step"]), _numbers(table["attempt"])
     if step[0] >= 0 and step[-1] < MAX_STEP and (attempt == attempt[0]).all() and (np.diff(step) > 0).all():
-        return [_step_block(records, step, fields)]
-    parts = _rising_parts([record for record in records if 0 <= record.step < MAX_STEP])
-    return [_step_block(part, _column(part, attrgetter("step")), fields) for part in parts]
+        return [_step_block(table, step, fields)]
+    tables = map(_table, _rising_parts([record for record in records if 0 <= record.step < MAX_STEP]))
+    return [_step_block(part, _numbers(part["step"]), fields) for part in tables]
+
+
+def _table(records: Sequence[StepRecord]) -> dict[str, tuple[Any, ...]]:
+    """Of each field its values. Turned as tuples: to ask every record for every field takes twice as long."""
+    return dict(zip(StepRecord.__struct_fields__, zip(*map(astuple, records), strict=True), strict=True))
 
 
 def _rising_parts(records: Sequence[StepRecord]) -> list[list[StepRecord]]:
@@ -86,43 +92,59 @@ def _rising_parts(records: Sequence[StepRecord]) -> list[list[StepRecord]]:
     return parts
 
 
-def _step_block(records: Sequence[StepRecord], step: Floats, fields: Sequence[str]) -> StepBlock:
-    columns = {"at": _column(records, attrgetter("at"))}
+def _step_block(table: Mapping[str, tuple[Any, ...]], step: Floats, fields: Sequence[str]) -> StepBlock:
+    columns = {"at": _numbers(table["at"])}
     marks: dict[str, Indices] = {}
     for name in fields:
-        _add_column(name, records, attrgetter(name), columns, marks)
-    measured: list[Any] = list(filter(None, map(attrgetter("metrics"), records)))
-    for name in sorted(set().union(*measured) - set(columns)) if measured else ():
-        _add_column(name, records, partial(_metric, name), columns, marks)
-    return StepBlock(step, columns, marks, attempt=records[0].attempt)
+        values = table[name]
+        if values[0] is None and values.count(None) == len(values):
+            continue
+        columns[name] = _numbers(values)
+        _mark(name, columns[name], values, range(len(values)), marks)
+    measured = _measured(table["metrics"])
+    for name in sorted(measured.keys() - columns.keys()):
+        rows, there = measured[name]
+        numbers = _numbers(there)
+        columns[name] = np.full(len(step), np.nan)
+        columns[name][rows] = numbers
+        _mark(name, numbers, there, rows, marks)
+    return StepBlock(step, columns, marks, attempt=table["attempt"][0])
 
 
-def _metric(name: str, record: StepRecord) -> Any:
-    return record.metrics.get(name) if record.metrics else None
+def _measured(metrics: Sequence[dict[str, Any] | None]) -> dict[str, tuple[list[int], list[Any]]]:
+    """Of each name in which rows it stands, and its values there: most names stand in few."""
+    found: dict[str, tuple[list[int], list[Any]]] = {}
+    for row, each in enumerate(metrics):
+        if each:
+            for name, value in each.items():
+                if name in found:
+                    rows, values = found[name]
+                    rows.append(row)
+                    values.append(value)
+                else:
+                    found[name] = [row], [value]
+    return found
 
 
-def _add_column(
-    name: str,
-    records: Sequence[StepRecord],
-    get: Callable[[Any], Any],
-    columns: dict[str, Floats],
-    marks: dict[str, Indices],
-) -> None:
-    """What is got of each record as a column, unless nothing is; and where it is there and not finite."""
-    if get(records[0]) is None and all(get(record) is None for record in records):
+def _mark(name: str, numbers: Floats, values: Sequence[Any], rows: Sequence[int], marks: dict[str, Indices]) -> None:
+    """Enter the rows whose value is there and not finite."""
+    is_finite = np.isfinite(numbers)
+    if is_finite.all():
         return
-    column = columns[name] = _column(records, get)
-    odd = np.flatnonzero(~np.isfinite(column)).tolist()
-    if there := [i for i in odd if get(records[i]) is not None]:
-        marks[name] = np.array(there, dtype=np.int64)
+    if odd := [rows[i] for i in np.flatnonzero(~is_finite).tolist() if values[i] is not None]:
+        marks[name] = np.array(odd, dtype=np.int64)
 
 
-def _column(values: Sequence[Any], get: Callable[[Any], Any] | None = None) -> Floats:
-    """The values, or one of every source. numpy reads None and the strings "nan", "inf", "-inf" as we mean them."""
+def _numbers(values: Sequence[Any]) -> Floats:
+    """As float64; read only."""
     try:
-        return np.fromiter(map(get, values) if get else values, np.float64, len(values))
+        return np.frombuffer(struct.pack(f"{len(values)}d", *values), np.float64)
+    except struct.error:
+        pass  # not all are numbers; numpy reads None and the strings "nan", "inf", "-inf" as we mean them
+    try:
+        return np.fromiter(values, np.float64, len(values))
     except OverflowError:  # an integer beyond float: as infinite as a plot needs it
-        return np.array([_widest(get(value) if get else value) for value in values], dtype=np.float64)
+        return np.array(list(map(_widest, values)), dtype=np.float64)
 
 
 def _widest(value: Any) -> float:
@@ -173,6 +195,11 @@ class Series:
         if len(marks) and marks[-1] > newest:
             return float(column.values[marks[-1]])
         return float(column.values[newest]) if newest >= 0 else math.nan
+
+    def expect(self, size: int) -> None:
+        """So many are going to come in all, as far as is known: they are copied no oftener than need be."""
+        for column in (self._x, *self._columns.values()):
+            column.expected = size
 
     def append(self, block: Block) -> None:
         """Append a block. What does not rise above the axis' last value is dropped: a repeat, or out of order."""

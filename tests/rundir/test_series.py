@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rundir.column import BLOCK, Column
+from rundir.column import BLOCK, Column, block_bounds
 from rundir.records import StepRecord
 from rundir.series import Block, Series, step_blocks
 
@@ -71,6 +71,14 @@ def test_a_value_that_is_not_finite_is_marked_and_a_missing_one_is_not() -> None
     assert list(block.marks["grad_norm"]) == [1]
     assert math.isnan(block.columns["grad_norm"][0])
     assert block.columns["loss"][2] == -math.inf
+
+
+def test_a_metric_of_some_steps_is_marked_where_it_is_not_finite() -> None:
+    measured: list[Any] = [None, {"kl": 1.0}, {}, {"kl": "nan", "acc": 0.5}, {"kl": "inf"}, {"acc": 2}]
+    (block,) = step_blocks([record(step, metrics=each) for step, each in enumerate(measured)])
+    assert list(map(repr, block.columns["kl"].tolist())) == ["nan", "1.0", "nan", "nan", "inf", "nan"]
+    assert list(map(repr, block.columns["acc"].tolist())) == ["nan", "nan", "nan", "0.5", "nan", "2.0"]
+    assert {name: found.tolist() for name, found in block.marks.items()} == {"kl": [3, 4]}
 
 
 def test_an_integer_beyond_float_is_infinite() -> None:
@@ -168,6 +176,27 @@ def test_summary_is_that_of_the_values(data: list[float], cuts: list[int], repea
         assert bounds.count[i] == len(finite)
         assert (bounds.low[i] == min(finite)) if finite else math.isnan(bounds.low[i])
         assert (bounds.high[i] == max(finite)) if finite else math.isnan(bounds.high[i])
+
+
+@given(st.lists(values, min_size=BLOCK, max_size=BLOCK), st.lists(values, min_size=BLOCK, max_size=BLOCK))
+def test_what_a_block_comes_to_does_not_depend_on_its_neighbours(first: list[float], second: list[float]) -> None:
+    together = block_bounds(np.array([*first, *second]))
+    for i, alone in enumerate((first, second)):
+        bounds = block_bounds(np.array(alone))
+        for name in ("low", "high", "total", "count"):
+            assert repr(getattr(bounds, name)[0]) == repr(getattr(together, name)[i])
+
+
+def test_a_column_whose_length_is_expected_is_copied_once() -> None:
+    series = Series()
+    for i in range(40):
+        series.append(Block(np.arange(100.0) + 100 * i, {"a": np.full(100, float(i))}))
+        if i == 0:
+            series.expect(4000)
+        if i == 15:
+            before = series.x, series.column("a").values  # type: ignore[union-attr]
+    assert np.shares_memory(before[0], series.x)
+    assert np.shares_memory(before[1], series.column("a").values)  # type: ignore[union-attr]
 
 
 @given(sizes=st.lists(st.integers(0, 3 * BLOCK), max_size=8), cut=st.integers(0, 5 * BLOCK))

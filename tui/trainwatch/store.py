@@ -41,6 +41,8 @@ TOLD_KEPT = 20_000
 CONSOLE_LINES = 1000
 CONSOLE_LINE_LENGTH = 2000
 """More than any terminal shows of a line that is not wrapped."""
+EXPECTED = 1.05
+"""Room for the steps of a log of which a part is read, for each that its length promises."""
 ORDERS_KEPT = 200
 """The open ones longest."""
 NO_ANSWER_S = 3 * HEARTBEAT_S
@@ -126,10 +128,7 @@ class Store:
         self._apply_status(batch)
         self.newer = batch.newer
         self.progress, self.skipped = batch.progress, self.skipped + batch.skipped
-        if batch.metrics_restarted:
-            self._clear_metrics()
-        for piece in batch.metrics:
-            self._apply_metric(piece)
+        self._apply_metrics(batch)
         if batch.system_restarted:
             self.system = Series()
         for block in batch.system:
@@ -158,6 +157,14 @@ class Store:
             self.status, self.status_fault = batch.status, batch.status_fault
         elif self.status is not None:
             self.status_fault = "status.json is gone"
+
+    def _apply_metrics(self, batch: Batch) -> None:
+        if batch.metrics_restarted:
+            self._clear_metrics()
+        for piece in batch.metrics:
+            self._apply_metric(piece)
+        if 0 < batch.progress < 1:
+            self.steps.expect(int(EXPECTED * len(self.steps) / batch.progress))
 
     def _apply_metric(self, piece: MetricsPiece) -> None:
         match piece:

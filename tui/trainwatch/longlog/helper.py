@@ -1,7 +1,7 @@
 """A process that decodes stretches of a log for a dashboard: asked by standard input, it answers by standard output.
 
-A request is two int64, start and stop; both ends of lines. An answer is the two lengths of head and body, the head
-(msgpack: what the pieces are) and the body (float64: axis and columns of each block of steps). Ends with its input.
+A request is two int64, start and stop; both ends of lines. An answer is the two lengths of body and head, the body
+(float64: axis and columns of each block of steps) and the head (msgpack: what the pieces are). Ends with its input.
 """
 
 import gc
@@ -13,6 +13,7 @@ from typing import IO
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 
 from rundir.column import Floats
 from rundir.records import METRICS_DECODER, encode
@@ -63,10 +64,10 @@ def packed(pieces: Sequence[MetricsPiece], skipped: int) -> tuple[bytes, list[Fl
     return msgspec.msgpack.encode(head), body
 
 
-def unpacked(head_bytes: bytes | memoryview, body: bytes | bytearray | memoryview) -> tuple[list[MetricsPiece], int]:
+def unpacked(head_bytes: bytes, body: npt.NDArray[np.uint8]) -> tuple[list[MetricsPiece], int]:
     """The pieces of an answer, views into its body, and how many lines were no record. Raises ValueError."""
     head = _HEAD_DECODER.decode(head_bytes)
-    numbers = np.frombuffer(body, np.float64)
+    numbers = body.view(np.float64)
     pieces: list[MetricsPiece] = []
     at = 0
     for each in head.pieces:
@@ -84,10 +85,10 @@ def unpacked(head_bytes: bytes | memoryview, body: bytes | bytearray | memoryvie
 def answer(lines: bytes, out: IO[bytes]) -> None:
     """Write what some lines come to."""
     head, body = packed(*pieces_of(lines, STEP_FIELDS))
-    out.write(LENGTHS.pack(len(head), sum(part.nbytes for part in body)))
-    out.write(head)
+    out.write(LENGTHS.pack(sum(part.nbytes for part in body), len(head)))
     for part in body:
         out.write(part.data.cast("B"))
+    out.write(head)
     out.flush()
 
 
