@@ -20,7 +20,7 @@ from rundir.records import EpochRecord, ResumeRecord, StepRecord, encode
 from rundir.series import STEP_FIELDS, Series
 from tests.trainwatch.runs import evaluation, make_run, steps
 from trainwatch.feed import SHOWN_FIELDS, Feed, Opened
-from trainwatch.longlog import crew, index, pieces, reader, writer
+from trainwatch.longlog import crew, helper, index, pieces, reader, writer
 from trainwatch.longlog.pieces import pieces_of
 from trainwatch.longlog.reader import MetricsReader
 from trainwatch.store import Store
@@ -420,6 +420,18 @@ def test_the_oldest_index_goes_where_there_are_too_many(
         assert kept == [False, False, True]
 
 
+def test_a_stretch_of_a_file_is_read_by_slices_whatever_its_lines(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "log"
+    monkeypatch.setattr(helper, "SLICE_BYTES", 16)
+    for data in (b"", b"one\n", b"a line longer than a slice, several times\nshort\n" * 3, b"no end", b"ends\nnot yet"):
+        path.write_bytes(data)
+        with open(path, "rb") as file:
+            for stop in (len(data), len(data) + 100):
+                assert b"".join(helper.slices(file.fileno(), 0, stop)) == data[: data.rfind(b"\n") + 1]
+
+
 # --- by helpers -----------------------------------------------------------------------------------------------------
 
 
@@ -470,8 +482,8 @@ def test_the_first_picture_waits_for_no_helper(long_run: RunDir, monkeypatch: py
 def killed(feed: Feed) -> None:
     found = feed._metrics._crew
     assert found is not None
-    for helper in found._helpers:
-        helper.process.kill()
+    for each in found._helpers:
+        each.process.kill()
 
 
 def cut(feed: Feed) -> None:
@@ -508,7 +520,7 @@ def test_helpers_are_gone_once_the_reader_is_closed(long_run: RunDir, monkeypatc
         opened = MetricsReader(long_run.metrics, STEP_FIELDS)
         opened.poll()
         assert opened._crew is not None
-        processes = [helper.process for helper in opened._crew._helpers]
+        processes = [each.process for each in opened._crew._helpers]
         opened.close()
         assert all(process.returncode is not None for process in processes)
 

@@ -7,7 +7,7 @@ A request is two int64, start and stop; both ends of lines. An answer is the two
 import gc
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from struct import Struct as Packing
 from typing import IO
 
@@ -18,7 +18,7 @@ import numpy.typing as npt
 from rundir.column import Floats
 from rundir.records import METRICS_DECODER, encode
 from rundir.series import STEP_FIELDS, StepBlock
-from trainwatch.longlog.pieces import MetricsPiece, pieces_of
+from trainwatch.longlog.pieces import SLICE_BYTES, MetricsPiece, pieces_of_slices
 
 REQUEST = Packing("=qq")
 LENGTHS = Packing("=qq")
@@ -82,9 +82,23 @@ def unpacked(head_bytes: bytes, body: npt.NDArray[np.uint8]) -> tuple[list[Metri
     return pieces, head.skipped
 
 
-def answer(lines: bytes, out: IO[bytes]) -> None:
+def slices(log: int, start: int, stop: int) -> Iterator[bytes]:
+    """The lines of a stretch, some at a time: what lies in the processor's cache costs a fifth less."""
+    size = SLICE_BYTES
+    while start < stop:
+        data = os.pread(log, min(size, stop - start), start)
+        if end := data.rfind(b"\n") + 1:
+            yield data[:end]
+            start, size = start + end, SLICE_BYTES
+        elif len(data) < size:
+            return  # the log was cut or written anew, which the dashboard sees by itself
+        else:
+            size *= 8  # a long line
+
+
+def answer(lines: Iterable[bytes], out: IO[bytes]) -> None:
     """Write what some lines come to."""
-    head, body = packed(*pieces_of(lines, STEP_FIELDS))
+    head, body = packed(*pieces_of_slices(lines, STEP_FIELDS))
     out.write(LENGTHS.pack(sum(part.nbytes for part in body), len(head)))
     for part in body:
         out.write(part.data.cast("B"))
@@ -98,9 +112,7 @@ def main() -> None:
     requests = sys.stdin.buffer
     try:
         while len(request := requests.read(REQUEST.size)) == REQUEST.size:
-            start, stop = REQUEST.unpack(request)
-            lines = os.pread(log, stop - start, start)
-            answer(lines[: lines.rfind(b"\n") + 1], sys.stdout.buffer)
+            answer(slices(log, *REQUEST.unpack(request)), sys.stdout.buffer)
     except BrokenPipeError:
         os._exit(0)  # the dashboard has left; there is nobody to complain to
 
