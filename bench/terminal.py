@@ -111,6 +111,7 @@ def dashboard(target: Path) -> Iterator[Terminal]:
     pid, fd = pty.fork()
     if pid == 0:
         os.environ.update(TERM="xterm-256color", COLORTERM="truecolor")
+        os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # what is installed was compiled then, not at every start
         os.execv(command[0], command)  # noqa: S606 - our own interpreter, in the terminal just made
     resize(fd, COLUMNS, ROWS)
     try:

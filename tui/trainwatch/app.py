@@ -21,6 +21,7 @@ from trainwatch.screens.panes import PaneScreen
 from trainwatch.screens.run import RunScreen
 
 if TYPE_CHECKING:
+    from trainwatch.feed import Feed
     from trainwatch.listing.entry import Entry
     from trainwatch.listing.roster import Marks
     from trainwatch.listing.survey import Survey
@@ -42,10 +43,11 @@ class TrainwatchApp(App[None]):
         palette: str = "dark",
         replay: int = 0,
         notify: Means = Means.NONE,
+        feed: "Feed | None" = None,
     ) -> None:
         """`run` is one run, or the path of a directory of them, or several such directories.
 
-        `replay`: play the run from its beginning, so many times as fast; 0: not.
+        `replay`: play the run from its beginning, so many times as fast; 0: not. `feed`: of the one run, begun already.
         """
         super().__init__()
         self.read_only = read_only
@@ -53,7 +55,10 @@ class TrainwatchApp(App[None]):
         self.sights: dict[str, Sight] = {}
         """By place what was last seen of a run."""
         self.marks: Marks | None = None
-        self.root = RunScreen(run, read_only=read_only, replay=replay) if isinstance(run, RunDir) else self._table(run)
+        if isinstance(run, RunDir):
+            self.root: PaneScreen = RunScreen(run, read_only=read_only, replay=replay, feed=feed)
+        else:
+            self.root = self._table(run)
         self._dress(palette)
 
     def _table(self, runs: "Path | Survey", chosen: str = "") -> PaneScreen:

@@ -8,6 +8,7 @@ import os
 import resource
 import shutil
 import sys
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,9 +17,11 @@ from rundir.layout import RunDir, RunNotFoundError
 from trainwatch import keymap
 from trainwatch.news import Means
 from trainwatch.remote.address import is_address
+from trainwatch.remote.run import RemoteRun
 from trainwatch.theme import PALETTES
 
 if TYPE_CHECKING:
+    from trainwatch.feed import Feed
     from trainwatch.listing.survey import Survey
 
 BAD_USAGE = 2
@@ -88,6 +91,7 @@ def _show(target: "RunDir | Path | Survey", arguments: argparse.Namespace) -> in
         print("trainwatch: not on a terminal; use --once or --json", file=sys.stderr)
         return BAD_USAGE
     _allow_files()
+    feed = _begun(target)
     from trainwatch.app import TrainwatchApp
 
     app = TrainwatchApp(
@@ -96,11 +100,24 @@ def _show(target: "RunDir | Path | Survey", arguments: argparse.Namespace) -> in
         palette=arguments.theme,
         replay=arguments.replay,
         notify=Means(arguments.notify),
+        feed=feed,
     )
     app.run()
     if not app.return_code and app.farewell and sys.stdout.isatty():
         print(app.farewell)
     return app.return_code or 0
+
+
+def _begun(target: "RunDir | Path | Survey") -> "Feed | None":
+    """The feed of a run that is here: a long log is opened while Textual is imported. None of all else."""
+    if not isinstance(target, RunDir) or isinstance(target, RemoteRun):
+        return None
+    from trainwatch.bystander import Bystander
+    from trainwatch.feed import Feed
+
+    feed = Feed(target, bystander=Bystander(target))
+    threading.Thread(target=feed.begin, name="begin", daemon=True).start()
+    return feed
 
 
 def _allow_files() -> None:

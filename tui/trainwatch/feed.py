@@ -225,6 +225,10 @@ class Feed:
             progress=progress,
         )
 
+    def begin(self) -> None:
+        """Open a long log, which takes a while, before anybody polls: for a thread of its own. Raises nothing."""
+        self._metrics.begin()
+
     def close(self) -> None:
         """Let go of what reading a long log takes."""
         self._metrics.close()

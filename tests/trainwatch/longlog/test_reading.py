@@ -479,6 +479,37 @@ def test_the_first_picture_waits_for_no_helper(long_run: RunDir, monkeypatch: py
         assert (viewer.store.revision, viewer.store.progress) == (1, 0.0)
 
 
+@pytest.mark.parametrize("is_indexed", [False, True])
+def test_what_is_begun_before_anybody_polls_is_found_all_the_same(
+    is_indexed: bool, long_run: RunDir, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_helpers(monkeypatch)
+    with limits(monkeypatch, CREW_BYTES=NEVER if is_indexed else 1):
+        if is_indexed:
+            read(long_run)
+        viewer = Viewer(long_run)
+        viewer.feed.begin()
+        assert (viewer.feed._metrics._crew is None) == is_indexed
+        viewer.feed.begin()
+        assert viewer.feed.poll().progress == (0.0 if not is_indexed else pytest.approx(1.0, abs=0.01))
+        viewer.feed.close()
+        viewer = Viewer(long_run)
+        viewer.feed.begin()
+        assert state(viewer.read().store) == state(line_by_line(long_run))
+        viewer.feed.close()
+
+
+def test_what_cannot_be_begun_is_said_by_the_first_poll(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = fresh_run(tmp_path, b"")
+    run.metrics.unlink()
+    run.metrics.mkdir()
+    with limits(monkeypatch):
+        opened = MetricsReader(run.metrics, STEP_FIELDS)
+        opened.begin()
+        with pytest.raises(IsADirectoryError):
+            opened.poll()
+
+
 def killed(feed: Feed) -> None:
     found = feed._metrics._crew
     assert found is not None

@@ -56,6 +56,8 @@ class MetricsReader:
         self._path = path
         self._fields = fields
         self._is_opened = False
+        self._first: Portion | None = None
+        """What the next poll finds, where that was found already."""
         self._crew: Crew | None = None
         self._reached = 0
         """Offset of what was handed out, while there is a crew."""
@@ -74,12 +76,10 @@ class MetricsReader:
 
     def _poll(self) -> Portion:
         if not self._is_opened:
-            indexed = self._open()
-            self._is_opened = True
-            if indexed is not None:
-                return indexed
-            if self._crew is not None:  # the first picture does not wait for what they find
-                return self._nothing_new()
+            self._begin()
+        if self._first is not None:
+            first, self._first = self._first, None
+            return first
         if self._crew is not None and (portion := self._poll_crew(self._crew)) is not None:
             return portion
         if self._is_first_reading and self._committed and (portion := self._exchanged()) is not None:
@@ -87,6 +87,18 @@ class MetricsReader:
         return self._poll_tail()
 
     # --- the beginning ----------------------------------------------------------------------------------------------
+
+    def begin(self) -> None:
+        """Do what comes before the first portion while there is something else to do. What fails is done again."""
+        with self._lock, contextlib.suppress(OSError):
+            if not self._is_opened:
+                self._begin()
+
+    def _begin(self) -> None:
+        self._first = self._open()
+        self._is_opened = True
+        if self._first is None and self._crew is not None:  # the first picture does not wait for what they find
+            self._first = self._nothing_new()
 
     def _open(self) -> Portion | None:
         """Stand behind what the index has, with helpers at work on the rest where that is much."""

@@ -65,9 +65,13 @@ class RunScreen(OrderScreen):
     ]
 
     def __init__(
-        self, run: RunDir, *, read_only: bool = False, colour: str = "", has_table: bool = False, replay: int = 0
-    ) -> None:
-        """`colour`: of a marked run; `has_table`: whether there is one below it; `replay`: played so fast."""
+        self, run: RunDir, *, read_only: bool = False, colour: str = "", has_table: bool = False, replay: int = 0,
+        feed: Feed | None = None,
+    ) -> None:  # fmt: skip
+        """`colour`: of a marked run; `has_table`: whether there is one below it; `replay`: played so fast.
+
+        `feed`: of the run, where it was begun already.
+        """
         run = opened(run)
         super().__init__(run, read_opened(run), replay)
         self.actions = tuple(row for row in self.rows if row.name not in _LOOKS)
@@ -79,7 +83,7 @@ class RunScreen(OrderScreen):
         )
         self.checks: dict[tuple[str, float | None], Check] = {}
         """Of its checkpoints those that were verified since it was opened."""
-        self._feed = Feed(run, bystander=Bystander(run))
+        self._feed = feed or Feed(run, bystander=Bystander(run))
         self._wake = asyncio.Event()
         self._hurry = asyncio.Event()
 
