@@ -1,11 +1,14 @@
 """The dashboard on real run directories: keys in; screen, store, messages and control file out."""
 
 import asyncio
+import mmap
 import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 from textual.command import CommandList, CommandPalette
 from textual.content import Content
@@ -20,7 +23,9 @@ from rundir.status import State
 from tests.trainwatch.runs import append, evaluation, make_run, memory, outcome, set_status, step, steps
 from trainwatch.app import TrainwatchApp
 from trainwatch.feed import Feed
+from trainwatch.longlog import reader
 from trainwatch.paint import text_of
+from trainwatch.screens import run as run_module
 from trainwatch.screens.ask import Help
 from trainwatch.store import Answer
 from trainwatch.widgets.pane import Pane
@@ -68,6 +73,29 @@ async def test_shows_the_run_at_every_size(run: RunDir, size: tuple[int, int]) -
         assert "running" in shown(app, "header")
         assert "loss 0.1000" in shown(app, "loss")
         assert any("⠁" <= c <= "⣿" for c in shown(app, "loss"))
+
+
+async def test_a_long_log_that_was_read_is_mapped_at_once(
+    run: RunDir, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And not only when the run, which has ended, is looked at again."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    for name in ("LONG_BYTES", "COMMIT_BYTES"):
+        monkeypatch.setattr(reader, name, 1)
+    for name in ("STILL_POLL_S", "BLIND_POLL_S"):
+        monkeypatch.setattr(run_module, name, 3600.0)
+    set_status(run, State.DONE, step=100, total=100, alive=False)
+    app = TrainwatchApp(run)
+    async with app.run_test() as pilot:
+        await until(pilot, caught_up(app, 100))
+        await until(pilot, lambda: isinstance(storage_of(app.run_screen.store.steps.x), mmap.mmap))
+        assert "loss 0.1000" in shown(app, "loss")
+
+
+def storage_of(array: Any) -> object:
+    while isinstance(array, np.ndarray):
+        array = array.base
+    return array.obj if isinstance(array, memoryview) else array
 
 
 async def test_wide_screen_shows_every_pane(run: RunDir) -> None:

@@ -127,6 +127,7 @@ class RunScreen(OrderScreen):
     async def _follow(self) -> None:
         """Ask for a batch, apply it, paint, wait. The next is asked for only when the last was applied."""
         await self._read_to_end()
+        await self._read_to_end()  # once more: a long log that was read is mapped from its index now, and memory let go
         if not gc.isenabled():  # `cli` held collection back while the run was read; what was read stays
             gc.freeze()
             gc.enable()
