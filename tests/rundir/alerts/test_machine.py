@@ -195,11 +195,11 @@ def test_a_disk_on_which_checkpoints_come_and_go_does_not_fill() -> None:
     assert tell(records, engine) == []
 
 
-@pytest.mark.parametrize(("planned", "expected"), [(2000, []), (200_000, ["raised"]), (None, ["raised"])])
+@pytest.mark.parametrize(("planned", "expected"), [(2000, []), (200_000, ["raised"]), (None, [])])
 def test_a_disk_that_would_be_full_long_after_the_run_is_no_worry(planned: int | None, expected: list[str]) -> None:
     engine = only("disk-filling", facts=Facts(planned_steps=planned))
     free, changes = 40.0 * GIB, []
-    for i in range(160):  # full in 40,000 s; 2,000 steps take 2,000 s
+    for i in range(160):  # full in 40,000 s; 2,000 steps take 2,000 s, and 1,600 s have run
         free -= 0.01 * GIB
         changes += engine.feed(StepRecord(at=1000.0 + 10.0 * i, attempt=1, step=10 * i + 1, loss=1.0))
         changes += engine.feed(SystemRecord(at=1000.0 + 10.0 * i, attempt=1, disk_free_bytes=int(free)))
