@@ -1,4 +1,6 @@
-"""Which metrics are better when they are lower: as a run's configuration says of its own, else known by name."""
+"""Which metrics are scores, and which of them are better when they are lower: as a run's configuration says of its own,
+else known by name.
+"""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,6 +9,14 @@ _LOWER = (
     *("perplexity", "ppl", "bits_per_char", "nll", "brier", "ece"),
     *("error", "mae", "mse", "rmse", "mape", "smape", "msle", "rmsle", "wer", "cer", "eer"),
 )
+
+_NO_SCORES = ("prediction_top_share", "prediction_entropy", "label_top_share")
+"""What an evaluation says of the predictions or the data, not of how good they are."""
+
+
+def is_score(name: str) -> bool:
+    """Whether one value of a metric is better than another."""
+    return name.removeprefix("eval_") not in _NO_SCORES
 
 
 def is_lower_better(name: str, told: Mapping[str, bool] | None = None) -> bool:

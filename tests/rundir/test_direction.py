@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from rundir.direction import directions_in, is_lower_better
+from rundir.direction import directions_in, is_lower_better, is_score
 
 
 @pytest.mark.parametrize(
@@ -17,6 +17,11 @@ def test_lower(name: str) -> None:
 @pytest.mark.parametrize("name", ["f1", "accuracy", "binary_f1@3", "token_accuracy", "recall"])
 def test_higher(name: str) -> None:
     assert not is_lower_better(name)
+
+
+def test_what_says_nothing_of_how_good_a_model_is_has_no_best_value() -> None:
+    assert not any(map(is_score, ("prediction_top_share", "eval_prediction_entropy", "label_top_share")))
+    assert all(map(is_score, ("f1", "loss", "top_share_recall")))
 
 
 @pytest.mark.parametrize(

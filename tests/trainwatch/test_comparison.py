@@ -41,7 +41,8 @@ def compared(parent: Path, marks: Marks, number: int, f1: float, name: str = "")
     run.run_json.write_bytes(encode(info))
     lr = 10.0**-number
     run.config_toml.write_text(f'[train]\nlr = {lr}\nepochs = 4\n[model]\ninit = "x"\n', encoding="utf-8")
-    append(run.metrics, [*steps(10 * number), evaluation(5, 1.0 / number, f1), evaluation(10, 2.0, 0.1)])
+    last = evaluation(10, 2.0, 0.1, metrics={"f1": 0.1, "precision": 0.5, "recall": 0.25, "label_top_share": 0.5})
+    append(run.metrics, [*steps(10 * number), evaluation(5, 1.0 / number, f1), last])
     set_status(run, State.DONE, step=10 * number, total=50)
     store = Store(run, read_opened(run))
     feed = Feed(run, STEP_FIELDS)
@@ -89,6 +90,7 @@ def test_last_best_and_winner_go_by_the_direction(board: Board) -> None:
     a = board.runs[0]
     assert (a.last("eval/f1"), a.best("eval/f1"), a.last("loss"), a.best("loss")) == (0.1, 0.5, 1.0, 1.0)
     assert math.isnan(a.best("lr"))
+    assert math.isnan(a.best("eval/label_top_share"))
     assert (board.winner("eval/f1"), board.winner("eval/loss"), board.winner("lr")) == (1, 2, None)
     assert board.winner("eval/precision") is None  # all alike
     wide, narrow = (text_of(paint_metrics(board, width, 20)) for width in (100, 60))

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from rundir.column import Floats
-from rundir.direction import is_lower_better
+from rundir.direction import is_lower_better, is_score
 from rundir.records import EvalRecord, number
 from rundir.series import MAX_STEP
 
@@ -22,7 +22,7 @@ class Scores:
         self._directions = directions
         self.records: list[EvalRecord] = []
         self.best: dict[str, float] = {}
-        """The best finite value of each metric, the loss included."""
+        """The best finite value of each metric that is a score, the loss included."""
         self._points: tuple[Floats, Floats] | None = None
 
     def add(self, record: EvalRecord) -> None:
@@ -61,7 +61,7 @@ class Scores:
 
     def _rank(self, record: EvalRecord) -> None:
         for name, value in values_of(record).items():
-            if math.isfinite(value):
+            if math.isfinite(value) and is_score(name):
                 known = self.best.get(name, value)
                 self.best[name] = min(value, known) if self.is_lower_better(name) else max(value, known)
 

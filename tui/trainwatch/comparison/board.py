@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from rundir.direction import is_lower_better
+from rundir.direction import is_lower_better, is_score
 from trainwatch.comparison.difference import Difference, config_facts, differing, environment_facts, order_facts
 from trainwatch.lens import Lens, XAxis
 from trainwatch.listing.entry import Entry
@@ -45,7 +45,7 @@ class Compared:
     def best(self, metric: str) -> float:
         """The best finite value; nan where there is none, or where none is better than another."""
         line = self.lines.line(metric, XAxis.STEP)
-        if line is None or not metric.startswith(_RANKED):
+        if line is None or not metric.startswith(_RANKED) or not is_score(metric.rpartition("/")[2]):
             return math.nan
         bounds = line.column.summarise(np.array([0, len(line.column)], dtype=np.int64))
         return float((bounds.low if self.is_lower_better(metric) else bounds.high)[0])
