@@ -6,12 +6,16 @@ import pytest
 from textual.pilot import Pilot
 from textual.screen import Screen
 
+from rundir.layout import RunDir
 from rundir.status import State
 from tests.pilot.test_runs import listed, looks_often, make, until
+from tests.trainwatch.runs import append
+from tests.trainwatch.test_machine import sample
 from trainwatch.app import TrainwatchApp
 from trainwatch.screens.ask import Help
 from trainwatch.screens.compare import CompareScreen
 from trainwatch.screens.gallery import GalleryScreen
+from trainwatch.screens.system import SystemScreen
 from trainwatch.widgets.pane import Pane
 
 __all__ = ["looks_often"]
@@ -65,6 +69,16 @@ async def test_of_all_metrics(runs_dir: Path) -> None:
         assert "all of the axis is seen" in await said(pilot, "minus")
         await pilot.press("slash", "w")  # into the line of the filter, and said of nothing
         await until(pilot, lambda: "no metric passes" in status(app.screen))
+
+
+async def test_of_the_machine(runs_dir: Path) -> None:
+    append(RunDir(runs_dir / "2-live").system, [sample(5 * i) for i in range(20)])
+    app = TrainwatchApp(runs_dir)
+    async with app.run_test(size=(160, 48)) as pilot:
+        await until(pilot, listed(app, 2))
+        await pilot.press("enter", "8")
+        await until(pilot, lambda: isinstance(app.screen, SystemScreen) and bool(app.screen._scales))
+        assert "all of the axis is seen" in await said(pilot, "0")
 
 
 @pytest.mark.parametrize(("keys", "copied"), [("", "the path of the chosen run"), ("space c", "reads in each run")])

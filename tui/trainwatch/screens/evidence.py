@@ -23,7 +23,7 @@ from trainwatch.dashboard import situation
 from trainwatch.evidence import Case, Fix, case_of, cases_of, drawn_by, fixes_of
 from trainwatch.feed import Feed
 from trainwatch.layout import Layout
-from trainwatch.lens import ZOOM, Extent, Lens, XAxis, after, zoomed
+from trainwatch.lens import ZOOM, Extent, Lens, XAxis, zoomed
 from trainwatch.metric import Lines, marked_words
 from trainwatch.paint import Row
 from trainwatch.panes import hints
@@ -43,7 +43,7 @@ from trainwatch.panes.footer import line_of
 from trainwatch.panes.orders import words_of
 from trainwatch.remote.run import RemoteRun
 from trainwatch.screens.ask import Confirm
-from trainwatch.screens.panes import Command, dragged
+from trainwatch.screens.panes import Command, dragged, looked
 from trainwatch.screens.run_page import LOOK_S, RunPage
 from trainwatch.store import Store
 from trainwatch.travel.whole import read_past
@@ -245,8 +245,9 @@ class EvidenceScreen(RunPage):
     def do(self, action: str) -> None:
         self.front.view.notice = self.pointed = ""
         if action in _LENS_NAMES:
-            if self._scales.whole is not None:
-                self._lens = after(action, self._lens or Lens(seen=self._around), self._scales.whole)
+            lens = self._lens or Lens(seen=self._around)
+            lens, self.front.view.notice = looked(action, lens, self._scales.whole)
+            self._lens = lens if self._scales.whole is not None else self._lens
         elif action in _SCROLLS:
             for name in self._scroll:
                 self._scroll[name] = max(0, self._scroll[name] + _SCROLLS[action])

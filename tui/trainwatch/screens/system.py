@@ -10,7 +10,7 @@ from trainwatch.actions import CHART_ACTIONS
 from trainwatch.export.sheet import Sheet, sheet_of
 from trainwatch.feed import Feed
 from trainwatch.layout import Layout
-from trainwatch.lens import ZOOM, Lens, XAxis, after, zoomed
+from trainwatch.lens import ZOOM, Lens, XAxis, zoomed
 from trainwatch.metric import Line
 from trainwatch.paint import Row, fit_row
 from trainwatch.panes import hints
@@ -19,7 +19,7 @@ from trainwatch.panes.footer import line_of
 from trainwatch.panes.header import paint_header
 from trainwatch.panes.machine import MOST_CHARTS, NARROW, arrange_machine, machine_charts, now_lines, paint_now
 from trainwatch.remote.run import RemoteRun, lag
-from trainwatch.screens.panes import dragged
+from trainwatch.screens.panes import dragged, looked
 from trainwatch.screens.run_page import LOOK_S, RunPage
 from trainwatch.store import Store
 from trainwatch.travel.whole import last_sample, read_past, stand
@@ -181,8 +181,7 @@ class SystemScreen(RunPage):
         self.front.view.notice = self.pointed = ""
         if action in _LENS_NAMES:
             whole = next((scales.whole for scales in self._scales.values() if scales.whole is not None), None)
-            if whole is not None:
-                self._lens = after(action, self._lens, whole)
+            self._lens, self.front.view.notice = looked(action, self._lens, whole)
         elif action in _SCROLLS:
             self._scroll = max(0, self._scroll + _SCROLLS[action])
         else:
