@@ -1,6 +1,8 @@
 """The table of runs on real run directories: keys and pointer in; screen, files and pages out."""
 
+import gc
 import time
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from rundir.records import encode
 from rundir.remarks import Remarks, read_remarks, write_remarks
 from rundir.status import RunInfo, State
 from tests.trainwatch.runs import append, evaluation, make_run, set_status, steps
+from trainwatch import app as app_module
 from trainwatch import theme
 from trainwatch.app import TrainwatchApp
 from trainwatch.screens.ask import Confirm, Help, Prompt
@@ -109,6 +112,28 @@ async def test_enter_opens_a_run_and_escape_comes_back(runs_dir: Path) -> None:
         assert table_of(app).roster.selected == "2-wide"
         await pilot.press("escape")
         assert app.screen is app.root
+
+
+async def test_a_page_that_was_left_goes_without_waiting_for_the_collector(
+    runs_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(app_module, "GIVE_BACK_S", 0.05)
+    thresholds = gc.get_threshold()
+    gc.set_threshold(0)
+    try:
+        app = TrainwatchApp(runs_dir)
+        async with app.run_test() as pilot:
+            await until(pilot, listed(app))
+            left = []
+            for _ in range(2):  # Textual holds on to the last one
+                await pilot.press("enter")
+                await until(pilot, lambda: isinstance(app.screen, RunScreen))
+                left.append(weakref.ref(app.screen))
+                await pilot.press("escape")
+                await until(pilot, lambda: app.screen is app.root)
+            await until(pilot, lambda: left[0]() is None)
+    finally:
+        gc.set_threshold(*thresholds)
 
 
 async def test_escape_in_a_run_that_was_opened_alone_goes_to_the_table_beside_it(runs_dir: Path) -> None:

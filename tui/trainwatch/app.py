@@ -1,13 +1,16 @@
 """The terminal program: the screens, one above the other, and the command palette over their tables of actions."""
 
+import asyncio
 import os
 import shlex
 from collections.abc import Iterable, Sequence
+from contextvars import Context
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import App, SystemCommand
+from textual.await_complete import AwaitComplete
 from textual.events import Key
 from textual.screen import Screen
 
@@ -15,6 +18,7 @@ from rundir.layout import RunDir
 from rundir.text import plain
 from trainwatch import theme
 from trainwatch.keyname import shown
+from trainwatch.memory import give_back
 from trainwatch.news import Means, Sight, osc9
 from trainwatch.screens.palette import Palette
 from trainwatch.screens.panes import PaneScreen
@@ -25,6 +29,10 @@ if TYPE_CHECKING:
     from trainwatch.listing.entry import Entry
     from trainwatch.listing.roster import Marks
     from trainwatch.listing.survey import Survey
+
+
+GIVE_BACK_S = 1.5
+"""After a page was left: no key waits for it while somebody goes from page to page."""
 
 
 class TrainwatchApp(App[None]):
@@ -54,6 +62,7 @@ class TrainwatchApp(App[None]):
         self.means = notify
         self.sights: dict[str, Sight] = {}
         """By place what was last seen of a run."""
+        self._giving_back: asyncio.TimerHandle | None = None
         self.marks: Marks | None = None
         if isinstance(run, RunDir):
             self.root: PaneScreen = RunScreen(run, read_only=read_only, replay=replay, feed=feed)
@@ -96,6 +105,16 @@ class TrainwatchApp(App[None]):
         """Its page, above the table, which knows it by an id."""
         style = self.marks.style(entry_id) if self.marks is not None and entry_id in self.marks.chosen else ""
         self.push_screen(RunScreen(run, read_only=self.read_only, colour=style, has_table=True))
+
+    def pop_screen(self) -> AwaitComplete:
+        """Leave what is on top. What a page held is given back once nobody has left another for a while."""
+        if isinstance(self.screen, PaneScreen):
+            if self._giving_back is not None:
+                self._giving_back.cancel()
+            # In a context of its own: that of here, and with it every timer of Textual, holds on to the page.
+            loop = asyncio.get_running_loop()
+            self._giving_back = loop.call_later(GIVE_BACK_S, give_back, context=Context())
+        return super().pop_screen()
 
     def open_comparison(self, entries: "Sequence[Entry]") -> None:
         """Of the marked runs, above the table."""
