@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from itertools import zip_longest
 from typing import ClassVar
 
 from msgspec import field
@@ -93,12 +94,12 @@ class ClassCollapseRule(Rule[CollapseState]):
     def _shares(self, record: EvalRecord) -> tuple[float, float, float] | None:
         """Share of the most predicted class, entropy of the predictions (1: even), share of the most frequent label."""
         if record.confusion:
-            labels = [sum(row) for row in record.confusion]
+            labels = list(map(sum, record.confusion))
             total = sum(labels)
-            width = max(len(row) for row in record.confusion)
+            width = max(map(len, record.confusion))
             if total < MIN_EXAMPLES or width < 2:
                 return None
-            predicted = [sum(row[i] for row in record.confusion if i < len(row)) for i in range(width)]
+            predicted = list(map(sum, zip_longest(*record.confusion, fillvalue=0)))
             return max(predicted) / total, _entropy(predicted), max(labels) / total
         metrics = record.metrics or {}
         top, entropy = number(metrics.get("prediction_top_share")), number(metrics.get("prediction_entropy"))

@@ -5,9 +5,8 @@ Plain functions of plain sequences; values are finite. Windows are short: sortin
 
 import itertools
 import math
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
-
-import numpy as np
 
 _MAD_TO_SIGMA = 1.4826
 """The median absolute deviation of a normal distribution times this is its standard deviation."""
@@ -20,6 +19,13 @@ def middle(ordered: Sequence[float]) -> float:
         return math.nan
     half = n // 2
     return ordered[half] if n % 2 else ordered[half - 1] / 2 + ordered[half] / 2
+
+
+def middle_of_three(a: float, b: float, c: float) -> float:
+    """The median of three."""
+    if (a <= b) == (b <= c):
+        return b
+    return a if (a > c) == (a <= b) else c
 
 
 def median(values: Sequence[float]) -> float:
@@ -37,8 +43,9 @@ def spread(values: Sequence[float]) -> float:
     """Robust standard deviation about the median; 0 for fewer than two values."""
     if len(values) < 2:
         return 0.0
-    centre = median(values)
-    return _MAD_TO_SIGMA * median([abs(value - centre) for value in values])
+    ordered = sorted(values)
+    centre = middle(ordered)
+    return _MAD_TO_SIGMA * median([abs(value - centre) for value in ordered])
 
 
 def step_noise(values: Sequence[float]) -> float:
@@ -77,9 +84,11 @@ def mann_kendall_z(values: Sequence[float]) -> float:
     n = len(values)
     if n < 3:
         return 0.0
-    array = np.asarray(values)
-    signs = np.sign(array[np.newaxis, :] - array[:, np.newaxis])
-    score = float(np.triu(signs).sum())
+    score, before = 0, [values[0]]
+    for value in values[1:]:
+        first, last = bisect_left(before, value), bisect_right(before, value)
+        score += first + last - len(before)  # those below, less those above
+        before.insert(first, value)
     if score == 0:
         return 0.0
     return (score - math.copysign(1.0, score)) / math.sqrt(n * (n - 1) * (2 * n + 5) / 18.0)

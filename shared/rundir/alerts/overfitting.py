@@ -7,13 +7,14 @@ changes nothing. Losses that may be negative have no such scale: with a best of 
 
 import math
 from itertools import pairwise
+from operator import attrgetter
 from typing import Any, ClassVar
 
 import msgspec
 from msgspec import field
 
 from rundir.alerts.base import AlertChange, Finding, Rule, RuleState
-from rundir.alerts.noise import jitter, mann_kendall_z, median, spread
+from rundir.alerts.noise import jitter, mann_kendall_z, median, middle_of_three, spread
 from rundir.alerts.track import Track
 from rundir.records import EpochRecord, EvalRecord, Number, Record, Severity, StepRecord, number
 
@@ -191,7 +192,7 @@ class OverfittingRule(Rule[OverfittingState]):
     def _best(self) -> Eval:
         """The best eval so far, the earliest of equals."""
         older = [] if self.state.older_best is None else [self.state.older_best]
-        return min([*older, *self.state.evals], key=lambda e: e.loss)
+        return min([*older, *self.state.evals], key=attrgetter("loss"))
 
     def _note_quality(self, now: Eval, best: Eval) -> bool:
         """Whether the eval's quality metric is better than ever just now, and clearly better than at the best loss."""
@@ -232,7 +233,7 @@ class OverfittingRule(Rule[OverfittingState]):
         """For many evals: the median of the last three stands over the smoothed best by more than noise, and climbs."""
         state = self.state
         losses = [e.loss for e in state.evals]
-        smooth = [losses[0], *(sorted(three)[1] for three in zip(losses, losses[1:], losses[2:], strict=False))]
+        smooth = [losses[0], *map(middle_of_three, losses, losses[1:], losses[2:])]
         at = min(range(len(smooth)), key=smooth.__getitem__)
         best_smooth, anchor = smooth[at], state.evals[at]
         if state.older_best is not None and state.older_best.loss < best_smooth:
@@ -242,13 +243,15 @@ class OverfittingRule(Rule[OverfittingState]):
         if now.index - start < MIN_SINCE_BEST:
             return False
         rise = median(losses[-3:]) - best_smooth
-        noise = jitter(losses[max(at - 2, 0) :])
-        is_steady = len(since) > STEADY_EVALS and mann_kendall_z(since) > STEADY_Z
+        if rise <= min(STEADY_RISE, self.limit["rise"]) * best_smooth:
+            return False  # almost always: what follows costs more than all before
+        noise, z = jitter(losses[max(at - 2, 0) :]), mann_kendall_z(since)
+        is_steady = len(since) > STEADY_EVALS and z > STEADY_Z
         if is_steady and rise > max(STEADY_RISE * best_smooth, STEADY_NOISE * noise):
             return _fell(anchor, state.evals[-3:])
         if rise <= max(self.limit["rise"] * best_smooth, self.limit["noise"] * noise):
             return False
-        return mann_kendall_z(since) > self.limit["z"] and _fell(anchor, state.evals[-3:])
+        return z > self.limit["z"] and _fell(anchor, state.evals[-3:])
 
     # --- the words ---------------------------------------------------------------------------------------------------
 

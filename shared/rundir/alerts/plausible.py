@@ -21,8 +21,9 @@ def is_plausible(record: Record) -> bool:
                 and 0.0 <= (record.tokens_per_s or 0.0) <= MOST_SECONDS
             )
         case EvalRecord():
-            counts = [count for row in record.confusion or () for count in row]
-            return 0 <= record.step <= MOST_STEPS and all(0 <= count <= MOST_STEPS for count in counts)
+            rows = [row for row in record.confusion or () if row]
+            least, most = min(map(min, rows), default=0), max(map(max, rows), default=0)
+            return 0 <= record.step <= MOST_STEPS and least >= 0 and most <= MOST_STEPS
         case EpochRecord():
             return 0 <= record.step <= MOST_STEPS
         case SystemRecord():
