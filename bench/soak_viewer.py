@@ -23,6 +23,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
+
 from bench.synthetic_run import eval_record, step_record, write_finished
 from bench.terminal import PAINTED, Terminal, dashboard, resize
 from rundir import layout, process
@@ -49,6 +51,8 @@ KEYS = (
 )  # fmt: skip
 """All but those that leave; ctrl+p opens the palette."""
 KEY_S, RESIZE_S, OTHER_RUN_S, HOME_S, PRINT_S = 0.15, 7.0, 3.0, 20.0, 15.0
+SETTLE_S = 2.5
+"""At the table, until what a page held is given back."""
 MOST_OTHERS = 12
 
 
@@ -168,6 +172,8 @@ class Happened:
     resizes: int = 0
     rss_mb: list[float] = field(default_factory=list)
     """Memory since it was last printed."""
+    home_mb: list[tuple[float, float]] = field(default_factory=list)
+    """Hours of the run's own time, and memory at the table then, with no run open."""
     trouble: str = ""
 
 
@@ -183,6 +189,9 @@ def soak(terminal: Terminal, training: Training, others: Others, seconds: float,
         for every_s in [each for each, at in due.items() if now >= at]:
             due[every_s] = now + every_s
             _do(every_s, terminal, others, rng, happened, next(sizes) if every_s == RESIZE_S else (0, 0))
+            if every_s == HOME_S:
+                happened.home_mb.append(((now - began) * speed / 3600, _rss_mb(terminal)))
+                os.write(terminal.fd, b"\x1b[5~\x1b[5~\r")
             if every_s == PRINT_S:
                 hours, columns_mb = (now - began) * speed / 3600, training.written * COLUMN_BYTES / 1e6
                 least, most = min(happened.rss_mb), max(happened.rss_mb)
@@ -205,9 +214,9 @@ def _do(
             happened.resizes += 1
         case _ if every_s == OTHER_RUN_S:
             others.change(rng)
-        case _ if every_s == HOME_S:  # back to the table, and from its top into the run that trains
+        case _ if every_s == HOME_S:  # back to the table, to go from its top into the run that trains
             _go_home(terminal)
-            os.write(terminal.fd, b"\x1b[5~\x1b[5~\r")
+            terminal.pump(SETTLE_S)
         case _:
             pass
 
@@ -220,6 +229,19 @@ def _go_home(terminal: Terminal) -> None:
 
 def _rss_mb(terminal: Terminal) -> float:
     return float(terminal.process.memory_info().rss) / 1e6
+
+
+def growth(home_mb: list[tuple[float, float]]) -> str:
+    """How memory at the table grows, in the later three quarters: least squares, and the deviation of the slope."""
+    points = [(x, y) for x, y in home_mb if x > home_mb[-1][0] / 4]
+    if len(points) < 3:
+        return "too short to tell how memory at the table grows"
+    (slope, _), covariance = np.polyfit(*zip(*points, strict=True), 1, cov=True)
+    levels = [y for _, y in points]
+    return (
+        f"at the table {min(levels):.0f} to {max(levels):.0f} MB, "
+        f"{slope:+.1f} ± {math.sqrt(covariance[0][0]):.1f} MB an hour of {len(points)} looks"
+    )
 
 
 def _trouble(terminal: Terminal) -> str:
@@ -262,6 +284,7 @@ def main() -> int:
             shutil.rmtree(parent)
     print(f"{happened.keys} keys, {happened.resizes} resizes; {training.written:,} steps, attempt {training.attempt}")
     print(f"{100 * cpu_s / seconds:.1f} % of a core")
+    print(growth(happened.home_mb))
     if happened.trouble:
         print(f"the dashboard has ended or failed:\n{happened.trouble[-4000:]}", file=sys.stderr)
         return 1
