@@ -6,6 +6,8 @@ TRAIN := $(VENV)/.installed-train
 DEV := $(VENV)/.installed-dev
 PYTEST := $(BIN)/python -m pytest
 WORKERS ?= 2
+# slow tests wait more than they compute
+SLOW_WORKERS ?= 3
 
 .DEFAULT_GOAL := help
 .PHONY: help install run test check test-slow fault soak fuzz bench fmt lint snap-update test-gpu picture clean
@@ -34,7 +36,7 @@ test: $(DEV)  ## the tests, under 3 minutes
 check: lint test test-slow  ## lint, types, import contracts, all tests, faults; under 15 minutes
 
 test-slow: $(DEV)  ## the slow tests, some of each fault among them
-	$(PYTEST) -n $(WORKERS) --dist worksteal -m "slow and not soak"
+	$(PYTEST) -n $(SLOW_WORKERS) --dist worksteal -m "slow and not soak"
 
 fault: $(DEV)  ## what runs survive, each fault done to real processes, 30 kills among them: the table; 8 minutes
 	$(PYTEST) -n $(WORKERS) --dist worksteal --faults=quick tests/process tests/soak

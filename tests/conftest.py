@@ -24,7 +24,7 @@ settings.register_profile("thorough", parent=settings.get_profile("default"), ma
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 
-def eventually(predicate: Callable[[], T], deadline_s: float = 10.0) -> T:
+def eventually(predicate: Callable[[], T], deadline_s: float = 30.0) -> T:
     """The first truthy answer of `predicate`, asked again and again; fails with the last one at the deadline."""
     end = time.monotonic() + deadline_s
     while True:

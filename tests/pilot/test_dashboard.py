@@ -43,7 +43,7 @@ def run(tmp_path: Path) -> RunDir:
     return run
 
 
-async def until(pilot: Pilot[None], condition: Callable[[], bool], deadline_s: float = 10.0) -> None:
+async def until(pilot: Pilot[None], condition: Callable[[], bool], deadline_s: float = 30.0) -> None:
     """Poll with a deadline; the app's own loop runs meanwhile."""
     end = time.monotonic() + deadline_s
     while not condition():

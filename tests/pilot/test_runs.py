@@ -60,7 +60,7 @@ def stamps(directory: Path) -> list[tuple[str, int]]:
     return sorted((str(path), path.stat().st_mtime_ns) for path in directory.rglob("*"))
 
 
-async def until(pilot: Pilot[None], condition: Callable[[], bool], deadline_s: float = 10.0) -> None:
+async def until(pilot: Pilot[None], condition: Callable[[], bool], deadline_s: float = 30.0) -> None:
     end = time.monotonic() + deadline_s
     while not condition():
         assert time.monotonic() < end, "the condition was not met in time"
