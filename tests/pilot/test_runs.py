@@ -124,14 +124,14 @@ async def test_a_page_that_was_left_goes_without_waiting_for_the_collector(
         app = TrainwatchApp(runs_dir)
         async with app.run_test() as pilot:
             await until(pilot, listed(app))
-            left = []
+            left: list[weakref.ref[object]] = []
             for _ in range(2):  # Textual holds on to the last one
                 await pilot.press("enter")
                 await until(pilot, lambda: isinstance(app.screen, RunScreen))
-                left.append(weakref.ref(app.screen))
+                left += [weakref.ref(app.screen), weakref.ref(app.screen.query_one("#loss")._styles_cache)]
                 await pilot.press("escape")
                 await until(pilot, lambda: app.screen is app.root)
-            await until(pilot, lambda: left[0]() is None)
+            await until(pilot, lambda: (left[0](), left[1]()) == (None, None))
     finally:
         gc.set_threshold(*thresholds)
 

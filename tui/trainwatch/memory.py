@@ -3,6 +3,8 @@
 import ctypes
 import gc
 
+from textual._styles_cache import StylesCache
+
 
 def give_back() -> None:
     """Collect closed pages, and let the C library return what is free: takes some hundredths of a second.
@@ -12,6 +14,7 @@ def give_back() -> None:
     """
     if not gc.isenabled():
         return  # something is being read for the first time
+    StylesCache.get_inner_outer.cache_clear()  # of a method: it holds on to what a thousand widgets have painted
     gc.collect()
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # of glibc alone
     if trim is not None:
