@@ -143,6 +143,9 @@ def test_runs_and_logs_in_one_table_are_told_apart_where_they_share_a_name(tmp_p
     assert isinstance(survey, Survey)
     entries = survey.poll(budget_s=5).entries
     assert {entry.id for entry in entries} == {f"{tmp_path / 'a'}:same", f"{tmp_path / 'b'}:same", "r1"}
+    survey = Visit([str(one.path), str(logs(tmp_path / "logs", "same")[0])]).target()
+    assert isinstance(survey, Survey)
+    assert {entry.id for entry in survey.poll(budget_s=5).entries} == {"same", f"{tmp_path / 'logs'}:same"}
 
 
 def test_a_directory_without_runs_or_logs_is_said(tmp_path: Path) -> None:

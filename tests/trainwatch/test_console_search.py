@@ -153,6 +153,18 @@ def test_other_threads_go_on_while_an_expression_is_matched(monkeypatch: pytest.
     assert turns > 5
 
 
+@pytest.mark.parametrize("pattern", ["((a{99}){99}){99}", "x{1000000}", "(a{1,999}){1,999}"])
+def test_an_expression_that_is_written_out_without_end_is_refused(pattern: str) -> None:
+    with pytest.raises(ValueError, match="repeats too often"):
+        compiled(pattern)
+    assert compiled(r"\d{4}-\d{2}-\d{2} \d{2}:\d{2}:\d{2}").is_in("2026-11-26 10:00:00")
+
+
+def test_what_only_regex_knows_is_no_expression() -> None:
+    with pytest.raises(ValueError, match="is no regular expression"):
+        compiled("(?r)ab")
+
+
 @pytest.mark.parametrize("pattern", ["(", "[a", "a{2,1}", "*", "\\", "(" * 3000 + ")" * 3000])
 def test_what_is_no_expression_is_said(pattern: str) -> None:
     with pytest.raises(ValueError, match="is no regular expression"):

@@ -62,6 +62,8 @@ def test_the_first_losses_do_not_make_all_others_one_line() -> None:
     assert len(set(drawn)) == 8
     assert robust_range(losses)[1] < 3
     assert robust_range([1.0, 1.0, 1.0, 1.0, 5.0]) == (1.0, 5.0)  # nothing to tell outliers by
+    huge = course(*(0.001 + 1e-6 * i for i in range(31)), 1e306)  # so far out that its level overflows
+    assert sparks(huge, 32, State.DONE)[-1] == "█"
     assert robust_range([]) == robust_range([math.nan]) == (0.0, 0.0)
 
 

@@ -227,5 +227,6 @@ def test_json_has_no_order_to_a_checkpoint_that_is_gone(run: RunDir) -> None:
     orders = [each["order"] for each in json.loads(as_json(run))["alerts"]]
     assert back in orders
     damaged = alert(9, rule="other", order={"verb": "rollback", "args": [1]})
-    append(run.events, [damaged])
-    assert len(json.loads(as_json(run))["alerts"]) == 3
+    unhashable = alert(9, rule="third", order={"verb": "rollback", "args": {"step": [1]}})
+    append(run.events, [damaged, unhashable])
+    assert len(json.loads(as_json(run))["alerts"]) == 4

@@ -137,7 +137,7 @@ def _alert_of(alert: AlertEvent, kept_steps: Collection[int | None]) -> dict[str
     picked = _picked(alert, *_OF_ALERT)
     args = (alert.order or {}).get("args")
     step = args.get("step") if isinstance(args, dict) else None
-    return picked if step is None or step in kept_steps else picked | {"order": None}
+    return picked if not isinstance(step, int) or step in kept_steps else picked | {"order": None}
 
 
 def _picked(record: msgspec.Struct, *names: str) -> dict[str, Any]:

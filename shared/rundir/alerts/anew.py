@@ -20,12 +20,14 @@ class Change(msgspec.Struct, frozen=True):
     key: str
     value: Any = None
     times: float | None = None
+    none: int | None = None
+    """What counts for the value of the run where that is 0."""
     least: float = 0.0
     most: float = math.inf
 
 
 _LONGER_WARMUP = (
-    Change("train.warmup_steps", times=2.0, least=1.0),
+    Change("train.warmup_steps", times=2.0, least=1.0, none=50),
     Change("train.warmup_ratio", times=2.0, least=0.1, most=0.5),
 )
 """Of these the first that the run's configuration has: steps go before a share."""
@@ -36,10 +38,7 @@ CHANGES: Mapping[str, tuple[Change, ...]] = {
     "clip_norm = 1.0 and a longer warm-up": (_CLIP,),
     "bf16 or fp32 instead of fp16": (Change("train.precision", "fp32"),),
     "more weight_decay or dropout": (Change("train.weight_decay", times=10.0, least=0.01, most=0.3),),
-    "smaller batches, with accumulation": (
-        Change("train.batch_size", times=0.5, least=1.0),
-        Change("train.accumulation", times=2.0),
-    ),
+    "smaller batches, with accumulation": (),
     "larger batches": (Change("train.batch_size", times=2.0),),
     "gradient checkpointing": (Change("train.gradient_checkpointing", value=True),),
     "more loader workers": (Change("data.num_workers", times=2.0, least=2.0, most=64.0),),
@@ -51,6 +50,7 @@ CHANGES: Mapping[str, tuple[Change, ...]] = {
 }
 """By the text of the fix. What a new run does only as an order does it to this one is not here."""
 _WARMS_LONGER = frozenset({"a longer warm-up", "clip_norm = 1.0 and a longer warm-up"})
+_SMALLER_BATCHES = "smaller batches, with accumulation"
 _USUAL_LR = frozenset({"begin anew with a usual learning rate: `traind check` names the range"})
 
 
@@ -81,6 +81,8 @@ def changes_of(fix: str, config: Mapping[str, Any], lr_peak: float | None) -> di
             for change in _LONGER_WARMUP
             if (old := _value(config, change.key)) is not None
         ][:1]
+    if fix == _SMALLER_BATCHES:
+        known += _halved(_value(config, "train.batch_size"), _value(config, "train.accumulation"))
     remedy = remedy_of(fix)
     if fix in _USUAL_LR or (remedy is not None and _times(remedy) is not None):
         times = LOWEST if remedy is None else _times(remedy)
@@ -110,13 +112,23 @@ def _value(config: Mapping[str, Any], key: str) -> Any:
     return found.get(name) if isinstance(found, Mapping) else None
 
 
+def _halved(batch_size: Any, accumulation: Any) -> list[tuple[str, Any]]:
+    """Half the batch, of which so many more make as large a one as before; nothing for a batch of one."""
+    if not isinstance(batch_size, int) or not isinstance(accumulation, int) or batch_size < 2:
+        return []
+    half = batch_size // 2
+    return [("train.batch_size", half), ("train.accumulation", math.ceil(batch_size * accumulation / half))]
+
+
 def _new(change: Change, old: Any) -> Any:
     """The value of a key in the new run; None where the old one says nothing."""
     if change.times is None:
         return change.value
     if not isinstance(old, int | float) or isinstance(old, bool) or not math.isfinite(old):
         return None
+    old = change.none if change.none is not None and old == 0 else old
     value = min(max(old * change.times, change.least), change.most)
+    value = max(value, old) if change.times > 1.0 else min(value, old)
     return math.floor(value) if isinstance(old, int) else float(f"{value:.3g}")
 
 

@@ -160,7 +160,7 @@ class ChanceLevelRule(Rule[ChanceState]):
     def _gets_better(self, chance: float) -> bool:
         """Whether evaluations have come to get more right than chance, one after the other."""
         right = [accuracy for _, accuracy, by_epoch in self.state.evals if not by_epoch]
-        return len(right) >= FEW and right[-1] > chance + RISEN * (1.0 - chance) and mann_kendall_z(right) > Z
+        return len(right) > FEW and right[-1] > chance + RISEN * (1.0 - chance) and mann_kendall_z(right) > Z
 
     def _will_learn(self, step: int, track: Track) -> bool:
         """Whether the loss falls so that it leaves that of chance within the plan: evaluations say it best."""

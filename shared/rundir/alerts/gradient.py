@@ -77,8 +77,12 @@ class GradExplodeRule(Rule[ExplodeState]):
 
     def judge(self, record: StepRecord, track: Track) -> list[AlertChange]:
         state, norm = self.state, norm_of(record)
-        if norm is None and record.grad_norm is not None and state.hits and state.hits[-1][1] > 0.0:
-            self._note(record.step, state.hits[-1][1])  # too large for a float: it went on growing
+        is_sparse = track.stride >= SPARSE
+        if norm is None and record.grad_norm is not None and is_sparse and self._last_hit() > SPARSE_DECADES:
+            self._note(
+                record.step, self._last_hit()
+            )  # of a sparse log one record is all there is before the floats end
+            state.good_in_a_row = 0
             return self.hold(self._finding(record), track) if self._is_hit_often(track) else []
         if norm is None or norm <= 0.0:
             return []
@@ -96,6 +100,9 @@ class GradExplodeRule(Rule[ExplodeState]):
         if state.firing is not None and state.good_in_a_row >= CLEAR_AFTER:
             return self.clear(record.step, f"gradient norm {norm:.4g} is as usual again", track=track)
         return []
+
+    def _last_hit(self) -> float:
+        return self.state.hits[-1][1] if self.state.hits else 0.0
 
     def _ready(self, track: Track) -> int:
         return READY if track.stride < SPARSE else READY // 2

@@ -89,12 +89,14 @@ class NonFiniteRule(Rule[NonFiniteState]):
         state = self.state
         loss, scale = number(record.loss), _metric(record, "loss_scale")
         since = self._first_bad_step(record)
+        if track.count == FIRST_RECORDS + 1 and scale is None:
+            state.window = []  # it has found its scale: what it overflowed on the way says nothing
         self._remember_gradient(record)
         state.last_step = record.step
         found: list[AlertChange] = []
         if since is not None:
             found += self._found(_LOSS, record, record.loss, since, track)
-        may_be_scaled = scale is not None or track.num_losses <= FIRST_RECORDS
+        may_be_scaled = scale is not None or track.count <= FIRST_RECORDS
         if (onset := self._bad_gradient_onset(scaled=may_be_scaled)) is not None:
             found += self._found(_GRADIENT, record, record.grad_norm, onset, track)
         healthy = since is None and _is_finite(record.grad_norm)

@@ -81,7 +81,9 @@ class Track(msgspec.Struct, kw_only=True):
     at: float = 0.0
     """UTC seconds of the newest record of any kind."""
     stride: int = 1
-    """Steps from one step record to the next."""
+    """Steps from one step record to the next, as a rule."""
+    gap: int = 0
+    """The same of the last two."""
     seen: list[str] = field(default_factory=list)
     """Names of the inputs that there were, e.g. `lr`, `eval.loss`, `system.disk_free_bytes`."""
     times: list[tuple[int, float]] = field(default_factory=list)
@@ -202,7 +204,10 @@ class Track(msgspec.Struct, kw_only=True):
         if self.count == 1:
             self.first_step = self.block_start = record.step
         elif record.step > self.step:
-            self.stride = record.step - self.step
+            gap = record.step - self.step
+            if self.count == 2 or gap == self.gap:  # one gap is no other way of logging
+                self.stride = gap
+            self.gap = gap
         self.step = record.step
         self._take_inputs(record)
         if self.count % self.times_every == 0:
@@ -398,6 +403,8 @@ class Track(msgspec.Struct, kw_only=True):
         if len(self.times) < 2 or self.times[-1][0] <= self.times[0][0]:
             return math.inf
         (first, began_at), (last, ended_at) = self.times[0], self.times[-1]
+        if ended_at <= began_at:  # the clock was set back
+            return math.inf
         if facts.planned_steps is None:
             return GOES_ON * (ended_at - began_at)
         return max(facts.planned_steps - last, 0) * (ended_at - began_at) / (last - first)

@@ -57,6 +57,35 @@ def test_what_the_run_has_already_is_no_change() -> None:
 
 
 @pytest.mark.parametrize(
+    ("fix", "section", "had", "gets"),
+    [
+        ("smaller batches, with accumulation", "train", {"batch_size": 1, "accumulation": 4}, {}),
+        (
+            "smaller batches, with accumulation",
+            "train",
+            {"batch_size": 3, "accumulation": 1},
+            {"train.batch_size": 1, "train.accumulation": 3},
+        ),
+        (
+            "smaller batches, with accumulation",
+            "train",
+            {"batch_size": 8, "accumulation": 2},
+            {"train.batch_size": 4, "train.accumulation": 4},
+        ),
+        ("a longer warm-up", "train", {"warmup_steps": 0, "warmup_ratio": 0.1}, {"train.warmup_steps": 100}),
+        ("a longer warm-up", "train", {"warmup_ratio": 0.7}, {}),
+        ("more weight_decay or dropout", "train", {"weight_decay": 0.5}, {}),
+        ("more loader workers", "data", {"num_workers": 96}, {}),
+        ("fewer workers", "data", {"num_workers": 1}, {"data.num_workers": 0}),
+    ],
+)
+def test_a_change_goes_the_way_that_the_fix_says_or_there_is_none(
+    fix: str, section: str, had: dict[str, float], gets: dict[str, float]
+) -> None:
+    assert changes_of(fix, {section: had}, None) == gets
+
+
+@pytest.mark.parametrize(
     ("peak", "usual", "times", "lr"),
     [
         (1e-3, (1e-5, 2e-2), 0.33, 3.3e-4),

@@ -1,11 +1,13 @@
 """The rules on time and machine: pace, memory, devices. Each finds its trouble, and nothing in an ordinary machine."""
 
+import math
 import random
 from collections.abc import Iterator
 
 import pytest
 
 from rundir.alerts import AlertChange, Engine, Facts
+from rundir.alerts.track import Track
 from rundir.records import (
     AnyRecord,
     CheckpointEvent,
@@ -185,6 +187,13 @@ def test_a_disk_that_fills_says_when_it_is_full() -> None:
         changes += engine.feed(SystemRecord(at=1000.0 + 10.0 * i, attempt=1, disk_free_bytes=int(free)))
     assert said(changes) == [("raised", "warning"), ("updated", "critical")]
     assert changes[0].evidence["full_at"] == pytest.approx(1000.0 + 10.0 * 1600, rel=0.05)
+
+
+def test_a_clock_that_was_set_back_ends_no_run() -> None:
+    track = Track()
+    for n, at in ((1, 1000.0), (2, 1200.0), (3, 900.0)):
+        track.take(StepRecord(at=at, attempt=1, step=n, loss=1.0))
+    assert track.remaining_s(Facts()) == track.remaining_s(Facts(planned_steps=100)) == math.inf
 
 
 def test_a_disk_on_which_checkpoints_come_and_go_does_not_fill() -> None:

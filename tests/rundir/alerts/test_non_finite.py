@@ -99,6 +99,8 @@ def test_a_scaler_that_is_not_logged_finds_its_scale_in_the_first_steps() -> Non
     bad = [step(n, 0.5, grad_norm=math.inf) for n in range(1, 11)]
     assert tell_it([*bad[:7], *(step(n, 0.5, grad_norm=1.0) for n in range(8, 60))]) == []
     assert [change.step for change in tell_it(bad)] == [8]
+    once_more = [step(n, 0.5, grad_norm=math.inf if n in (1, 2, 3, 4, 5, 6, 30) else 1.0) for n in range(1, 60)]
+    assert tell_it(once_more) == []
 
 
 def test_more_than_five_percent_bad_gradient_norms() -> None:
@@ -107,7 +109,7 @@ def test_more_than_five_percent_bad_gradient_norms() -> None:
         return [c.step for c in tell_it(step(n, 0.5, grad_norm=norm) for n, norm in enumerate(norms, start=1))]
 
     assert run(25) == []
-    assert run(15)[:1] == [90]
+    assert run(15)[:1] == [105]  # the one at 15 is among the first, in which a scaler finds its scale
 
 
 def test_fp16_scaling_is_no_fault() -> None:

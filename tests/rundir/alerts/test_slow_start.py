@@ -264,7 +264,14 @@ def test_of_a_sparse_log_two_norms_are_enough_and_one_that_is_no_number_any_more
     assert told(40.0, 60.0) == ["grad-explode"]
     assert told(40.0, math.nan) == ["grad-explode"]
     assert told(40.0, 60.0, every=1) == []
-    assert told(40.0) == told(math.nan, math.nan) == []
+    assert told(40.0) == told(math.nan, math.nan) == told(40.0, math.nan, math.nan, every=1) == []
+
+
+def test_one_gap_in_a_log_makes_it_no_sparse_one() -> None:
+    usual = [step(n, 0.3, grad_norm=0.05) for n in (*range(1, 200), 230)]
+    engine = only("grad-explode")
+    assert tell(usual, engine) == []
+    assert len(engine.state()["grad-explode"]["window"]) == 128
 
 
 def test_norms_that_were_usual_at_first_count_where_the_loss_goes_with_them() -> None:

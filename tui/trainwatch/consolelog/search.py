@@ -5,6 +5,7 @@ What a person types is matched by `regex`, which lets other threads run meanwhil
 an expression that takes exponential time on one line would hold the screen for ever.
 """
 
+import math
 import re
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -20,6 +21,9 @@ PATIENCE_S = 2.0
 """So long an expression may take to find its next place in a chunk, which takes others a hundredth of a second."""
 MARK_PATIENCE_S = 0.005
 """The same for one line that is painted."""
+MOST_ITEMS = 100_000
+"""`regex` writes counted repeats out: so many signs, times all counts of an expression, are at most written."""
+_COUNTED = re.compile(r"\{(\d*)(?:,(\d*))?\}")
 _SGR = re.compile(r"\x1b\[[0-9;:]*m")
 _ESCAPE = re.compile(r"\\.")
 _SPECIAL = re.compile(r"[.^$*+?{}\[\]\\|()\n]")
@@ -90,12 +94,15 @@ def _first(pattern: "regex.Pattern[str]", chunk: str, at: int) -> int:
 def compiled(text: str) -> Expression:
     """A regular expression as typed; without a capital letter both cases are meant. Raises ValueError, in words."""
     folds = not any(letter.isupper() for letter in _ESCAPE.sub("", text))
+    if len(text) * math.prod(max(int(most or least or 1), 1) for least, most in _COUNTED.findall(text)) > MOST_ITEMS:
+        raise ValueError(f"{text[:40]!r} repeats too often")
     try:
+        re.compile(text)  # what people know; `regex` has more, such as searching backwards
         pattern = regex.compile(text, regex.MULTILINE | (regex.IGNORECASE if folds else 0))
         # A class of characters, or one by its number, may mean capital letters without naming one.
         is_plain = text.isascii() and not _ODD.search(text)
         folded = regex.compile(text, regex.MULTILINE) if folds and is_plain else None
-    except (regex.error, OverflowError, RecursionError) as error:
+    except (re.error, regex.error, OverflowError, RecursionError) as error:
         raise ValueError(f"{text[:40]!r} is no regular expression: {error}") from None
     is_literal = not _SPECIAL.search(text) and (not folds or folded is not None)
     return Expression(pattern, folds, folded, text if is_literal else "")

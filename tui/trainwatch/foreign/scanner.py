@@ -41,6 +41,7 @@ class _Log:
         """Read one part more. Whether that was the last there is. Raises OSError."""
         self._source = self._source or source_at(self.run.path)
         if self._source is None:
+            self.entry = replace(self.entry, status_fault="no log that can be read")
             return True
         polled = self._source.poll(self._points)
         if polled.progress < 1.0:
@@ -127,8 +128,8 @@ def _look(log: _Log, until: float) -> None:
     log.is_read, log.looked_at = True, time.monotonic()
 
 
-def log_scanner(paths: Sequence[Path]) -> LogScanner:
-    """Of several logs; those that share a name are told apart by where they lie."""
+def log_scanner(paths: Sequence[Path], taken: Collection[str] = ()) -> LogScanner:
+    """Of several logs; those that share a name, or whose name is taken, are told apart by where they lie."""
     resolved = [path.resolve() for path in dict.fromkeys(paths)]
-    names = [path.name for path in resolved]
+    names = [*(path.name for path in resolved), *taken]
     return LogScanner([(path, str(path.parent) if names.count(path.name) > 1 else "") for path in resolved])

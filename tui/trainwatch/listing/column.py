@@ -71,7 +71,7 @@ def _block(value: float, low: float, high: float) -> Span:
         return "×", "alert"
     extent = high / 2 - low / 2  # halves, as the difference of two large floats may be none
     level = (value / 2 - low / 2) / extent if extent > 0 else 0.0
-    return _BLOCKS[max(0, min(7, int(level * 8)))], "curve"
+    return _BLOCKS[int(max(0.0, min(7.0, level * 8)))], "curve"
 
 
 def _progress(entry: Entry, _now: float, width: int) -> Row:

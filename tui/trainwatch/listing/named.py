@@ -31,7 +31,7 @@ def sources_of(paths: Sequence[Path]) -> list[Source]:
         place = str(parent) if any(names[name] > 1 for name in only) else ""
         sources.append(Source(Scanner(parent, place, only=only), _words(sorted(only))))
     logs = [log for path in paths if not layout.is_run(path) for log in logs_of(path)]
-    return [*sources, *([Source(log_scanner(logs), _words([str(log) for log in logs]))] if logs else [])]
+    return [*sources, *([Source(log_scanner(logs, set(names)), _words([str(log) for log in logs]))] if logs else [])]
 
 
 def logs_of(path: Path) -> list[Path]:
