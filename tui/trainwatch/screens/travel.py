@@ -73,6 +73,11 @@ class TravelScreen(PaneScreen):
         return self.live.run.id
 
     @property
+    def is_reading(self) -> bool:
+        """Whether what was is still being read."""
+        return self._is_reading
+
+    @property
     def as_of(self) -> float | None:
         """The time that is shown; None: now."""
         return self.playhead.at if self.playhead is not None else None
