@@ -123,7 +123,7 @@ async def test_the_evidence_of_an_alert(run: RunDir, size: tuple[int, int]) -> N
             assert "onset 130" in shown(app, "chart")
             assert "found 150" in shown(app, "chart")
             assert "│" in shown(app, "chart").splitlines()[5]
-            assert "go back to the best checkpoint" in advice
+            assert "go back to a checkpoint before it" in advice
         if size[0] == 160:
             assert "used bytes" in shown(app, "seen")
             await pilot.press("plus", "y")

@@ -21,7 +21,7 @@ def divergence(step: int, onset: int, **fields: Any) -> AlertEvent:
         "evidence": {"level": 1.855, "best_step": 585, "lr": 1e-3, "silent_s": 125.0, "used_bytes": 2**31},
         "causes": ["the learning rate is too high", "gradients are not clipped"],
         "fixes": [
-            "go back to the best checkpoint with a third of the learning rate",
+            "go back to a checkpoint before it with a third of the learning rate",
             "clip_norm = 1.0",
             "a longer warm-up",
             "lower the learning rate",

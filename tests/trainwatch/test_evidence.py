@@ -300,7 +300,7 @@ def test_the_texts_say_what_is_known() -> None:
     assert "62%" in text(said_lines(cases[0], 60))
     advice = text(advice_lines(cases[0], fixes_of(cases[0], store, lambda _: True), "a-run", "gpu1", lambda _: "", 70))
     assert "1. the learning rate is too high\n2. gradients are not clipped" in advice
-    assert "1 go back to the best checkpoint" in advice
+    assert "1 go back to a checkpoint before it" in advice
     assert "on gpu1: traind rollback a-run --lr-factor 0.33 --step 600" in advice
     assert "not now" not in advice
     refused = text(advice_lines(cases[0], fixes_of(cases[0], store, lambda _: True), "a-run", "", lambda _: "dead", 70))

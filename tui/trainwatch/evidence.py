@@ -243,12 +243,12 @@ def _fix(text: str, remedy: Remedy | None, case: Case, store: Store, is_kept: Ca
         if store.peak_lr is None or not math.isfinite(store.peak_lr) or store.peak_lr <= 0:
             return Fix(text, remedy.verb, missing="the run's peak learning rate is not known")
         args["lr"] = float(f"{store.peak_lr * remedy.lr_times:.2g}")
-    if remedy.to_best or remedy.before_onset:
+    if remedy.before_onset:
         ordered = (case.worst.order or {}).get("args")
         # The rules know since when the weights are ill: what was written after the one they name is ill, too.
         own = ordered.get("step") if isinstance(ordered, Mapping) else None
         newest = own if isinstance(own, int) else None
-        step = _target(remedy, case, store.checkpoints, is_kept, newest)
+        step = _target(case, store.checkpoints, is_kept, newest)
         if step is None:
             return Fix(text, remedy.verb, missing=_why_none(case, store, newest))
         args["step"] = step
@@ -284,19 +284,17 @@ def _is_there(step: object, checkpoints: Sequence[CheckpointEvent], is_kept: Cal
 
 
 def _target(
-    remedy: Remedy,
     case: Case,
     checkpoints: Sequence[CheckpointEvent],
     is_kept: Callable[[CheckpointEvent], bool],
     named: int | None,
 ) -> int | None:
-    """The step to go back to: the one that the alert names, else of the best checkpoint, else of the newest before the
-    onset. None later than the named one, where there is one; None where none is left."""
+    """The step to go back to: the one that the alert names, else that of the newest before the onset. None later than
+    the named one, where there is one; None where none is left."""
     if named is not None and not checkpoints:
         return named  # nothing is known of any: the run itself says what there is
     kept = [c for c in reversed(checkpoints) if c.step is not None and (named is None or c.step <= named)]
     own = [c.step for c in kept if c.step == named]
-    best = [c.step for c in kept if c.best and remedy.to_best]
     before = [c.step for c in kept if c.step is not None and c.step < case.onset_step]
     there = {c.step for c in kept if is_kept(c)}
-    return next((step for step in (*own, *best, *before) if step in there), None)
+    return next((step for step in (*own, *before) if step in there), None)

@@ -166,8 +166,8 @@ ADVICE: Mapping[str, Advice] = {
             _BAD_DATA,
             Cause("the weight of a part of the loss, or the task, has changed", ("late",), ("lr-rose", "grad-explode")),
         ),
-        ("go back to the best checkpoint with a third of the learning rate", "clip_norm = 1.0", "a longer warm-up"),
-        "go back to the best checkpoint with a third of the learning rate",
+        ("go back to a checkpoint before it with a third of the learning rate", "clip_norm = 1.0", "a longer warm-up"),
+        "go back to a checkpoint before it with a third of the learning rate",
     ),
     "not-learning": Advice(
         (

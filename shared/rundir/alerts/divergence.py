@@ -208,11 +208,15 @@ class DivergenceRule(Rule[DivergenceState]):
         return Finding(
             severity=severity,
             message=f"loss level {level:.4g} is up from its best {best:.4g} at step {track.best[-1][0]}: "
-            f"{min(share, 99.99):.0%} of the progress is lost",
+            f"{_lost_in_words(share)} is lost",
             step=record.step,
             onset_step=onset,
             evidence=evidence,
         )
+
+
+def _lost_in_words(share: float) -> str:
+    return f"{share:.0%} of the progress" if share < 1.0 else "all of the progress, and more,"
 
 
 def _block_noise(track: Track) -> float:

@@ -28,8 +28,6 @@ class Remedy(msgspec.Struct, frozen=True, kw_only=True):
     """`lr` is so many times the peak learning rate that holds."""
     before_onset: bool = False
     """`step` is that of the newest checkpoint before the alert's onset."""
-    to_best: bool = False
-    """`step` is that of the best checkpoint."""
 
 
 _BACK_LOWER = Remedy(verb=Verb.ROLLBACK, args={"lr_factor": LOWERED}, before_onset=True)
@@ -45,9 +43,7 @@ REMEDIES: Mapping[str, Remedy] = {
     "go back to a checkpoint before it with a lower learning rate": _BACK_LOWER,
     "if it stays: go back about 100 steps and leave those batches out": _BACK_LOWER,
     "if the train loss is bad as well, go on from an earlier checkpoint with a lower learning rate": _BACK_LOWER,
-    "go back to the best checkpoint with a third of the learning rate": Remedy(
-        verb=Verb.ROLLBACK, args={"lr_factor": LOWERED}, to_best=True
-    ),
+    "go back to a checkpoint before it with a third of the learning rate": _BACK_LOWER,
     "go back to a checkpoint from before that, or begin anew, with a tenth of the learning rate: ruined weights "
     "do not come back by themselves": Remedy(verb=Verb.ROLLBACK, args={"lr_factor": LOWEST}, before_onset=True),
     "go back to a checkpoint before it": Remedy(verb=Verb.ROLLBACK, before_onset=True),

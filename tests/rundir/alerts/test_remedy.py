@@ -55,7 +55,7 @@ def test_a_run_would_take_the_arguments(text: str) -> None:
     remedy = REMEDIES[text]
     args = dict(remedy.args)
     args |= {"lr": 1e-4} if remedy.lr_times else {}
-    args |= {"step": 10} if remedy.before_onset or remedy.to_best else {}
+    args |= {"step": 10} if remedy.before_onset else {}
     match remedy.verb:
         case Verb.SET:
             assert check_args(args) is None
