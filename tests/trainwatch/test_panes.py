@@ -479,3 +479,21 @@ def test_lower_is_better_for_what_measures_surprise(tmp_path: Path) -> None:
     names = [text.strip(" │") for text in text_of(rows).splitlines()]
     assert [name.split()[0] for name in names[2:5]] == ["loss", "perplexity", "bits"]
     assert any(("    +0.250", "warn") in row for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("name", "width", "shown"),
+    [
+        ("20261126-111237-fine", 120, "20261126-111237-fine"),
+        ("20261126-111237-fine-bert", 80, "  111237-fine-bert "),
+        ("20261126-111237-finetune-ner-bert", 80, "  finetune-ner-bert "),
+        ("20261126-111237-much-too-long-a-name-that-ends-in-b", 80, "  …a-name-that-ends-in-b "),
+        ("no-stamp-but-much-too-long-a-name-b", 80, "  …uch-too-long-a-name-b "),
+    ],
+)
+def test_the_header_never_cuts_the_end_of_a_name(tmp_path: Path, name: str, width: int, shown: str) -> None:
+    """Runs of one day differ there."""
+    run = make_run(tmp_path, name)
+    set_status(run, State.RUNNING, step=3, total=1000)
+    header = paint_text(read_run(run), View(now=time.time()), width, 24).splitlines()[0]
+    assert shown in header

@@ -16,6 +16,14 @@ def clip(text: str, width: int) -> str:
     return set_cell_size(text, width - 1).rstrip() + "…"
 
 
+def clip_start(text: str, width: int) -> str:
+    """The same with the end kept: what was cut is the beginning."""
+    if width <= 0 or cell_len(text) <= width:
+        return text if width > 0 else ""
+    start = next(i for i in range(len(text) + 1) if cell_len(text[i:]) < width)
+    return "…" + text[start:]
+
+
 def fit(text: str, width: int) -> str:
     """Exactly `width` terminal cells: clipped or padded on the right."""
     text = clip(text, width)
@@ -85,6 +93,11 @@ def _figures(value: float, step: float) -> int:
 def count(value: float) -> str:
     """A whole number with its thousands separated; one of no use as a count as `number` writes it."""
     return f"{int(value):,}" if abs(value) < 1e18 else number(as_float(value))
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 run`, `2,000 runs`."""
+    return f"{count(number)} {noun}{'' if number == 1 else 's'}"
 
 
 def short_count(value: float) -> str:

@@ -2,10 +2,13 @@
 
 import math
 
+from rich.cells import cell_len
+
 from rundir.records import Severity
 from rundir.text import plain
 from trainwatch import format as fmt
 from trainwatch.actions import Situation, attention
+from trainwatch.listing.column import parted
 from trainwatch.paint import Row, fit_row, flow, row_width, spread
 from trainwatch.panes.words import SEVERITY_STYLES, state_words
 from trainwatch.store import Store
@@ -50,12 +53,20 @@ def _first_line(store: Store, width: int, colour: str, *, is_past: bool) -> Row:
     if status is not None and status.phase is not None and store.is_moving and status.phase not in ("train", "paused"):
         left.append((f" · {status.phase}", "dim"))
     progress = _progress(store, width)
-    name = plain(store.run.id)
     if colour:
         left.append(("  ■", colour))
     if row_width(left) + row_width(progress) + 16 < width:
-        left += [("  ", ""), (fmt.clip(name, width - row_width(left) - row_width(progress) - 4), "title")]
+        left += [("  ", ""), (_named(store.run.id, width - row_width(left) - row_width(progress) - 4), "title")]
     return spread(left, [*progress, (" ", "")], width)
+
+
+def _named(run_id: str, cells: int) -> str:
+    """As much of a run's name as has room: without its date, then its time, then its beginning; its end tells runs
+    apart."""
+    stamp, name = parted(run_id)
+    return next(
+        (text for text in (stamp + name, stamp[9:] + name) if cell_len(text) <= cells), fmt.clip_start(name, cells)
+    )
 
 
 def _progress(store: Store, width: int) -> Row:
