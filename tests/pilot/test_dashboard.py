@@ -58,7 +58,7 @@ def shown(app: TrainwatchApp, name: str) -> str:
 
 
 def caught_up(app: TrainwatchApp, count: int) -> Callable[[], bool]:
-    return lambda: f"{count:,} steps" in shown(app, "status")
+    return lambda: f"{count:,} step" in shown(app, "status")
 
 
 def orders_in(run: RunDir) -> list[Order | Malformed]:

@@ -78,7 +78,7 @@ async def test_the_time_line_follows_the_run_and_is_filtered(run: RunDir) -> Non
         append(run.events, [alert(170, "cleared", rule="slow-step", incident=2)])
         await until(pilot, lambda: "5 events  ▲ 1 active" in shown(app, "header"))
         await pilot.press("slash", *"note")
-        await until(pilot, lambda: "1 events of 5" in shown(app, "header"))
+        await until(pilot, lambda: "1 event of 5" in shown(app, "header"))
         assert "by  ada" in shown(app, "detail")
         await pilot.press("enter")
         await until(pilot, lambda: not app.screen.query(Input))

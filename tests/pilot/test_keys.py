@@ -81,7 +81,7 @@ async def test_the_page_of_a_run_and_its_metrics(tmp_path: Path) -> None:
         await pilot.press("slash")
         assert not app.screen.query(Input)
         await pilot.press("number_sign", *"lr")
-        await until(pilot, lambda: "1 metrics" in shown(app, "status"))
+        await until(pilot, lambda: "1 metric" in shown(app, "status"))
         await pilot.press("enter", "Q")
     assert app.return_code == 0
 

@@ -82,7 +82,7 @@ def order(app: TrainwatchApp) -> list[str]:
 
 
 def listed(app: TrainwatchApp, count: int = 3) -> Callable[[], bool]:
-    return lambda: f" {count} runs" in shown(app, "status") and "closer" not in shown(app, "status")
+    return lambda: f" {count} run" in shown(app, "status") and "closer" not in shown(app, "status")
 
 
 @pytest.mark.parametrize("size", [(160, 48), (100, 30), (80, 24), (40, 10)])

@@ -95,7 +95,7 @@ def test_a_chart_has_its_marks_seam_and_points(gallery: Gallery) -> None:
     gallery.shows_events = False
     assert "◆" not in text_of(paint_gallery_chart(gallery, 0, 1, 60, 10))
     assert "filter eval/f1" in text_of(paint_gallery_header(gallery, 1, 100))
-    assert "1 metrics of 70 steps" in text_of(paint_gallery_status(gallery, 80, "", ""))
+    assert "1 metric of 70 steps" in text_of(paint_gallery_status(gallery, 80, "", ""))
 
 
 @pytest.mark.parametrize("size", [(200, 60), (160, 48), (80, 24), (40, 10), (20, 5), (7, 3), (1, 1)])

@@ -88,7 +88,7 @@ async def test_a_run_is_opened_from_the_table_and_steered(host: Host) -> None:
     with Visit([host.url]) as visit:
         app = TrainwatchApp(visit.target())
         async with app.run_test(size=(120, 30)) as pilot:
-            await until(pilot, lambda: " 1 runs" in shown(app, "status"))
+            await until(pilot, lambda: " 1 run" in shown(app, "status"))
             await pilot.press("enter")
             await until(pilot, lambda: isinstance(app.screen, RunScreen) and app.run_screen.store.last_step == 20)
             append(far.metrics, steps(5, first=21))
@@ -117,7 +117,7 @@ async def test_an_order_on_its_way_is_not_sent_once_more(host: Host, monkeypatch
     with Visit([host.url]) as visit:
         app = TrainwatchApp(visit.target())
         async with app.run_test(size=(120, 30)) as pilot:
-            await until(pilot, lambda: " 1 runs" in shown(app, "status"))
+            await until(pilot, lambda: " 1 run" in shown(app, "status"))
             await pilot.press("enter")
             await until(pilot, lambda: isinstance(app.screen, RunScreen) and app.run_screen.store.last_step == 20)
             await pilot.press("c", "c")
@@ -163,7 +163,7 @@ async def test_tags_travel_and_runs_are_not_deleted_from_afar(host: Host) -> Non
     with Visit([host.url]) as visit:
         app = TrainwatchApp(visit.target())
         async with app.run_test(size=(120, 30)) as pilot:
-            await until(pilot, lambda: " 1 runs" in shown(app, "status"))
+            await until(pilot, lambda: " 1 run" in shown(app, "status"))
             await pilot.press("t")
             assert isinstance(app.screen, Prompt)
             app.screen.query_one(Input).value = "good"

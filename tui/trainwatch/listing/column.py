@@ -77,7 +77,8 @@ def _block(value: float, low: float, high: float) -> Span:
 def _progress(entry: Entry, _now: float, width: int) -> Row:
     total, share = entry.total_steps, entry.share
     if share is None or total is None:
-        return [(f"{fmt.short_count(entry.step)} steps", "value")] if entry.step else [(fmt.MISSING, "faint")]
+        steps = "step" if entry.step == 1 else "steps"
+        return [(f"{fmt.short_count(entry.step)} {steps}", "value")] if entry.step else [(fmt.MISSING, "faint")]
     done = int(share * _BAR)
     row: Row = [("━" * done, "ok"), ("─" * (_BAR - done), "faint")]
     row += [(f"{math.floor(share * 100):4d}%", "dim")] if width >= _WITH_PERCENT else []

@@ -61,7 +61,7 @@ def legend_lines(board: Board, width: int) -> int:
 def paint_comparison_header(board: Board, width: int, height: int) -> list[Row]:
     """What is drawn, and every run in its colour: with its value at the crosshair, where there is one."""
     left: Row = [
-        (f" {len(board.runs)} runs  ", "title"),
+        (f" {fmt.counted(len(board.runs), 'run')}  ", "title"),
         (plain(board.metric), "value"),
         (f" by {board.lens.axis}", "dim"),
     ]
@@ -251,7 +251,7 @@ def paint_differences(board: Board, width: int, height: int, further: str = "> <
 def paint_comparison_status(board: Board, width: int, notice: str, pointed: str, trouble: str = "") -> list[Row]:
     """One line. "N runs compared" is written only once all were read. `trouble`: why this is not the newest."""
     if board.is_read:
-        left: Row = [(f" {len(board.runs)} runs compared", "value")]
+        left: Row = [(f" {fmt.counted(len(board.runs), 'run')} compared", "value")]
     else:
         share = min(run.store.progress for run in board.runs)
         left = [(f" reading … {min(99, int(100 * share))}%", "warn")]

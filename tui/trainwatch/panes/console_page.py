@@ -52,7 +52,7 @@ def _amount(num_bytes: int) -> str:
 
 def _filtered(view: ConsoleView, about: About) -> str:
     count = view.sieve.count if view.sieve is not None else 0
-    lines = f"{fmt.count(count)} lines"
+    lines = fmt.counted(count, "line")
     if about.is_full:
         return f"the first {lines}"
     return lines if about.filter_share >= 1 else f"{lines} so far, {int(100 * about.filter_share)}% looked through"

@@ -30,11 +30,11 @@ def paint_status(
     if as_of:
         left = [(" ◷ ", "notice"), (as_of, "notice")]
     elif store.caught_up:
-        left = [(f" {fmt.count(store.last_step)} steps", "value")]
+        left = [(f" {fmt.counted(store.last_step, 'step')}", "value")]
     else:
         left = [(f" reading … {min(99, int(store.progress * 100))}%", "warn")]
     if store.skipped:
-        left.append((f"  {store.skipped:,} lines passed over", "warn"))
+        left.append((f"  {fmt.counted(store.skipped, 'line')} passed over", "warn"))
     if read_only:
         left.append(("  read-only", "dim"))
     if pointed and not quit_key:

@@ -99,7 +99,10 @@ def paint_gallery_status(
     if as_of:
         left: Row = [(" ◷ ", "notice"), (as_of, "notice")]
     elif store.caught_up:
-        left = [(f" {len(gallery.names):,} metrics", "value"), (f" of {fmt.count(store.last_step)} steps", "dim")]
+        left = [
+            (f" {fmt.counted(len(gallery.names), 'metric')}", "value"),
+            (f" of {fmt.counted(store.last_step, 'step')}", "dim"),
+        ]
     else:
         left = [(f" reading … {min(99, int(store.progress * 100))}%", "warn")]
     return [hint_line(left, notice, pointed, width, trouble)]

@@ -155,7 +155,7 @@ def paint_runs_status(
     trouble: str = "",
     archived_key: str = "A",
 ) -> list[Row]:
-    """One line. "N runs" is written only once all were read: scripts wait for it.
+    """One line. "N runs" (of one "1 run") is written only once all were read: scripts wait for it.
 
     `trouble`: which hosts are not reached, in words.
     """
@@ -166,7 +166,12 @@ def paint_runs_status(
     elif not roster.has_listed:
         left = [(f" reading … {total:,} of {total + roster.num_unread:,}", "warn")]
     else:
-        left = [(f" {shown:,} of {total:,} runs" if shown != total else f" {total:,} runs", "value")]
+        left = [
+            (
+                f" {shown:,} of {fmt.counted(total, 'run')}" if shown != total else " " + fmt.counted(total, "run"),
+                "value",
+            )
+        ]
         if words := put_away_words(roster, archived_key):
             left.append((f"  {words}", "dim" if shown else "warn"))
         if roster.num_shallow:

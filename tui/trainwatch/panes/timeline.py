@@ -44,7 +44,7 @@ def paint_timeline_header(timeline: Timeline, width: int) -> list[Row]:
     """One line: the run, how many events of each kind, the filter."""
     views = timeline.views
     left: Row = [(" " + fmt.clip(plain(timeline.store.run.id), max(10, width // 3)), "title")]
-    left.append((f"  {len(views):,} events", "value"))
+    left.append((f"  {fmt.counted(len(views), 'event')}", "value"))
     if timeline.text:
         left.append((f" of {len(timeline.store.told):,}", "dim"))
     alerts = timeline.store.active_alerts
@@ -61,7 +61,7 @@ def _rules(store: Store) -> Row:
     if not findings.is_on:
         return []
     if findings.is_behind:
-        seen = f"{fmt.count(findings.num_steps)} steps, {math.floor(100 * findings.progress)}%"
+        seen = f"{fmt.counted(findings.num_steps, 'step')}, {math.floor(100 * findings.progress)}%"
         return [(f"  the rules have seen {seen}", "warn")]
     silent = f", {len(findings.silent)} have no input (r)" if findings.silent else ""
     return [(f"  rules run here{silent}", "dim")]
