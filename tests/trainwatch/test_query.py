@@ -1,6 +1,7 @@
 """The filter of the table: each kind of word, and what is said of one that cannot be understood."""
 
 import math
+import re
 
 import pytest
 
@@ -31,7 +32,8 @@ RUN = entry(
         "cfg.head=0.1", "cfg.on=true", "-cfg.init!=scratch", "best.f1>0.8", "last.f1<=0.8", "best.eval_loss<0.3",
         "loss<0.3", "step>=120", "progress>50", "age<2h", "age>59m", "eta<1h", "eta>39", "alerts>0", "attempt=1",
         "task:ner", "task:token-cls", "cls", "is:liv", "-is:arch",
-        "'the loader'", "tag:", "-tag:", "state:", "state:running best.f1>0.8 -note:fixed cfg.lr<1",
+        "'the loader'", "state=running", "state!=done", "-state=done",
+        "tag=good", "state=", "state!=", "tag:", "-tag:", "state:", "state:running best.f1>0.8 -note:fixed cfg.lr<1",
     ],
 )  # fmt: skip
 def test_a_run_passes(text: str) -> None:
@@ -43,7 +45,7 @@ def test_a_run_passes(text: str) -> None:
     [
         "-NER", "gpt", "state:done", "-state:running", "tag:goo", "cfg.lr<1e-4", "cfg.missing=1", "cfg.init=mlm",
         "cfg.init=1", "best.f1>0.9", "best.missing>0", "age>2h", "is:archived", "is:still", "eta<30", "step<120",
-        "NER state:done",
+        "NER state:done", "state=done", "state!=running", "-state!=done",
     ],
 )  # fmt: skip
 def test_a_run_does_not_pass(text: str) -> None:
@@ -61,11 +63,33 @@ def test_a_run_does_not_pass(text: str) -> None:
         ("cfg.init>scratch", "compare texts by ="),
         ("is:dead", "is:dead is not known; there are is:archived"),
         ("'open", "quotation mark"),
+        ("state>=stopped", "write state:stopped"),
+        ("step:5", "write step=5"),
     ],
 )
 def test_what_cannot_be_understood_is_said(text: str, said: str) -> None:
     with pytest.raises(QueryError, match=said):
         parse(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("lr>=1e-2", "cfg.train.lr>=1e-2"),
+        ("-lr=1e-2", "cfg.train.lr=1e-2"),
+        ("train.lr<1", "cfg.train.lr<1"),
+        ("f1>0.8", "best.f1>0.8"),
+        ("epoch>3", "cfg.train.epochs>3"),
+        ("stpe>3", "step>3"),
+        ("init=scratch", "cfg.model.init=scratch"),
+    ],
+)
+def test_what_the_runs_have_and_may_have_been_meant_is_named(text: str, meant: str) -> None:
+    names = ["cfg.train.lr", "cfg.train.epochs", "cfg.model.init", "best.f1", "cfg.optim.lr_min"]
+    with pytest.raises(QueryError, match=f"did you mean {re.escape(meant)}\\?"):
+        parse(text, lambda: names)
+    with pytest.raises(QueryError, match="is not known; there are"):
+        parse("zzzzz>3", lambda: names)
 
 
 def test_archived_runs_are_shown_only_when_asked_for() -> None:

@@ -195,10 +195,25 @@ def test_a_run_that_passes_again_is_chosen_again_while_a_filter_is_typed() -> No
     assert made.selected == "1-a"
 
 
+def test_a_wrong_filter_leaves_the_table_as_it_was() -> None:
+    """Not as the half of it that could be understood had left it."""
+    made = roster(entry("1-a", State.RUNNING, config={"train": {"lr": 0.1}}), entry("2-b"))
+    made.ask(parse("1-a"))
+    made.begin_filter()
+    assert made.ask_typed("1-a lr") == ""
+    assert order(made) == ""
+    assert "did you mean cfg.train.lr>=1e-2?" in made.ask_typed("1-a lr>=1e-2")
+    assert order(made) == "a"
+    assert text_of(paint_runs_header(made, "runs", 120)).rstrip().endswith("filter 1-a")
+    assert made.ask_typed("2-b") == ""
+    assert order(made) == "b"
+
+
 def test_counts_in_the_header_and_the_status_line() -> None:
     made = roster()
     assert "1 live  1 with alerts" in text_of(paint_runs_header(made, "runs", 120))
     assert "4 runs" in text_of(paint_runs_status(made, 80, "", "", read_only=False))
+    assert text_of(paint_runs_status(roster(entry("1-a")), 80, "", "", read_only=False)).strip() == "1 run"
     made.ask(parse("state:running"))
     assert "2 of 4 runs" in text_of(paint_runs_status(made, 80, "", "", read_only=False))
     assert "filter state:running" in text_of(paint_runs_header(made, "runs", 120))

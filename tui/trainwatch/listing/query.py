@@ -7,8 +7,9 @@ stands alone and is looked for in whatever names the run.
 import operator
 import re
 import shlex
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any
 
 from trainwatch.listing.entry import Entry
@@ -86,26 +87,36 @@ class Query:
         return all(term.holds(entry, now) is not term.negated for term in self.terms)
 
 
-def parse(text: str) -> Query:
-    """Raises QueryError where a word cannot be understood."""
+def parse(text: str, names: Callable[[], Iterable[str]] = tuple) -> Query:
+    """Raises QueryError where a word cannot be understood.
+
+    `names`: what runs have, as `cfg.train.lr` and `best.f1`; asked for only where a word may have meant one of them.
+    """
     try:
         words = shlex.split(text)
     except ValueError:
         raise QueryError("a quotation mark is not closed") from None
-    terms = [_term(word) for word in words if word != "-"]
+    terms = [_term(word, names) for word in words if word != "-"]
     asks_archived = any(word.removeprefix("-") == "is:archived" for word in words)
     return Query(text.strip(), tuple(terms), asks_archived)
 
 
-def _term(word: str) -> _Term:
+def _term(word: str, names: Callable[[], Iterable[str]]) -> _Term:
     negated, word = word.startswith("-"), word.removeprefix("-")
     if compared := _COMPARED.fullmatch(word):
-        return _Term(_comparison(*compared.groups()), negated)
+        name, sign, value = compared.groups()
+        if name not in TEXT_FIELDS:
+            return _Term(_comparison(name, sign, value, names), negated)
+        if sign not in ("=", "!="):
+            raise QueryError(f"{name} is a text: write {name}:{value or 'TEXT'}")
+        negated, word = negated is not (sign == "!="), f"{name}:{value}"
     name, colon, value = word.partition(":")
     if not colon:
         return _Term(_bare(word.casefold()), negated)
     if name.startswith(("cfg.", "best.", "last.")):
-        return _Term(_comparison(name, "=", value), negated)
+        return _Term(_comparison(name, "=", value, names), negated)
+    if name in NUMBER_FIELDS:
+        raise QueryError(f"{name} is a number: write {name}={value or 'N'}, or <, >, <=, >=")
     if name not in TEXT_FIELDS:
         raise QueryError(f"{name}: is not known; there are {', '.join(TEXT_FIELDS)}, cfg.KEY, best.METRIC")
     if name == "is" and not any(kind.startswith(value.casefold()) for kind in _KINDS):
@@ -141,19 +152,31 @@ def _text(name: str, value: str) -> Callable[[Entry, float], bool]:
     return lambda entry, _now: any(value in text.casefold() for text in texts_of(entry))
 
 
-def _comparison(name: str, sign: str, wanted: str) -> Callable[[Entry, float], bool]:
+def _comparison(
+    name: str, sign: str, wanted: str, names: Callable[[], Iterable[str]]
+) -> Callable[[Entry, float], bool]:
     compare = _COMPARISONS[sign]
     if name.startswith("cfg."):
         return _config_comparison(name.removeprefix("cfg."), sign, wanted)
+    if not name.startswith(("best.", "last.")) and name not in NUMBER_FIELDS:
+        if meant := _meant(name, names()):
+            raise QueryError(f"{name}{sign} is not known; did you mean {meant}{sign}{wanted}?")
+        known = ", ".join(NUMBER_FIELDS)
+        raise QueryError(f"{name}{sign} is not known; there are {known}, cfg.KEY, best.METRIC, last.METRIC")
     limit = _number(name, wanted)
     if name.startswith(("best.", "last.")):
         side, _, metric = name.partition(".")
         return lambda entry, _now: _holds(compare, _score(entry, side, metric), limit)
-    if name not in NUMBER_FIELDS:
-        known = ", ".join(NUMBER_FIELDS)
-        raise QueryError(f"{name}{sign} is not known; there are {known}, cfg.KEY, best.METRIC, last.METRIC")
     value_of = NUMBER_FIELDS[name]
     return lambda entry, now: _holds(compare, value_of(entry, now), limit)
+
+
+def _meant(name: str, names: Iterable[str]) -> str:
+    """Of what runs have that which ends so, the shortest first, or else is spelled alike; empty where nothing is."""
+    known = sorted({*names, *NUMBER_FIELDS}, key=lambda each: (len(each), each))
+    ending = next((each for each in known if each.endswith("." + name)), "")
+    by_end = {each.rpartition(".")[2]: each for each in reversed(known)}
+    return ending or next((by_end[end] for end in get_close_matches(name.rpartition(".")[2], by_end, n=1)), "")
 
 
 def _holds(compare: Callable[[Any, Any], bool], value: float | None, limit: float) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from trainwatch.listing.column import BY_NAME, COLUMNS, Column, need_of, needs_of, placed, with_dates
 from trainwatch.listing.entry import Entry
-from trainwatch.listing.query import Query
+from trainwatch.listing.query import Query, QueryError, flattened, parse
 from trainwatch.listing.scan import Batch
 
 NUM_COLOURS = 8
@@ -72,6 +72,8 @@ class Roster:
         """Whether anybody has chosen a run."""
         self._before_filter = chosen
         """The run that was chosen when a filter began to be typed, or to begin with; empty once another was."""
+        self._query_before = Query()
+        """What was filtered by when it began."""
 
     def apply(self, batch: Batch) -> None:
         """Take a batch in."""
@@ -100,6 +102,22 @@ class Roster:
     def begin_filter(self) -> None:
         """A filter begins to be typed: the run that is chosen now is chosen whenever it passes."""
         self._before_filter = self._before_filter or self.selected
+        self._query_before = self.query
+
+    def ask_typed(self, text: str) -> str:
+        """Take what is typed since `begin_filter`. One that is wrong leaves the table as it was then, not as what stood
+        there before its last letter left it; why it is wrong, empty where it was taken."""
+        try:
+            self.ask(parse(text, self._names))
+        except QueryError as fault:
+            self.ask(self._query_before)
+            return str(fault)
+        return ""
+
+    def _names(self) -> set[str]:
+        """What the runs have that can be asked for, as a filter has it: keys of configurations, metrics."""
+        keys = {f"cfg.{key}" for entry in self.entries.values() for key, _ in flattened(entry.config or {})}
+        return keys | {f"best.{metric}" for entry in self.entries.values() for metric in entry.figures.best}
 
     def end_filter(self) -> None:
         """It is typed: what is chosen now stays chosen, where anything is."""

@@ -16,7 +16,7 @@ from trainwatch.export.sheet import Texts
 from trainwatch.keyname import shown
 from trainwatch.layout import Layout, Rect
 from trainwatch.listing.entry import Entry
-from trainwatch.listing.query import QueryError, parse
+from trainwatch.listing.query import parse
 from trainwatch.listing.roster import Marks, Roster
 from trainwatch.listing.scan import LIVE_S, STILL_S, Batch, Scanner
 from trainwatch.listing.summary import cells_of, summary_of
@@ -314,11 +314,7 @@ class RunsScreen(DeedScreen):
         self.roster.end_filter()
 
     def filtered(self, text: str) -> str:
-        try:
-            self.roster.ask(parse(text))
-        except QueryError as fault:
-            return str(fault)
-        return ""
+        return self.roster.ask_typed(text)
 
     # --- out ------------------------------------------------------------------------------------------------------
 
