@@ -235,7 +235,7 @@ RUNS_ACTIONS = (
         "mark",
         "space",
         "mark",
-        "mark for comparison, or no more, and go to the next; a click left of its state does so",
+        "mark for comparison, or no more, and go on to the next; a click left of its state marks, and stays",
     ),
     Action("compare", "c", "compare", "the marked runs in one picture"),
     Action(
