@@ -27,7 +27,7 @@ from trainwatch.lens import (
     zoomed,
 )
 from trainwatch.paint import text_of
-from trainwatch.panes.chart import Curve, Mark, Scales, paint_chart
+from trainwatch.panes.chart import Chart, Curve, Mark, Scales, paint_chart
 
 WHOLE = Extent(0.0, 1000.0)
 MOVES = st.sampled_from(["in", "out", "left", "right", "follow", "cursor", "grow"])
@@ -124,6 +124,55 @@ def test_an_outlier_ruins_no_robust_axis() -> None:
     robust = picture_of(values, Lens(robust=True))
     assert "6000" not in robust
     assert "1.0" in robust
+
+
+def test_a_robust_axis_says_where_nothing_is_an_outlier() -> None:
+    values = [1.0 + 0.1 * math.sin(i) for i in range(500)]
+    assert "there are no outliers" not in picture_of(values, Lens())
+    assert "there are no outliers" in picture_of(values, Lens(robust=True))
+    assert "outliers" not in picture_of([*values, 5000.0], Lens(robust=True))
+    assert "outliers" not in picture_of([], Lens(robust=True))
+
+
+def side_by_side(*runs: list[float]) -> Chart:
+    curves = []
+    for letter, values in zip("abcd", runs, strict=False):
+        column = Column()
+        column.append(np.array(values))
+        curves.append(Curve(np.arange(float(len(values))), column, f"run-{letter}", letter=letter))
+    return chart([], ended=True, overlay=curves)
+
+
+FIXED = [2.0 / (1 + i / 20) for i in range(200)]
+BROKEN = [2.0] * 20 + [1e5 + 1e3 * i for i in range(180)]
+
+
+@pytest.mark.parametrize(
+    ("runs", "beyond"),
+    [
+        ((BROKEN, FIXED), "a"),
+        ((FIXED, BROKEN), "b"),
+        ((BROKEN, BROKEN, FIXED), "a b"),
+        ((FIXED, [5 * value for value in FIXED]), ""),
+        ((FIXED, [0.0] * 200), ""),
+        ((BROKEN, BROKEN), ""),
+    ],
+)
+def test_a_run_that_broke_does_not_flatten_one_that_did_not(runs: tuple[list[float], ...], beyond: str) -> None:
+    """Each curve has a range of its own; those far out are not what the axis is made for."""
+    rows, scales = paint_chart(side_by_side(*runs), 60, 14, Scales(), Lens(robust=True))
+    assert ("beyond the axis: " + beyond in text_of(rows)) == bool(beyond)
+    assert ("beyond" in text_of(rows)) == bool(beyond)
+    assert scales.y is not None
+    assert (scales.y.high < 15) == (runs != (BROKEN, BROKEN))
+    _, scales = paint_chart(side_by_side(*runs), 60, 14, Scales(), Lens())
+    assert scales.y is not None
+    assert (scales.y.high > 1e5) == (BROKEN in runs)
+
+
+def test_on_a_logarithmic_axis_no_run_is_far_from_another() -> None:
+    rows, _ = paint_chart(side_by_side(BROKEN, FIXED), 60, 14, Scales(), Lens(robust=True, log_y=True))
+    assert "beyond" not in text_of(rows)
 
 
 def test_the_crosshair_reads_the_nearest_record() -> None:

@@ -12,6 +12,7 @@ from trainwatch.downsample import Binned, Window, bin_column, smooth
 from trainwatch.lens import Extent, Lens
 from trainwatch.paint import Row, box
 from trainwatch.panes.canvas import Cells
+from trainwatch.panes.span import Span, span_of
 from trainwatch.panes.ticks import margin, place_edge, value_labels
 from trainwatch.raster import DOTS_X, DOTS_Y, braille, spans
 from trainwatch.scale import Axis, growing_end, value_axis
@@ -19,12 +20,8 @@ from trainwatch.scale import Axis, growing_end, value_axis
 _EMPTY = np.empty(0)
 SMOOTHING = 0.01
 """Half-life of the smoothed curve, as a share of the visible points."""
-CORE = (2.0, 98.0)
-"""Percentiles of what is drawn between which the value axis lies where outliers are left out."""
 MOST_RAW = 3
 """Of more curves only the smoothed ones are drawn: what was measured would hide them."""
-ROBUST_ROOM = 0.1
-"""Room beside them, as a share of what lies between."""
 WHOLE = Lens()
 
 
@@ -168,7 +165,10 @@ def _painted(
     seen = lens.over(whole)
     window = Window(seen.start, seen.stop, columns * DOTS_X)
     drawn = [_drawn(chart, curve, lens, window, span) for curve in chart.curves]
-    y = _value_axis(chart, drawn, lens, window, max(1, min(8, lines // 3)), scales.y)
+    span_y, unit_y = _value_span(drawn, lens, window), 1.0 if lens.log_y else chart.unit
+    from_zero = chart.from_zero and not lens.log_y
+    parts = max(1, min(8, lines // 3))
+    y = value_axis(span_y.low / unit_y, span_y.high / unit_y, parts, scales.y, from_zero=from_zero)
     cells = Cells(columns, lines)
     for each in drawn:  # what was measured lies below all smoothed curves
         _draw_measured(cells, each, lens, chart.unit, y, is_raw_drawn=len(drawn) <= MOST_RAW)
@@ -185,6 +185,7 @@ def _painted(
     level = drawn[0].level if drawn else _EMPTY
     newest = float(level[~np.isnan(level)][-1]) if (~np.isnan(level)).any() and chart.column is not None else math.nan
     note = _oddities(chart, chart.column or Column(), columns) or chart.note
+    note = note or (_left_out(span_y, drawn) if lens.robust else [])
     foot = place_edge(
         seen.start - chart.x_start, seen.stop - seen.start, columns, gutter, chart.x_format, chart.x_least
     )
@@ -254,30 +255,23 @@ def read_at(x: Floats, column: Column, at: float, chart: Chart) -> Row:
     return [(" " + chart.value_format(value), "value"), (f" @ {where}", "dim")]
 
 
-def _value_axis(
-    chart: Chart, drawn: Sequence[_Drawn], lens: Lens, window: Window, parts: int, previous: Axis | None
-) -> Axis:
-    lows, highs = [_scaled(d.binned.low, lens) for d in drawn], [_scaled(d.binned.high, lens) for d in drawn]
-    for curve in (d.curve for d in drawn):
-        inside = (curve.points_x >= window.start) & (curve.points_x <= window.stop) & np.isfinite(curve.points_y)
-        lows.append(_scaled(curve.points_y[inside], lens))
-        highs.append(lows[-1])
-    low, high = _range(np.concatenate([*lows, _EMPTY]), np.concatenate([*highs, _EMPTY]), is_robust=lens.robust)
-    unit = 1.0 if lens.log_y else chart.unit
-    return value_axis(low / unit, high / unit, parts, previous, from_zero=chart.from_zero and not lens.log_y)
+def _value_span(drawn: Sequence[_Drawn], lens: Lens, window: Window) -> Span:
+    """Between what the axis has to lie, as the axis has its values."""
+    curves: list[tuple[Floats, Floats]] = []
+    for each in drawn:
+        x, y = each.curve.points_x, each.curve.points_y
+        points = _scaled(y[(x >= window.start) & (x <= window.stop) & np.isfinite(y)], lens)
+        low, high = _scaled(each.binned.low, lens), _scaled(each.binned.high, lens)
+        curves.append((np.concatenate([low, points]), np.concatenate([high, points])))
+    return span_of(curves, is_robust=lens.robust, is_log=lens.log_y)
 
 
-def _range(lows: Floats, highs: Floats, *, is_robust: bool) -> tuple[float, float]:
-    """Between what the axis has to lie; nan where nothing is drawn."""
-    lows, highs = lows[~np.isnan(lows)], highs[~np.isnan(highs)]
-    if not len(lows):
-        return math.nan, math.nan
-    low, high = float(lows.min()), float(highs.max())
-    if is_robust:
-        least, most = float(np.percentile(lows, CORE[0])), float(np.percentile(highs, CORE[1]))
-        room = ROBUST_ROOM * (most - least)
-        low, high = max(low, least - room), min(high, most + room)
-    return low, high
+def _left_out(span: Span, drawn: Sequence[_Drawn]) -> Row:
+    """What an axis without outliers is not made for."""
+    letters = " ".join(drawn[i].curve.letter for i in span.far)
+    if letters.strip():
+        return [(f"beyond the axis: {letters}", "notice")]
+    return [] if span.cuts or math.isnan(span.low) else [("there are no outliers", "notice")]
 
 
 def _scaled(values: Floats, lens: Lens) -> Floats:
