@@ -1,6 +1,7 @@
 """Runs side by side: what differs, who is best, and pictures of any size."""
 
 import math
+import re
 from pathlib import Path
 
 import pytest
@@ -100,6 +101,16 @@ def test_last_best_and_winner_go_by_the_direction(board: Board) -> None:
         assert "▲" in shown
         assert all(f"{letter} " in shown.split("\n")[1] for letter in "abc")
     assert "a – a of 3 runs, > <" in text_of(paint_metrics(board, 40, 20))
+
+
+def test_names_of_metrics_have_the_room_that_figures_leave(board: Board) -> None:
+    shown = text_of(paint_metrics(board, 90, 20))
+    assert "eval/label_top_share " in shown
+    assert "eval/label_top_sha… " in text_of(paint_metrics(board, 80, 20))
+    heading, first = shown.split("\n")[1:3]
+    figure = re.search(r" [\d.]+ ", first)
+    assert figure is not None
+    assert heading.index("last") + 4 == figure.end() - 1  # it stands below its title
 
 
 def test_each_run_is_drawn_in_its_colour_to_its_own_end(board: Board) -> None:

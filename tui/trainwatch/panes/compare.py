@@ -4,6 +4,7 @@ import math
 from dataclasses import replace
 
 import numpy as np
+from rich.cells import cell_len
 
 from rundir.text import plain
 from trainwatch import format as fmt
@@ -17,6 +18,7 @@ from trainwatch.panes.chart import Chart, Curve, paint_chart, value_near
 
 _EMPTY = np.empty(0)
 NAME_WIDTH = 20
+"""Cells for the name of a metric at least; more where the figures of all runs leave them."""
 KEY_WIDTH = 28
 VALUE_WIDTH = 8
 CELL_WIDTH = 2 * VALUE_WIDTH + 3
@@ -179,21 +181,25 @@ def paint_metrics(board: Board, width: int, height: int, further: str = "> <") -
     board.top = max(0, min(board.top, at, len(names) - room), at - room + 1)
     most, has_best = room_in_metrics(width, len(board.runs))
     shown = board.columns(most)
-    heading: Row = [(" " * NAME_WIDTH, "")]
+    left = width - 2 - len(shown) * (CELL_WIDTH if has_best else VALUE_WIDTH + 2)
+    name_width = max(NAME_WIDTH, min(left, 3 + max((cell_len(plain(name)) for name in names), default=0)))
+    heading: Row = [(" " * name_width, "")]
     for run in shown:
         heading.append((f"{run.letter} ".rjust(4), run.style))
         heading.append(
             ("last".rjust(VALUE_WIDTH - 4) + ("best".rjust(VALUE_WIDTH + 1) if has_best else "") + "  ", "dim")
         )
     lines = [heading]
-    lines += [_metric_line(name, board, shown, has_best=has_best) for name in names[board.top : board.top + room]]
+    lines += [
+        _metric_line(name, name_width, board, shown, has_best=has_best) for name in names[board.top : board.top + room]
+    ]
     style = "border-chosen" if board.pane == "metrics" else "border"
     return box([("metrics", "title")], lines, width, height, note=_which(shown, board, further), style=style)
 
 
-def _metric_line(name: str, board: Board, shown: list[Compared], *, has_best: bool) -> Row:
+def _metric_line(name: str, name_width: int, board: Board, shown: list[Compared], *, has_best: bool) -> Row:
     is_drawn = name == board.metric
-    named = fmt.fit(plain(name), NAME_WIDTH - 2) + " "
+    named = fmt.fit(plain(name), name_width - 2) + " "
     row: Row = [("❯" if is_drawn else " ", "key"), (named, "chosen" if is_drawn else "")]
     winner = board.winner(name)
     for run in shown:
