@@ -433,6 +433,7 @@ async def test_themes_go_round_and_repaint(runs_dir: Path) -> None:
             seen.append(theme.current().name)
             assert backgrounds() == {theme.current().background}
             await pilot.press("T")
+            assert f"theme: {theme.current().name}" in shown(app, "status")
         assert seen == ["light", "dark-safe", "light-safe", "dark"]
 
 

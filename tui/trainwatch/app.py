@@ -141,11 +141,13 @@ class TrainwatchApp(App[None]):
                     pass
 
     def next_theme(self) -> None:
-        """The next palette: everything is painted anew."""
+        """The next palette: everything is painted anew, and the screen on top says which it is."""
         self._dress(theme.following(theme.current().name))
-        for screen in self._screen_stack:
-            if isinstance(screen, PaneScreen):
-                screen.restyle()
+        screens = [screen for screen in self._screen_stack if isinstance(screen, PaneScreen)]
+        for screen in screens:
+            screen.restyle()
+        for screen in screens[-1:]:
+            screen.say(f"theme: {theme.current().name}")
 
     def _dress(self, palette: str) -> None:
         wanted = "textual-dark" if theme.use(palette).is_dark else "textual-light"
