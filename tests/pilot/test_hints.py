@@ -55,6 +55,7 @@ async def test_the_page_of_a_run(run: RunDir) -> None:
         await until(pilot, lambda: app.run_screen.store.caught_up)
         page = app.run_screen
         await every_pane_is_named(pilot, page)
+        assert "■ marked for comparison" in await hint_at(pilot, page, "header")
         at = shown(page, "keys").index("c checkpoint")
         assert await hint_at(pilot, page, "keys", at) == "write a checkpoint now; it is kept"
         assert await hint_at(pilot, page, "keys", at + 11) == "write a checkpoint now; it is kept"

@@ -1,7 +1,7 @@
 """What the pointer is on, in words, for the footer. Pure."""
 
 RUN = {
-    "header": "state, progress and figures; below them what needs attention",
+    "header": "state, progress, figures, what needs attention; ■ marked for comparison",
     "loss": "training loss and evaluations; wheel or drag: zoom, two clicks: alone",
     "grad_norm": "gradient norm before clipping; wheel or drag: zoom, two clicks: alone",
     "lr": "learning rate; wheel or drag: zoom, two clicks: alone",

@@ -18,6 +18,7 @@ NARROW = 60
 """A help below this width has no column for the labels."""
 _LEGEND = """● evaluation   × not finite   ┊ a later attempt went on from here
 ◆ checkpoint   ▲ alert, where it set in   ▸ order   ✎ note
+■ beside a run's state: marked for comparison, in the colour that it has there
 An order is shown as pending until the run has answered it."""
 
 
