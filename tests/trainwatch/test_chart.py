@@ -1,6 +1,7 @@
 """Charts as literal text: what is drawn can be read in a diff."""
 
 import math
+from dataclasses import replace
 from textwrap import dedent
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 
 from rundir.column import Column
 from rundir.size import size
+from trainwatch import format as fmt
 from trainwatch.paint import Row, text_of
 from trainwatch.panes.chart import Chart, Scales, paint_chart
 from trainwatch.raster import braille, spans
@@ -182,3 +184,31 @@ def test_a_break_is_not_bridged() -> None:
     breaks = np.array([False, True, False, False, False, False])
     drawn = np.flatnonzero(spans(low, low, breaks, 4).sum(axis=0))
     assert drawn.tolist() == [0, 3, 4, 5]
+
+
+def over_time(at: list[float], values: list[float], **fields: object) -> Chart:
+    return replace(chart(values, ended=True, x_format=fmt.elapsed, **fields), x=np.array(at))
+
+
+@pytest.mark.parametrize("smoothed", [False, True])
+def test_over_time_a_curve_breaks_where_nothing_ran(smoothed: bool) -> None:
+    """Stopped after 100 seconds at falling values, and gone on with 250 seconds later: neither joined nor filled."""
+    at = [*np.arange(0.0, 100.0, 2.0), *np.arange(350.0, 450.0, 2.0)]
+    falling = [100.0 - i for i in range(50)]
+    lines = picture(over_time(at, falling * 2, smoothed=smoothed, from_zero=True), width=60).splitlines()[1:-1]
+    drawn = [any(line[9 + cell] not in " " for line in lines) for cell in range(50)]
+    assert drawn.index(False) in (11, 12)  # 100 of 448 seconds
+    assert [cell for cell in range(50) if not drawn[cell]] == list(
+        range(drawn.index(False), 50 - drawn[::-1].index(False))
+    )
+    assert 26 <= drawn.count(False) <= 28
+    by_step = replace(over_time(at, falling * 2, from_zero=True), x_format=fmt.short_count)
+    assert all(
+        any(line[9 + cell] != " " for line in picture(by_step, width=60).splitlines()[1:-1]) for cell in range(50)
+    )
+
+
+def test_over_time_records_far_apart_are_joined() -> None:
+    at = [300.0 * i for i in range(10)]
+    lines = picture(over_time(at, [float(i) for i in range(10)]), width=60).splitlines()[1:-1]
+    assert all(any(line[9 + cell] != " " for line in lines) for cell in range(50))

@@ -44,6 +44,15 @@ def bin_column(x: Floats, column: Column, window: Window) -> Binned:
     return Binned(bounds.low, bounds.high, mean, bounds.count, odd)
 
 
+def unrecorded(binned: Binned, bin_length: float, longest: float) -> npt.NDArray[np.bool_]:
+    """Where nothing was recorded for longer than `longest`: empty bins between others, a bin being `bin_length`."""
+    filled = np.flatnonzero((binned.count > 0) | binned.odd)
+    gap = np.zeros(len(binned.count), dtype=np.bool_)
+    for before, after in zip(filled[:-1].tolist(), filled[1:].tolist(), strict=True):
+        gap[before + 1 : after] = (after - before - 1) * bin_length > longest
+    return gap
+
+
 def smooth(binned: Binned, half_life: float) -> Floats:
     """Exponential moving average of the bins' means, weighted by their points; nan before the first.
 

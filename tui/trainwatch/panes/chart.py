@@ -5,10 +5,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+import numpy.typing as npt
 
 from rundir.column import Column, Floats
 from trainwatch import format as fmt
-from trainwatch.downsample import Binned, Window, bin_column, smooth
+from trainwatch.downsample import Binned, Window, bin_column, smooth, unrecorded
 from trainwatch.lens import Extent, Lens
 from trainwatch.paint import Row, box
 from trainwatch.panes.canvas import Cells
@@ -22,6 +23,9 @@ SMOOTHING = 0.01
 """Half-life of the smoothed curve, as a share of the visible points."""
 MOST_RAW = 3
 """Of more curves only the smoothed ones are drawn: what was measured would hide them."""
+GAP_S, GAP_RECORDS = 60.0, 6
+"""Over time a curve breaks where nothing was recorded for so long, and for so many times what usually lies between two
+records: then nothing ran, or nobody measured."""
 WHOLE = Lens()
 
 
@@ -137,6 +141,8 @@ class _Drawn:
     binned: Binned
     level: Floats
     """The smoothed one; empty where there is none."""
+    breaks: npt.NDArray[np.bool_]
+    """Columns that no line leads across."""
 
 
 def paint_chart(
@@ -208,7 +214,17 @@ def _drawn(chart: Chart, curve: Curve, lens: Lens, window: Window, span: float) 
     if len(curve.points_x) and curve.points_x is curve.x:
         share = 0.0  # an average over a handful of single measurements would say what nobody has measured
     visible = len(curve.x) * (window.stop - window.start) / max(span, 1e-9)
-    return _Drawn(curve, binned, smooth(binned, max(4.0, share * visible)) if share > 0 else _EMPTY)
+    level = smooth(binned, max(4.0, share * visible)) if share > 0 else _EMPTY
+    return _Drawn(curve, binned, level, binned.odd | _unrecorded(chart, curve, binned, window))
+
+
+def _unrecorded(chart: Chart, curve: Curve, binned: Binned, window: Window) -> npt.NDArray[np.bool_]:
+    """Columns within a gap of an axis of time. Single measurements are as far apart as they are."""
+    if chart.x_format is not fmt.elapsed or curve.points_x is curve.x or len(curve.x) < 2:
+        return np.zeros(len(binned.count), dtype=np.bool_)
+    usual_s = float(np.median(np.diff(curve.x[-512:])))
+    longest_s = max(GAP_S, GAP_RECORDS * usual_s)
+    return unrecorded(binned, (window.stop - window.start) / window.width, longest_s)
 
 
 def _title(chart: Chart, lens: Lens, level: float) -> Row:
@@ -294,7 +310,7 @@ def _draw_measured(cells: Cells, drawn: _Drawn, lens: Lens, unit: float, y: Axis
     unit = 1.0 if lens.log_y else unit
     low, high = (_to_dots(_scaled(values, lens), unit, y, cells.lines) for values in (binned.low, binned.high))
     low = np.where(np.isnan(low) & ~np.isnan(high), 0.0, low)  # what of a column is not above 0 reaches to the foot
-    picture = braille(spans(low, high, binned.odd, cells.lines * DOTS_Y))
+    picture = braille(spans(low, high, drawn.breaks, cells.lines * DOTS_Y))
     cells.draw(picture, curve.faint if len(level) else curve.style)
 
 
@@ -309,7 +325,7 @@ def _draw_smoothed(cells: Cells, drawn: _Drawn, lens: Lens, unit: float, y: Axis
             cells.put(at // DOTS_X, cells.lines - 1 - round(float(dot[0])) // DOTS_Y, "•", curve.style)
     elif len(level):
         dots = _to_dots(_scaled(level, lens), unit, y, cells.lines)
-        cells.draw(braille(spans(dots, dots, binned.odd & np.isnan(level), cells.lines * DOTS_Y)), curve.smooth)
+        cells.draw(braille(spans(dots, dots, drawn.breaks & np.isnan(level), cells.lines * DOTS_Y)), curve.smooth)
 
 
 def _draw_letters(cells: Cells, drawn: Sequence[_Drawn], lens: Lens, unit: float, y: Axis) -> None:
