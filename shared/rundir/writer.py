@@ -89,8 +89,7 @@ class RunWriter:
         self._step: int | None = None
         self._logged = -1
         """The last step that `log` was called for: an evaluation may come before it."""
-        self._began_at: float | None = None
-        """When the first step of this attempt was logged."""
+        self._began, self._active_before_s = time.monotonic(), self._status.active_s
         self._from_step = from_step
         self._begin_attempt(total_steps)
         describe(self.dir, name or self.dir.id, task, total_steps, config)
@@ -241,7 +240,6 @@ class RunWriter:
         ended = state or (State.FAILED if error else State.STOPPED if status.state is State.STOPPING else State.DONE)
         self._say(ended.value, error)
         status.last_error, status.state, status.ended_at, status.phase = error or None, ended, time.time(), None
-        status.active_s += time.time() - self._began_at if self._began_at else 0.0
         for log in (self._metrics, self._events, self._system):
             log.flush()
             with contextlib.suppress(OSError):  # a full disk: what could be written is
@@ -330,7 +328,6 @@ class RunWriter:
             raise ValueError(f"step {step}: the run has ended")
         is_first = self._step is None
         if is_first:
-            self._began_at = time.time()
             if self._status.attempt > 1:
                 holds = int(step) - 1 if self._from_step is None else self._from_step
                 self._status.step = holds
@@ -390,6 +387,7 @@ class RunWriter:
     def _write_status(self, *, durable: bool = False) -> None:
         with self._lock:
             now = self._status.updated_at = time.time()
+            self._status.active_s = self._active_before_s + time.monotonic() - self._began
             if self._status.supervisor is not None:
                 self._status.supervisor.beat_at = now
             with contextlib.suppress(OSError):  # a full disk, a directory that was removed: the next beat tries again

@@ -252,6 +252,16 @@ def test_going_on_in_a_run_is_a_new_attempt(tmp_path: Path) -> None:
     assert (status_of(run.dir).attempt, status_of(run.dir).state) == (2, State.DONE)
 
 
+def test_the_time_that_attempts_ran_is_counted_while_they_do(tmp_path: Path, eventually: Callable[..., Any]) -> None:
+    with RunWriter(tmp_path / "it") as first:
+        first.log(1, loss=1.0)
+        eventually(lambda: status_of(first.dir).active_s > 0)
+    before_s = status_of(first.dir).active_s
+    with RunWriter(tmp_path / "it"):
+        pass
+    assert status_of(first.dir).active_s > before_s > 0
+
+
 @pytest.mark.parametrize("damage", ["{", None])
 def test_a_status_that_is_lost_takes_no_attempt_with_it(tmp_path: Path, damage: str | None) -> None:
     """Else what lies beyond the first step of the next would still hold."""

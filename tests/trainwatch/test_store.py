@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from rundir import layout
+from rundir import layout, process
 from rundir.layout import RunDir
 from rundir.records import AlertEvent, CheckpointEvent, EpochRecord, LifecycleEvent, ResumeEvent, ResumeRecord, Severity
-from rundir.status import Phase, State, read_status, write_status
-from tests.trainwatch.runs import append, evaluation, make_run, memory, outcome, set_status, step, steps
+from rundir.status import Heart, Liveness, Phase, State, Status, read_status, write_status
+from tests.trainwatch.runs import START_AT, append, evaluation, make_run, memory, outcome, set_status, step, steps
 from trainwatch.dashboard import View, paint_text
-from trainwatch.feed import Feed, read_opened
+from trainwatch.feed import Batch, Feed, Opened, read_opened
 from trainwatch.panes.charts import chart_of
 from trainwatch.snapshot import read_run
 from trainwatch.store import CONSOLE_LINE_LENGTH, ORDERS_KEPT, Answer, Store
@@ -326,3 +326,26 @@ def test_an_open_order_outlasts_any_number_of_answered_ones(run: RunDir) -> None
 def test_a_configuration_nested_without_end_is_none(run: RunDir) -> None:
     run.config_toml.write_text("a = " + "[" * 100_000, encoding="utf-8")
     assert read_opened(run).config == {}
+
+
+@pytest.mark.parametrize(
+    ("active_s", "verdict", "has_trainer", "elapsed_s"),
+    [
+        (90.0, Liveness.LIVE, True, 95.0),
+        (90.0, Liveness.LIVE, False, 90.0),  # parked
+        (90.0, Liveness.ENDED, False, 90.0),
+        (90.0, Liveness.DEAD, True, 90.0),
+        (0.0, Liveness.LIVE, True, 3600.0),  # not counted
+    ],
+)
+def test_the_time_that_a_run_stood_still_has_not_elapsed(
+    run: RunDir, active_s: float, verdict: Liveness, has_trainer: bool, elapsed_s: float
+) -> None:
+    store = Store(run, Opened(run.id, None, None))
+    heart = Heart(process=process.this_process(), beat_at=START_AT) if has_trainer else None
+    status = Status(
+        run=run.id, state=State.RUNNING, trainer=heart, started_at=START_AT - 3595, updated_at=START_AT,
+        active_s=active_s,
+    )  # fmt: skip
+    store.apply(Batch(now=START_AT, status=status, verdict=verdict))
+    assert store.elapsed_s(START_AT + 5) == pytest.approx(elapsed_s)

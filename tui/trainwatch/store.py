@@ -346,10 +346,13 @@ class Store:
         return as_float(max(0, total - self.step)) / self.rate
 
     def elapsed_s(self, now: float) -> float:
-        """Since the first attempt began; stands still once the run ended or nothing moves it."""
+        """While an attempt ran, over all of them; since the first began where nobody has counted that."""
         status = self.status
         if status is None or status.started_at is None:
             return math.nan
+        if status.active_s > 0:
+            runs = self.is_moving and status.trainer is not None
+            return status.active_s + (max(0.0, now - status.updated_at) if runs else 0.0)
         end = status.ended_at
         if end is None:
             end = now if self.is_moving else status.updated_at

@@ -151,6 +151,8 @@ def test_the_time_left_is_that_of_then(eventful: RunDir) -> None:
     assert past.seek(START_AT + 8).eta_s == pytest.approx(42.0)
     assert past.store.elapsed_s(past.at) == pytest.approx(7.5)
     assert past.seek(START_AT + 19).eta_s == pytest.approx(81.0)
+    assert past.store.elapsed_s(past.at) == pytest.approx(15.2 - 0.5 + 19 - 16.2)  # not between the attempts
+    assert past.seek(START_AT + 30).elapsed_s(past.at) == pytest.approx(15.2 - 0.5 + 20.5 - 16.2)
 
 
 def test_a_run_whose_supervisor_was_gone_is_dead_meanwhile(eventful: RunDir) -> None:

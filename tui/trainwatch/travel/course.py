@@ -37,6 +37,12 @@ class Course:
     attempt: int = 0
     started_at: float | None = None
     ended_at: float | None = None
+    ran_s: float = 0.0
+    """Over the attempts that have ended."""
+    ran_from: float | None = None
+    """When the present attempt began; None where none runs."""
+    heard_at: float = -math.inf
+    """Of the last event."""
     last_error: str | None = None
     is_unattended: bool = False
     knows_device: bool = False
@@ -50,27 +56,40 @@ class Course:
                 self._take_lifecycle(event)
             elif isinstance(event, OutcomeEvent) and event.result == "applied":
                 self._take_order(event)
+            self.heard_at = max(self.heard_at, event.at)
+
+    def _note_end(self, at: float) -> None:
+        if self.ran_from is not None:
+            self.ran_s, self.ran_from = self.ran_s + max(0.0, at - self.ran_from), None
 
     def _take_lifecycle(self, event: LifecycleEvent) -> None:
         self.state = _STATES.get(event.what, self.state)
         match event.what:
             case "supervised":
                 self.is_unattended = False
+                self._note_end(self.heard_at)  # of an attempt of which nobody could say that it ended
                 if self.state.has_ended:
                     self.state, self.ended_at = State.STARTING, None
             case "spawned":
                 self.started_at = event.at if self.started_at is None else self.started_at
                 self.ended_at = self.last_error = None
+                self._note_end(self.heard_at)
+                self.ran_from = event.at
+            case "training" if self.ran_from is None:  # of a script nobody says that it was started
+                self.ran_from = event.at
             case "device":
                 self.knows_device = True
             case "crashed":
                 self.last_error = event.message or None
+                self._note_end(event.at)
             case "unattended":
                 self.is_unattended = True
             case "parked":
                 self.last_error = event.message or None
+                self._note_end(event.at)
             case "done" | "stopped" | "failed":
                 self.ended_at, self.last_error = event.at, event.message or None
+                self._note_end(event.at)
             case _:
                 pass
 
@@ -109,6 +128,7 @@ class Course:
             ranks={},
             updated_at=at,
             started_at=newest.started_at if by_itself else self.started_at,
+            active_s=self.ran_s + (max(0.0, at - self.ran_from) if self.ran_from is not None else 0.0),
             ended_at=self.ended_at,
             last_error=self.last_error,
             signal=None,
