@@ -10,6 +10,7 @@ import pytest
 from rundir.column import Column
 from rundir.size import size
 from trainwatch import format as fmt
+from trainwatch.lens import Extent, Lens
 from trainwatch.paint import Row, text_of
 from trainwatch.panes.chart import Chart, Scales, paint_chart
 from trainwatch.raster import braille, spans
@@ -212,3 +213,16 @@ def test_over_time_records_far_apart_are_joined() -> None:
     at = [300.0 * i for i in range(10)]
     lines = picture(over_time(at, [float(i) for i in range(10)]), width=60).splitlines()[1:-1]
     assert all(any(line[9 + cell] != " " for line in lines) for cell in range(50))
+
+
+def test_the_title_is_of_the_window() -> None:
+    points = {"points_x": np.array([50.0, 150.0]), "points_y": np.array([2.0, 1.0])}
+    shown = chart([10.0] * 100 + [3.0] * 100, ended=True, smoothed=True, **points)
+    for seen, title in (
+        (Extent(20.0, 80.0), "loss 10.00  smoothed 10.00  ● eval 2.000 ─"),
+        (Extent(60.0, 80.0), "loss 10.00  smoothed 10.00 ─"),
+        (Extent(160.0, 200.0), "loss 3.000  smoothed 3.000 ─"),
+        (Extent(140.0, 200.0), "loss 3.000  smoothed 3.000  ● eval 1.000 ─"),
+    ):
+        rows, _ = paint_chart(shown, 80, 10, Scales(), Lens(seen=seen))
+        assert title in text_of(rows[:1])

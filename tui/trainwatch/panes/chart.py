@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -195,7 +195,7 @@ def _painted(
     foot = place_edge(
         seen.start - chart.x_start, seen.stop - seen.start, columns, gutter, chart.x_format, chart.x_least
     )
-    rows = box(_title(chart, lens, newest), body, width, height, note=note, foot=foot, style=style)
+    rows = box(_title(_as_seen(chart, lens), lens, newest), body, width, height, note=note, foot=foot, style=style)
     needed = min(max(gutter, *(len(label) + 1 for label in labels)), width - 6)
     return rows, Scales(x_end, y, scales.key, whole, seen, needed)
 
@@ -225,6 +225,26 @@ def _unrecorded(chart: Chart, curve: Curve, binned: Binned, window: Window) -> n
     usual_s = float(np.median(np.diff(curve.x[-512:])))
     longest_s = max(GAP_S, GAP_RECORDS * usual_s)
     return unrecorded(binned, (window.stop - window.start) / window.width, longest_s)
+
+
+def _as_seen(chart: Chart, lens: Lens) -> Chart:
+    """For the title: where the newest is not in sight, the last that is; else it would stand beside older figures."""
+    seen = lens.seen
+    if seen is None or lens.follows:
+        return chart
+    if len(chart.points_x) and not seen.start <= chart.points_x[-1] <= seen.stop:
+        first, last = _between(chart.points_x, seen)
+        chart = replace(chart, points_x=chart.points_x[first:last], points_y=chart.points_y[first:last])
+    if chart.column is None or not len(chart.x) or seen.start <= chart.x[-1] <= seen.stop:
+        return chart
+    first, last = _between(chart.x, seen)
+    recent = chart.column.values[max(first, last - 512) : last]
+    there = recent[~np.isnan(recent)]
+    return replace(chart, value=float(there[-1]) if len(there) else math.nan)
+
+
+def _between(x: Floats, seen: Extent) -> tuple[int, int]:
+    return int(np.searchsorted(x, seen.start)), int(np.searchsorted(x, seen.stop, side="right"))
 
 
 def _title(chart: Chart, lens: Lens, level: float) -> Row:
