@@ -134,6 +134,17 @@ async def test_the_evidence_of_an_alert(run: RunDir, size: tuple[int, int]) -> N
         await until(pilot, lambda: isinstance(app.screen, EventsScreen))
 
 
+async def test_leaving_says_what_it_undid_or_leaves(run: RunDir) -> None:
+    app = TrainwatchApp(run)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await opened(app, pilot)
+        for keys, undone in ((("y",), "log"), (("plus",), "zoomed"), (("0",), "zoomed"), (("full_stop",), "crosshair")):
+            await pilot.press(*keys, "escape")
+            assert f"the chart as it was: no more {undone}" in shown(app, "status")
+        await pilot.press("y", "y", "escape")  # nothing is left to undo
+        await until(pilot, lambda: isinstance(app.screen, EventsScreen))
+
+
 async def test_an_order_is_shown_in_full_and_sent_once_it_is_confirmed(run: RunDir) -> None:
     app = TrainwatchApp(run)
     async with app.run_test(size=(120, 40)) as pilot:
@@ -259,6 +270,8 @@ async def test_a_metric_that_the_run_s_page_has_not_read_is_read(run: RunDir) ->
         await listed(app, pilot)
         await pilot.press("enter")
         await until(pilot, lambda: isinstance(app.screen, EvidenceScreen))
+        await until(pilot, lambda: "step_s –" in shown(app, "chart").splitlines()[0])  # around the alert
+        await pilot.press("0")
         await until(pilot, lambda: "step_s 0.2500" in shown(app, "chart").splitlines()[0])
         append(run.metrics, [step(240, 1.0, step_s=0.5)])
         await until(pilot, lambda: "step_s 0.5000" in shown(app, "chart").splitlines()[0])
@@ -270,7 +283,7 @@ async def test_where_no_such_metric_was_recorded_the_loss_is_drawn(run: RunDir) 
         await listed(app, pilot)
         await pilot.press("enter")
         await until(pilot, lambda: isinstance(app.screen, EvidenceScreen))
-        await until(pilot, lambda: "loss 0.0500" in shown(app, "chart").splitlines()[0])
+        await until(pilot, lambda: "loss 0.05236" in shown(app, "chart").splitlines()[0])
 
 
 async def test_a_filter_that_is_opened_once_more_is_the_same_line(run: RunDir) -> None:

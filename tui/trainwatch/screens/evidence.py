@@ -23,7 +23,7 @@ from trainwatch.dashboard import situation
 from trainwatch.evidence import Case, Fix, case_of, cases_of, drawn_by, fixes_of
 from trainwatch.feed import Feed
 from trainwatch.layout import Layout
-from trainwatch.lens import ZOOM, Extent, Lens, XAxis, zoomed
+from trainwatch.lens import ZOOM, Extent, Lens, XAxis, words, zoomed
 from trainwatch.metric import Lines, marked_words
 from trainwatch.paint import Row
 from trainwatch.panes import hints
@@ -125,8 +125,8 @@ class EvidenceScreen(RunPage):
         """Why the order of a fix cannot be given now; empty where it can, or where there is none."""
         if fix.verb is None or fix.args is None:
             return ""
-        words = words_of(fix.verb, dict(fix.args))
-        return order_refusal(fix.verb, fix.args.keys(), situation(self.store, self.front.view), words)
+        said = words_of(fix.verb, dict(fix.args))
+        return order_refusal(fix.verb, fix.args.keys(), situation(self.store, self.front.view), said)
 
     @property
     def _reference(self) -> str:
@@ -259,8 +259,9 @@ class EvidenceScreen(RunPage):
         match action:
             case "back":
                 self.let_go()
-                if self._lens is not None:
-                    self._lens = None
+                undone, self._lens = self._otherwise, None
+                if undone:
+                    self.say(f"the chart as it was: no more {undone}")
                 else:
                     self.app.pop_screen()
             case "theme" | "help" | "quit":
@@ -271,6 +272,15 @@ class EvidenceScreen(RunPage):
                     self.say(f"there is no {action.replace('-', ' ')}")
                 else:
                     self._ask(fix)
+
+    @property
+    def _otherwise(self) -> str:
+        """How the chart is looked at otherwise than at first, in words."""
+        if self._lens is None:
+            return ""
+        seen = None if self._lens.seen == self._around else self._lens.seen or self._scales.whole
+        cursor = "crosshair" if self._lens.cursor is not None else ""
+        return " · ".join(filter(None, (words(replace(self._lens, seen=seen)), cursor)))
 
     def _ask(self, fix: Fix | None) -> None:
         """Show the order that a fix comes to, in full, and give it once it was confirmed."""
