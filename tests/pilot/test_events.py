@@ -214,15 +214,19 @@ async def test_an_order_is_refused_as_any_other(
     async with app.run_test(size=(160, 48)) as pilot:
         await opened(app, pilot)
         assert "not now:" in shown(app, "advice")
+        assert ("enter apply" in shown(app, "keys")) is (state is State.STARTING)  # the first fix goes back then
         await pilot.press("2")
         await until(pilot, lambda: why in shown(app, "status"))
         assert orders_in(run) == []
 
 
-async def test_where_no_order_does_a_fix_the_command_of_a_new_run_is_copied(run: RunDir) -> None:
+async def test_where_no_order_does_a_fix_the_command_of_a_new_run_is_copied(
+    run: RunDir, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The checkpoint from before was removed; a longer warm-up no order gives."""
     run.config_toml.write_text("[train]\nlr = 1e-3\nwarmup_ratio = 0.1\nclip_norm = 1.0\n", encoding="utf-8")
     shutil.rmtree(run.checkpoint(100))
+    monkeypatch.delenv("TMUX", raising=False)
     app = TrainwatchApp(run)
     async with app.run_test(size=(160, 48)) as pilot:
         page = await opened(app, pilot)
@@ -234,7 +238,13 @@ async def test_where_no_order_does_a_fix_the_command_of_a_new_run_is_copied(run:
         assert f"anew: {anew}".replace(" ", "") in advice.replace(" ", "")  # a long path is broken
         await pilot.press("1")
         await until(pilot, lambda: app.clipboard == anew)
-        assert "to begin anew" in shown(app, "status")
+        assert f"copied: --set train.lr=0.00033 (traind start {reference}"[:60] in shown(app, "status")
+        monkeypatch.setenv("TMUX", "a,1,0")
+        await pilot.press("1")
+        sent = "sent to the terminal's clipboard: --set train.lr=0.00033 (tmux: set -s set-clipboard on; traind start"
+        await until(pilot, lambda: sent in shown(app, "status"))
+        await pilot.press("Y")
+        assert "sent to the terminal's clipboard (tmux: set -s set-clipboard on): /" in shown(app, "status")
         await pilot.press("3")
         await until(pilot, lambda: app.clipboard.endswith("config.toml --set train.warmup_ratio=0.2"))
         await pilot.press("2")
@@ -243,13 +253,16 @@ async def test_where_no_order_does_a_fix_the_command_of_a_new_run_is_copied(run:
         assert page._fix_of("apply") is page.fixes[3]  # the first order that can be given
 
 
-async def test_a_run_that_has_ended_is_begun_anew(run: RunDir) -> None:
+async def test_a_run_that_has_ended_is_begun_anew(run: RunDir, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TMUX", raising=False)
     set_status(run, State.FAILED, step=200, total=400)
     app = TrainwatchApp(run)
-    async with app.run_test(size=(160, 48)) as pilot:
+    async with app.run_test(size=(80, 24)) as pilot:
         await opened(app, pilot)
+        assert "enter copy" in shown(app, "keys")
         await pilot.press("enter")
         await until(pilot, lambda: app.clipboard.endswith("config.toml --set train.lr=0.00033"))
+        assert "copied: --set train.lr=0.00033 (traind start" in shown(app, "status")
         assert orders_in(run) == []
 
 

@@ -128,7 +128,7 @@ CHART_ACTIONS = (
     Action("outliers", "o", "outliers", "a value axis that outliers do not ruin, or one that holds them"),
     Action("smoother", "m", "smooth", "over more; what was measured stays, faint; beyond the most: none"),
     Action("rougher", "M", "", "smooth over less"),
-    Action("x-axis", "x", "x axis", "step, epoch, tokens, time"),
+    Action("x-axis", "x", "horizontal", "step, epoch, tokens, time"),
     Action("cursor-right", "full_stop", "crosshair", "read all charts at one place, or under the pointer"),
     Action("cursor-left", "comma", "", "the crosshair back"),
 )

@@ -43,7 +43,7 @@ from trainwatch.panes.footer import line_of
 from trainwatch.panes.orders import words_of
 from trainwatch.remote.run import RemoteRun
 from trainwatch.screens.ask import Confirm
-from trainwatch.screens.panes import Command, dragged, looked
+from trainwatch.screens.panes import Command, dragged, looked, said_of_copy
 from trainwatch.screens.run_page import LOOK_S, RunPage
 from trainwatch.store import Store
 from trainwatch.travel.whole import read_past
@@ -149,8 +149,9 @@ class EvidenceScreen(RunPage):
             case "status":
                 return self.paint_status(width)
             case _:
-                can = any(fix.anew or (fix.args is not None and not self.refusal(fix)) for fix in self.fixes)
-                return line_of(self.rows, width, _FIRST_TO_GO, lambda row: row.name == "apply" and not can)
+                label = self._apply_label
+                rows = [replace(row, label=label) if row.name == "apply" else row for row in self.rows]
+                return line_of(rows, width, _FIRST_TO_GO)
 
     def _text(self, name: str, width: int) -> list[Line]:
         """Where there is one pane for all of it, what is to be done comes before the figures."""
@@ -242,6 +243,19 @@ class EvidenceScreen(RunPage):
         number = int(action.removeprefix("fix-")) if action.startswith("fix-") else 0
         return self.fixes[number - 1] if 0 < number <= len(self.fixes) else None
 
+    @property
+    def _apply_label(self) -> str:
+        """What `apply` comes to now; empty where to nothing."""
+        fix = self._fix_of("apply")
+        if fix is None:
+            return ""
+        if not (_none_of(fix) or self.refusal(fix)):
+            return "apply"
+        return "copy" if self._begins_anew(fix) else ""
+
+    def _begins_anew(self, fix: Fix) -> bool:
+        return bool(fix.anew) and (fix.args is None or self.store.has_ended)
+
     def do(self, action: str) -> None:
         self.front.view.notice = self.pointed = ""
         if action in _LENS_NAMES:
@@ -296,13 +310,14 @@ class EvidenceScreen(RunPage):
 
     def _offer_anew(self, fix: Fix, why: str) -> None:
         """No order does a fix now: the command of a new run that does is copied, where there is one."""
-        if not fix.anew or not (fix.args is None or self.store.has_ended):
+        if not self._begins_anew(fix):
             self.say(why)
             return
         command = command_anew(self._reference, fix.anew)
         self.app.copy_to_clipboard(command)
-        where = f"to be typed on {self.store.opened.host}, " if self.store.opened.host else ""
-        self.say(f"copied, {where}to begin anew: {command}")
+        start, _, changed = command.partition(" --set ")
+        where = f"on {self.store.opened.host}: " if self.store.opened.host else ""
+        self.say(said_of_copy(f"--set {changed}", f"{where}{start}"))
 
     def _in_full(self, order: Order) -> str:
         host = self.store.opened.host

@@ -1,5 +1,6 @@
 """A screen made of panes: places them, paints what changed, and says what the pointer is on. Owns no data."""
 
+import os
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -116,7 +117,7 @@ class PaneScreen(Screen[None]):
     def _copy(self) -> None:
         if copied := self.copied():
             self.app.copy_to_clipboard(copied)
-            self.say(f"copied: {copied}")
+            self.say(f"{_SENT} ({_SENT_HINT}): {copied}" if _in_tmux() else f"copied: {copied}")
         else:
             self.say("nothing to copy here")
 
@@ -210,6 +211,19 @@ class PaneScreen(Screen[None]):
         """Paint everything once more: the palette is another."""
         for pane in self.query(Pane):
             pane.restyle()
+
+
+_SENT, _SENT_HINT = "sent to the terminal's clipboard", "tmux: set -s set-clipboard on"
+
+
+def _in_tmux() -> bool:
+    """It passes what is copied on only where it is told to: whether it was, nobody hears."""
+    return "TMUX" in os.environ
+
+
+def said_of_copy(what: str, more: str) -> str:
+    """What is said of something copied: first what tells it from the rest, then `more`."""
+    return f"{_SENT}: {what} ({_SENT_HINT}; {more})" if _in_tmux() else f"copied: {what} ({more})"
 
 
 def looked(action: str, lens: Lens, whole: Extent | None) -> tuple[Lens, str]:
