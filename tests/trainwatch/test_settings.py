@@ -68,6 +68,19 @@ def test_a_search_opens_what_it_finds() -> None:
     tree.toggle()
 
 
+def test_a_search_chooses_the_first_key_that_passes() -> None:
+    tree = SettingsTree([settings()], chosen="data")
+    tree.search("lor")
+    assert tree.chosen == "train.lora.r"
+    tree.search("r")
+    assert tree.chosen == "train.lora.r"  # it still passes
+    tree.search("epochs")
+    assert tree.chosen == "train.epochs"
+    tree.search("zzz")
+    tree.search("")
+    assert tree.chosen == "train.epochs"
+
+
 def test_where_values_come_from() -> None:
     known = settings(
         given=["name", "train.lr"], argv=["traind", "start", "--set", "train.epochs=3", "--set=data.train=x"]

@@ -108,7 +108,7 @@ class ConfigScreen(PageScreen):
         return Texts(titles, [[harmless(key.path), *(harmless(value or "") for value in key.values)] for key in keys])
 
     def filtered(self, text: str) -> str:
-        self.tree_of_settings.text = text
+        self.tree_of_settings.search(text)
         return "" if self.tree_of_settings.lines() else "no key passes"
 
     def go_back(self) -> None:

@@ -150,6 +150,13 @@ class SettingsTree:
         if lines:
             self.chosen = lines[max(0, min(self.index(lines) + by, len(lines) - 1))].path
 
+    def search(self, text: str) -> None:
+        """Narrow the tree; the first key that passes is chosen, unless another one that passes is."""
+        self.text = text
+        keys = [line.path for line in self.lines() if not line.is_table]
+        if text.strip() and keys and self.chosen not in keys:
+            self.chosen = keys[0]
+
     def toggle(self) -> None:
         """Open or close the chosen table, or the one that holds the chosen key."""
         lines = self.lines()
