@@ -153,8 +153,11 @@ async def test_an_order_is_shown_in_full_and_sent_once_it_is_confirmed(run: RunD
         await until(pilot, lambda: isinstance(app.screen, Confirm))
         said = "\n".join(str(each.render()) for each in app.screen.query(Static))
         assert f"traind rollback {app.run_screen.store.opened.reference} --lr-factor 0.33 --step 100" in said
-        assert '"verb":"rollback"' in said
-        assert '"args":{"lr_factor":0.33,"step":100}' in said
+        written = said[said.index("{") : said.rindex("}") + 1]
+        assert all(line.endswith((",", "}")) and len(line) <= 66 for line in written.splitlines())
+        written = written.replace("\n", "")
+        assert '"verb":"rollback"' in written
+        assert '"args":{"lr_factor":0.33,"step":100}' in written
         await pilot.press("n")
         await until(pilot, lambda: "rollback: not sent" in shown(app, "status"))
         assert orders_in(run) == []

@@ -150,3 +150,13 @@ def test_any_events_at_any_size(events: list[EventRecord], size: tuple[int, int]
 def test_panes_cover_the_screen(size: tuple[int, int]) -> None:
     places = arrange_timeline(*size)
     assert sum(place.width * place.height for place in places.values()) == size[0] * size[1]
+
+
+def test_an_order_is_said_in_full_where_there_is_room() -> None:
+    args = {"step": 797, "from_step": 821, "lr_before": 5e-4, "lr": 1.7e-4}
+    timeline = Timeline(told(outcome("7f3a", "rollback", step=797, args=args, at=START_AT)))
+    wide, narrow = (text_of(paint_timeline(timeline, width, 5)) for width in (160, 60))
+    assert "…" not in wide
+    assert wide.index("lr_before=") < wide.index(" applied")
+    assert "rollback step=797" in narrow
+    assert "…" in narrow

@@ -28,6 +28,8 @@ _WHAT_STYLES = {
 }  # fmt: skip
 _TEXT_AT = 18
 """Cells before the name of an event."""
+_MOST_ORDER = 120
+"""Cells of an order in words."""
 _MOST_LINES = 40
 """Of one event: more is no reading matter, and no reason to scroll past what else happened."""
 
@@ -158,7 +160,7 @@ def event_words(event: Any) -> tuple[str, str, str]:
         case OutcomeEvent():
             style = "ok" if event.result == "applied" else "alert"
             reason = f": {event.reason}" if event.reason else ""
-            return words_of(event.verb, event.args or {}), f"{event.result}{reason}", style
+            return words_of(event.verb, event.args or {}, _MOST_ORDER), f"{event.result}{reason}", style
         case AlertEvent():
             style = "dim" if event.change == "cleared" else SEVERITY_STYLES[event.severity]
             return event.rule, f"{event.change}: {event.message}", style

@@ -60,10 +60,10 @@ def describe(order: OrderView) -> str:
     return words_of(order.verb, order.args)
 
 
-def words_of(verb: str, args: dict[str, Any]) -> str:
-    """The same of a verb and its arguments."""
+def words_of(verb: str, args: dict[str, Any], most: int = 40) -> str:
+    """The same of a verb and its arguments, in `most` cells."""
     parts = [verb or "(no order)", *(f"{key}={_written(value)}" for key, value in args.items())]
-    return fmt.clip(plain(" ".join(parts)), 40)
+    return fmt.clip(plain(" ".join(parts)), most)
 
 
 def _written(value: object) -> str:

@@ -19,6 +19,8 @@ from trainwatch.timeline import Timeline, kind_of
 
 DETAIL_LINES = 9
 """Of the box that says the chosen event in full, its edges included."""
+_LEAST_NAME, _BESIDE_NAME = 40, 36
+"""Cells of what an event is called, and of what stands before it and what has to find room behind."""
 _GLYPHS = {"alert": "▲", "checkpoint": "◆", "order": "▸", "note": "✎", "resume": "┊", "lifecycle": "·"}
 """As at the foot of the charts."""
 
@@ -73,7 +75,7 @@ def paint_timeline(timeline: Timeline, width: int, height: int) -> list[Row]:
     top = timeline.scrolled_to(room)
     chosen = timeline.index
     shown = views[top : top + room]
-    lines = [_line(view, timeline.store, is_chosen=top + i == chosen) for i, view in enumerate(shown)]
+    lines = [_line(view, timeline.store, width, is_chosen=top + i == chosen) for i, view in enumerate(shown)]
     if not lines:
         empty = "no event passes" if timeline.text else "nothing happened yet"
         lines = [[(f" {empty}" if timeline.store.caught_up else " reading …", "dim")]]
@@ -82,7 +84,7 @@ def paint_timeline(timeline: Timeline, width: int, height: int) -> list[Row]:
     return box([("events", "title"), (" newest first", "dim")], lines, width, height, note=note, style="border-chosen")
 
 
-def _line(view: EventView, store: Store, *, is_chosen: bool) -> Row:
+def _line(view: EventView, store: Store, width: int, *, is_chosen: bool) -> Row:
     event = view.event
     name, text, style = event_words(event)
     shade = "chosen" if is_chosen else "faint" if view.superseded else ""
@@ -94,7 +96,7 @@ def _line(view: EventView, store: Store, *, is_chosen: bool) -> Row:
         (f"{clock(event.at)} ", shade or "dim"),
         (f"{step:>7} ", shade or "dim"),
         (glyph + " ", shade or (style if is_active or glyph != "▲" else "dim")),
-        (plain(name) + " ", shade or style),
+        (fmt.clip(plain(name), max(_LEAST_NAME, width - _BESIDE_NAME)) + " ", shade or style),
     ]
     text = f"found here, {text}" if view.found else text
     return [*row, (plain(" ".join(text[:2000].split())), shade)]

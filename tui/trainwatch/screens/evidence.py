@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import time
 from collections.abc import Iterable
 from dataclasses import replace
@@ -55,6 +56,8 @@ if TYPE_CHECKING:
 _LENS_NAMES = {action.name for action in CHART_ACTIONS}
 _SCROLLS = {"down": 1, "up": -1, "page-down": 10, "page-up": -10}
 _FIRST_TO_GO = ("theme", "cursor-right", "smoother", "outliers", "log", "pan-right", "fit", "zoom-in", "down")
+QUESTION_WIDTH = 66
+"""Cells of a line of a question."""
 POLL_S = 1.0
 STILL_POLL_S = 15.0
 
@@ -322,11 +325,11 @@ class EvidenceScreen(RunPage):
     def _in_full(self, order: Order) -> str:
         host = self.store.opened.host
         command = command_of(order.verb, order.args, self._reference)
-        line = control.line_of(order).decode().rstrip("\n")
+        line = _broken_after_commas(control.line_of(order).decode().rstrip("\n"))
         where = f"on {host}, " if host else ""
         return (
             f"{where}as a command:\n{plain(command)}\n\n"
-            f"{where}what is written for the run, with the time at which it is (`at`):\n{plain(line)}"
+            f"{where}what is written for the run, with the time at which it is (`at`):\n{line}"
         )
 
     def _answered(self, order: Order, answer: bool | None) -> None:
@@ -370,6 +373,16 @@ class EvidenceScreen(RunPage):
             self._lens = dragged(lens, self._scales.whole, message, self._scales, width)
             self.pointed = marked_words(self._lens) or self.hint(message.pane, message.x)
             self.repaint()
+
+
+def _broken_after_commas(line: str) -> str:
+    """A line of JSON has no blanks to break it at."""
+    lines = [""]
+    for part in re.findall(r"[^,]*,|[^,]+", plain(line)):
+        if lines[-1] and len(lines[-1]) + len(part) > QUESTION_WIDTH:
+            lines.append("")
+        lines[-1] += part
+    return "\n".join(lines)
 
 
 def _text_width(width: int) -> int:
