@@ -226,3 +226,19 @@ def test_the_title_is_of_the_window() -> None:
     ):
         rows, _ = paint_chart(shown, 80, 10, Scales(), Lens(seen=seen))
         assert title in text_of(rows[:1])
+
+
+@pytest.mark.parametrize(
+    ("num_bytes", "tick"),
+    [(28 * 2**10, " 20K "), (300 * 2**20, " 200M "), (3 * 2**30, " 2G "), (5e15, "e6G "), (20, " 20B ")],
+)
+def test_the_axis_of_bytes_has_the_unit_of_what_is_shown(num_bytes: float, tick: str) -> None:
+    of_bytes = {"unit": 2.0**30, "unit_name": "G", "value_format": size, "from_zero": True, "ended": True}
+    assert tick in picture(chart([num_bytes] * 20, **of_bytes), 60, 12)
+
+
+def test_an_axis_of_bytes_that_outgrows_its_unit_is_made_anew() -> None:
+    of_bytes = {"unit": 2.0**30, "unit_name": "G", "value_format": size, "from_zero": True, "x_total": 40.0}
+    _, scales = paint_chart(chart([500 * 2.0**20] * 20, **of_bytes), 60, 12, Scales())
+    grown = chart([500 * 2.0**20] * 20 + [3 * 2.0**30] * 20, **of_bytes)
+    assert picture(grown, 60, 12, scales) == picture(grown, 60, 12)

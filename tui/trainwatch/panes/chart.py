@@ -26,6 +26,8 @@ MOST_RAW = 3
 GAP_S, GAP_RECORDS = 60.0, 6
 """Over time a curve breaks where nothing was recorded for so long, and for so many times what usually lies between two
 records: then nothing ran, or nobody measured."""
+_BYTE_UNITS = ("B", "K", "M", "G")
+"""Names of units of bytes, each 1024 times the one before."""
 WHOLE = Lens()
 
 
@@ -115,6 +117,8 @@ class Scales:
     seen: Extent | None = None
     gutter: int = 0
     """Cells before the canvas, the box's edge not among them."""
+    unit: float = 1.0
+    """Of the value axis."""
 
     def at(self, x: int, width: int) -> float | None:
         """What of the axis lies under a column of cells of the whole chart; None beside the canvas."""
@@ -171,10 +175,11 @@ def _painted(
     seen = lens.over(whole)
     window = Window(seen.start, seen.stop, columns * DOTS_X)
     drawn = [_drawn(chart, curve, lens, window, span) for curve in chart.curves]
-    span_y, unit_y = _value_span(drawn, lens, window), 1.0 if lens.log_y else chart.unit
-    from_zero = chart.from_zero and not lens.log_y
-    parts = max(1, min(8, lines // 3))
-    y = value_axis(span_y.low / unit_y, span_y.high / unit_y, parts, scales.y, from_zero=from_zero)
+    span_y = _value_span(drawn, lens, window)
+    chart = chart if lens.log_y else _in_fitting_unit(chart, span_y.high)
+    unit_y, from_zero = 1.0 if lens.log_y else chart.unit, chart.from_zero and not lens.log_y
+    previous, parts = scales.y if scales.unit == chart.unit else None, max(1, min(8, lines // 3))
+    y = value_axis(span_y.low / unit_y, span_y.high / unit_y, parts, previous, from_zero=from_zero)
     cells = Cells(columns, lines)
     for each in drawn:  # what was measured lies below all smoothed curves
         _draw_measured(cells, each, lens, chart.unit, y, is_raw_drawn=len(drawn) <= MOST_RAW)
@@ -197,7 +202,16 @@ def _painted(
     )
     rows = box(_title(_as_seen(chart, lens), lens, newest), body, width, height, note=note, foot=foot, style=style)
     needed = min(max(gutter, *(len(label) + 1 for label in labels)), width - 6)
-    return rows, Scales(x_end, y, scales.key, whole, seen, needed)
+    return rows, Scales(x_end, y, scales.key, whole, seen, needed, chart.unit)
+
+
+def _in_fitting_unit(chart: Chart, most: float) -> Chart:
+    """Bytes in the largest unit, up to the chart's own, of which what is drawn, `most` at its highest, reaches one."""
+    if chart.unit_name not in _BYTE_UNITS or not most > 0:
+        return chart
+    names = _BYTE_UNITS[: _BYTE_UNITS.index(chart.unit_name) + 1]
+    name = next((name for name in reversed(names) if most >= 1024.0 ** names.index(name)), "B")
+    return replace(chart, unit=1024.0 ** names.index(name), unit_name=name)
 
 
 def _x_span(chart: Chart, scales: Scales) -> tuple[float, float]:
