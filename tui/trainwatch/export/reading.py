@@ -8,8 +8,8 @@ from trainwatch.dashboard import View
 from trainwatch.export.sheet import Sheet, sheet_of_run
 from trainwatch.lens import Lens, XAxis
 from trainwatch.metric import Lines
-from trainwatch.panes.chart import value_near
 from trainwatch.panes.charts import CHARTS, series_of
+from trainwatch.panes.title import value_near
 from trainwatch.remote.run import place_of
 from trainwatch.store import Store
 

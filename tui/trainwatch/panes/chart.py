@@ -15,6 +15,7 @@ from trainwatch.paint import Row, box
 from trainwatch.panes.canvas import Cells
 from trainwatch.panes.span import Span, span_of
 from trainwatch.panes.ticks import margin, place_edge, value_labels
+from trainwatch.panes.title import as_seen, title_of
 from trainwatch.raster import DOTS_X, DOTS_Y, braille, spans
 from trainwatch.scale import Axis, growing_end, value_axis
 
@@ -158,7 +159,7 @@ def paint_chart(
         scales = Scales(key=key)
     gutter = max(scales.gutter, 8 if width >= 44 else 7)
     if width - 2 - gutter < 4 or height < 4:
-        return box(_title(chart, lens, math.nan), [], width, height, style=style), scales
+        return box(title_of(chart, lens, math.nan), [], width, height, style=style), scales
     rows, drawn_with = _painted(chart, width, height, scales, lens, style, gutter)
     if drawn_with.gutter > gutter:  # a label has no room: once more with as much as it needs
         rows, drawn_with = _painted(chart, width, height, scales, lens, style, drawn_with.gutter)
@@ -200,7 +201,7 @@ def _painted(
     foot = place_edge(
         seen.start - chart.x_start, seen.stop - seen.start, columns, gutter, chart.x_format, chart.x_least
     )
-    rows = box(_title(_as_seen(chart, lens), lens, newest), body, width, height, note=note, foot=foot, style=style)
+    rows = box(title_of(as_seen(chart, lens), lens, newest), body, width, height, note=note, foot=foot, style=style)
     needed = min(max(gutter, *(len(label) + 1 for label in labels)), width - 6)
     return rows, Scales(x_end, y, scales.key, whole, seen, needed, chart.unit)
 
@@ -241,42 +242,6 @@ def _unrecorded(chart: Chart, curve: Curve, binned: Binned, window: Window) -> n
     return unrecorded(binned, (window.stop - window.start) / window.width, longest_s)
 
 
-def _as_seen(chart: Chart, lens: Lens) -> Chart:
-    """For the title: where the newest is not in sight, the last that is; else it would stand beside older figures."""
-    seen = lens.seen
-    if seen is None or lens.follows:
-        return chart
-    if len(chart.points_x) and not seen.start <= chart.points_x[-1] <= seen.stop:
-        first, last = _between(chart.points_x, seen)
-        chart = replace(chart, points_x=chart.points_x[first:last], points_y=chart.points_y[first:last])
-    if chart.column is None or not len(chart.x) or seen.start <= chart.x[-1] <= seen.stop:
-        return chart
-    first, last = _between(chart.x, seen)
-    recent = chart.column.values[max(first, last - 512) : last]
-    there = recent[~np.isnan(recent)]
-    return replace(chart, value=float(there[-1]) if len(there) else math.nan)
-
-
-def _between(x: Floats, seen: Extent) -> tuple[int, int]:
-    return int(np.searchsorted(x, seen.start)), int(np.searchsorted(x, seen.stop, side="right"))
-
-
-def _title(chart: Chart, lens: Lens, level: float) -> Row:
-    title: Row = [(chart.title, "title")]
-    if lens.cursor is not None and chart.column is not None:
-        return [*title, *read_at(chart.x, chart.column, lens.cursor, chart)]
-    if not math.isnan(chart.value) or len(chart.x):
-        style = "value" if math.isfinite(chart.value) else "alert"
-        missing = math.isnan(chart.value) and (chart.column is None or not len(chart.column.marks))
-        shown = fmt.MISSING if missing else chart.value_format(chart.value)
-        title += [(" " + shown, style if not missing else "dim")]
-    if not math.isnan(level):
-        title += [("  smoothed ", "dim"), (chart.value_format(level), "smooth")]
-    if len(chart.points_y) and chart.points_name:
-        title += [(f"  ● {chart.points_name} ", "dim"), (chart.value_format(float(chart.points_y[-1])), "point")]
-    return title
-
-
 def _oddities(chart: Chart, column: Column, columns: int) -> Row:
     marks = column.marks
     if not len(marks):
@@ -285,24 +250,6 @@ def _oddities(chart: Chart, column: Column, columns: int) -> Row:
     if columns < 40:
         return [(f"× {len(marks):,}", "alert")]
     return [(f"× {len(marks):,} not finite, first at {first}", "alert")]
-
-
-def value_near(x: Floats, values: Floats, at: float) -> tuple[float, float]:
-    """Place and value of the record nearest to a place on the axis; nan where there is none."""
-    if not len(x):
-        return math.nan, math.nan
-    after = int(np.searchsorted(x, at))
-    near = min((i for i in (after - 1, after) if 0 <= i < len(x)), key=lambda i: abs(float(x[i]) - at))
-    return float(x[near]), float(values[near])
-
-
-def read_at(x: Floats, column: Column, at: float, chart: Chart) -> Row:
-    """What a curve is at the crosshair."""
-    place, value = value_near(x, column.values, at)
-    if math.isnan(place):
-        return [(" " + fmt.MISSING, "dim")]
-    where = fmt.count(place) if chart.x_format is fmt.short_count else chart.x_format(place - chart.x_start)
-    return [(" " + chart.value_format(value), "value"), (f" @ {where}", "dim")]
 
 
 def _value_span(drawn: Sequence[_Drawn], lens: Lens, window: Window) -> Span:

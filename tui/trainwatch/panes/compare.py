@@ -14,7 +14,8 @@ from trainwatch.lens import XAxis, words
 from trainwatch.listing.column import parted, state_of
 from trainwatch.metric import place_of, unit_of, written
 from trainwatch.paint import Row, box, fit_row, flow, hint_line, spread
-from trainwatch.panes.chart import Chart, Curve, paint_chart, value_near
+from trainwatch.panes.chart import Chart, Curve, paint_chart
+from trainwatch.panes.title import value_near
 
 _EMPTY = np.empty(0)
 NAME_WIDTH = 20
