@@ -85,7 +85,7 @@ def seen(lens: Lens, **fields: object) -> str:
 
 def test_a_part_has_its_own_axes() -> None:
     assert seen(Lens(seen=Extent(50, 60))) == dedent("""\
-        ╭─ loss 0.1000 ────────────────────────────────╮
+        ╭─ loss 0.1667 ────────────────────────────────╮
         │   0.20 ⠉⠒⠢⠤⣀⣀                                │
         │              ⠉⠉⠒⠢⠤⣀⣀                         │
         │                     ⠉⠉⠒⠒⠢⠤⢄⣀                 │
