@@ -85,7 +85,7 @@ class Loop:
         self._logged_step = state.step
         self._num_tokens = 0
         self._data_wait_s = 0.0
-        self._aside_s = 0.0
+        self._aside_s = -steering.held_s  # a hold before the first step is over by now
         self._is_evaluating = False
         self._plan()
         self._say_position()

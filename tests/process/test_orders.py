@@ -2,6 +2,7 @@
 
 import json
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ from rundir.records import (
     ResumeRecord,
     StepRecord,
 )
-from rundir.status import Intent, Liveness, State, liveness
+from rundir.status import Intent, Liveness, State, liveness, read_status
 from tests.conftest import eventually
 from tests.process.tiny_run import (
     Trace,
@@ -221,6 +222,22 @@ def test_pause_holds_within_one_micro_batch_and_a_tenth_of_a_second(traind: Trai
     traind.ok("kill")
     # The median, since another test may take the core away in any single one.
     assert sorted(latencies_s)[2] <= 0.1, latencies_s
+
+
+def test_a_pause_before_the_first_step_leaves_its_time_alone(traind: Traind, config: Path) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        started = pool.submit(traind.start, config, *LONG)
+        run = RunDir(eventually(lambda: next(traind.directory.glob("runs/*/status.json"), None)).parent.resolve())
+        eventually(lambda: (status := read_status(run.status_json)) is not None and status.trainer is not None, 60.0)
+        traind.ok("pause", str(run.path))
+        eventually(lambda: status_of(run).state is State.PAUSED, 60.0)
+        assert status_of(run).step == 0
+        traind.ok("resume", str(run.path))
+        started.result()
+    first = eventually(lambda: next((r for r in metrics_of(run) if isinstance(r, StepRecord)), None))
+    traind.ok("kill")
+    assert first.step == 1
+    assert 1e-5 < (first.step_s or 0.0) < 60.0
 
 
 def test_status_and_list_tell_scripts(traind: Traind, config: Path) -> None:
