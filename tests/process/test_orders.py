@@ -224,6 +224,7 @@ def test_pause_holds_within_one_micro_batch_and_a_tenth_of_a_second(traind: Trai
     assert sorted(latencies_s)[2] <= 0.1, latencies_s
 
 
+@pytest.mark.slow
 def test_a_pause_before_the_first_step_leaves_its_time_alone(traind: Traind, config: Path) -> None:
     with ThreadPoolExecutor(1) as pool:
         started = pool.submit(traind.start, config, *LONG)
