@@ -14,6 +14,7 @@ NO_WAY_BACK = "policy.max_skips=100"
 """Else many bad steps in a row would lead back to before them, and clear the alert."""
 
 
+@pytest.mark.slow
 def test_a_loss_that_is_not_finite_is_an_alert_with_its_first_step(traind: Traind, config: Path) -> None:
     """Every third step is logged: the first bad one is known all the same."""
     run = traind.start(

@@ -70,6 +70,7 @@ def test_empty_data_and_unknown_labels_are_refused(traind: Traind, config: Path,
         pytest.param("model.pretrained=/nowhere", "/nowhere", marks=pytest.mark.slow),
     ],
 )
+@pytest.mark.slow
 def test_a_mistake_that_only_the_trainer_finds_leaves_nothing_either(
     traind: Traind, config: Path, tmp_path: Path, setting: str, key: str
 ) -> None:

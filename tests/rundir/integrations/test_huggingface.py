@@ -16,6 +16,7 @@ from tests.rundir.integrations.steered import Steered
 STEPS = 100_000
 
 
+@pytest.mark.slow
 def test_the_example_is_steered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     words = ["--output-dir", str(tmp_path / "out"), "--steps", str(STEPS)]
     trained = Steered("huggingface/tiny_lm.py", tmp_path / "runs", words, monkeypatch)
