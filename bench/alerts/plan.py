@@ -11,7 +11,7 @@ from bench.alerts.families import FAMILIES, own_families, shared_families
 from bench.alerts.spec import HARD, Part, Spec
 
 SEEDS: dict[Part, int] = {"dev": 1, "spent": 1, "second": 2, "report": 3}
-"""What each part's plan is drawn from. Whoever has tuned on `report` makes it `spent` and draws another."""
+"""What each part's plan is drawn from. Whoever has looked at `report` gives it another name and draws the next."""
 SCHEDULES = ("constant", "linear", "cosine", "step", "sgdr")
 BATCHES = (8, 16, 32, 64, 128, 256, 512)
 ADAM_LR = {

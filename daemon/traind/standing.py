@@ -14,6 +14,7 @@ from rundir.glance import EVAL_TAIL_BYTES, EVENT_TAIL_BYTES, Best, active_alerts
 from rundir.layout import RunDir
 from rundir.records import AlertEvent
 from rundir.regular import read_regular
+from rundir.section import section
 from rundir.status import Liveness, State
 from rundir.text import plain
 
@@ -43,8 +44,7 @@ def best_of(run: RunDir) -> Best | None:
     if b'"eval"' not in lines:
         return None
     configured = _eval_section(run)
-    chosen = configured.get("eval")
-    metric = chosen.get("metric") if isinstance(chosen, dict) else None
+    metric = section(configured, "eval").get("metric")
     return best_evaluation(lines, metric if isinstance(metric, str) else None, directions_in(configured))
 
 

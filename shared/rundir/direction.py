@@ -5,6 +5,8 @@ else known by name.
 from collections.abc import Mapping
 from typing import Any
 
+from rundir.section import section
+
 _LOWER = (
     *("perplexity", "ppl", "bits_per_char", "nll", "brier", "ece"),
     *("error", "mae", "mse", "rmse", "mape", "smape", "msle", "rmsle", "wer", "cer", "eer"),
@@ -31,8 +33,6 @@ def directions_in(configured: Mapping[str, Any]) -> dict[str, bool]:
 
     What is no configuration of ours says nothing.
     """
-    part = configured.get("eval")
-    if not isinstance(part, dict):
-        return {}
+    part = section(configured, "eval")
     metric, direction = part.get("metric"), part.get("direction")
     return {metric: direction == "lower"} if isinstance(metric, str) and direction in ("higher", "lower") else {}

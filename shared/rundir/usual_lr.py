@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from rundir.section import section
+
 USUAL_LR: Mapping[tuple[str, str], tuple[float, float]] = {
     ("adamw", "pretrained"): (1e-6, 5e-4),
     ("adamw", "adapter"): (1e-5, 5e-3),
@@ -17,22 +19,17 @@ USUAL_LR: Mapping[tuple[str, str], tuple[float, float]] = {
 def beginning_of(config: Mapping[str, Any]) -> str:
     """What begins to learn, by a decoded config.toml: an adapter, a model from scratch, or a pretrained one."""
 
-    def section(name: str) -> Mapping[str, Any]:
-        found = config.get(name)
-        return found if isinstance(found, Mapping) else {}
-
-    if section("task").get("kind") == "custom":
+    if section(config, "task").get("kind") == "custom":
         return "scratch"
-    if section("lora").get("r"):
+    if section(config, "lora").get("r"):
         return "adapter"
-    return "scratch" if section("model").get("init") else "pretrained"
+    return "scratch" if section(config, "model").get("init") else "pretrained"
 
 
 def usual_range(config: Mapping[str, Any]) -> tuple[float, float] | None:
     """The lowest and the highest rate in use for such a run; None where config.toml does not say what optimizer and
     model it has."""
-    train = config.get("train")
-    optimizer = train.get("optimizer") if isinstance(train, Mapping) else None
+    optimizer = section(config, "train").get("optimizer")
     if not isinstance(optimizer, str) or not isinstance(config.get("task"), Mapping):
         return None
     return USUAL_LR.get((optimizer, beginning_of(config)))

@@ -16,6 +16,7 @@ from rundir.layout import RunDir
 from rundir.records import encode
 from rundir.remarks import Remarks, read_remarks, write_remarks
 from rundir.status import RunInfo, State
+from tests.pilot.test_dashboard import until
 from tests.trainwatch.runs import append, evaluation, make_run, set_status, steps
 from trainwatch import app as app_module
 from trainwatch import theme
@@ -58,13 +59,6 @@ def looks_often(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def stamps(directory: Path) -> list[tuple[str, int]]:
     return sorted((str(path), path.stat().st_mtime_ns) for path in directory.rglob("*"))
-
-
-async def until(pilot: Pilot[None], condition: Callable[[], bool], deadline_s: float = 30.0) -> None:
-    end = time.monotonic() + deadline_s
-    while not condition():
-        assert time.monotonic() < end, "the condition was not met in time"
-        await pilot.pause(0.02)
 
 
 def table_of(app: TrainwatchApp) -> RunsScreen:

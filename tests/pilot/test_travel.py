@@ -1,6 +1,8 @@
 """Going back in a run by keys: what all panes show, what is refused, and how one comes back."""
 
 import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -265,7 +267,9 @@ async def test_a_metric_that_only_the_evidence_has_read_is_that_of_then(run: Run
         await until(pilot, lambda: isinstance(app.screen, EvidenceScreen) and "step_s 1.600" in page(app, "chart"))
 
 
-async def test_the_machine_is_as_it_was_last_sampled_then(run: RunDir) -> None:
+@asynccontextmanager
+async def machine_then(run: RunDir) -> AsyncIterator[tuple[TrainwatchApp, Pilot[None]]]:
+    """The page of the machine as of step 82, when the processors were at 4 %; at 9 % later."""
     run.system.unlink()
     append(run.system, [sample(60 + 5 * n, cpu_percent=float(n)) for n in range(10)])
     app = TrainwatchApp(run)
@@ -273,6 +277,11 @@ async def test_the_machine_is_as_it_was_last_sampled_then(run: RunDir) -> None:
         await stood(app, pilot, 82)
         await pilot.press("8")
         await until(pilot, lambda: isinstance(app.screen, SystemScreen) and "cpu 4 %" in page(app, "chart-0"))
+        yield app, pilot
+
+
+async def test_the_machine_is_as_it_was_last_sampled_then(run: RunDir) -> None:
+    async with machine_then(run) as (app, pilot):
         assert " 4 %" in page(app, "now")
         assert " 9 %" not in page(app, "now")
         assert "as of step 82" in page(app, "status")
@@ -288,13 +297,7 @@ async def test_the_machine_is_as_it_was_last_sampled_then(run: RunDir) -> None:
 
 
 async def test_pages_go_on_with_the_past_while_it_is_played(run: RunDir) -> None:
-    run.system.unlink()
-    append(run.system, [sample(60 + 5 * n, cpu_percent=float(n)) for n in range(10)])
-    app = TrainwatchApp(run)
-    async with app.run_test(size=(160, 48)) as pilot:
-        await stood(app, pilot, 82)
-        await pilot.press("8")
-        await until(pilot, lambda: isinstance(app.screen, SystemScreen) and "cpu 4 %" in page(app, "chart-0"))
+    async with machine_then(run) as (app, pilot):
         app.run_screen.stand(START_AT + 96.0)
         await until(pilot, lambda: "cpu 7 %" in page(app, "chart-0"))
 

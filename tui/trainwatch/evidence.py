@@ -11,6 +11,7 @@ from rundir.alerts.anew import changes_of
 from rundir.alerts.remedy import Remedy, remedies_of, without_effect
 from rundir.orders import Verb
 from rundir.records import AlertEvent, CheckpointEvent, Severity
+from rundir.section import section
 from rundir.series import MAX_STEP
 from rundir.size import size
 from trainwatch import format as fmt
@@ -139,10 +140,7 @@ def thresholds_of(rule: str, config: Mapping[str, Any]) -> list[tuple[str, float
 
 
 def _limits(rule: str, config: Mapping[str, Any]) -> dict[str, float]:
-    found: Any = config
-    for key in ("alerts", "limits"):
-        found = found.get(key) if isinstance(found, Mapping) else None
-    of_rules = found if isinstance(found, Mapping) else {}
+    of_rules = section(section(config, "alerts"), "limits")
     own: Any = next((values for name, values in of_rules.items() if name.replace("_", "-") == rule), {})
     values = own if isinstance(own, Mapping) else {}
     return {name: value for name, value in values.items() if isinstance(value, int | float)}
@@ -261,8 +259,7 @@ def _clip_norm(store: Store) -> float | None:
     """The gradient norm above which the run clips now: configured, or as last set by an order; None: not known."""
     applied = (o.outcome for o in store.orders.values() if o.outcome is not None and o.verb == Verb.SET)
     values = [o.args["clip_norm"] for o in applied if o.result == "applied" and o.args and "clip_norm" in o.args]
-    train = store.opened.config.get("train")
-    value = values[-1] if values else train.get("clip_norm") if isinstance(train, Mapping) else None
+    value = values[-1] if values else section(store.opened.config, "train").get("clip_norm")
     return fmt.as_float(value) if isinstance(value, int | float) else None
 
 
@@ -272,8 +269,7 @@ def _why_none(case: Case, store: Store, named: int | None) -> str:
     if not before and named is None:
         return f"no checkpoint was written before step {fmt.count(case.onset_step)}"
     gone = fmt.count(named if named is not None else max(before))
-    section = store.opened.config.get("checkpoint")
-    kept = section.get("keep_last") if isinstance(section, Mapping) else None
+    kept = section(store.opened.config, "checkpoint").get("keep_last")
     more = f" (checkpoint.keep_last is {kept}; K on page 6 keeps one for good)" if isinstance(kept, int) else ""
     return f"no whole checkpoint from before it is left, that of step {gone} is gone{more}"
 

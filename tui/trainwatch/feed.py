@@ -23,6 +23,7 @@ from rundir.records import (
     decode_lines,
 )
 from rundir.regular import read_regular
+from rundir.section import section
 from rundir.series import Block
 from rundir.status import Liveness, RunInfo, Status, read_run_info, read_status
 from rundir.tail import Chunk, Tail
@@ -116,7 +117,7 @@ def read_opened(run: RunDir) -> Opened:
         configured = tomllib.loads(read_regular(run.config_toml).decode())
     except (OSError, ValueError, RecursionError):
         configured = {}
-    lr, task = _value(configured, "train", "lr"), _value(configured, "task", "kind")
+    lr, task = section(configured, "train").get("lr"), section(configured, "task").get("kind")
     return Opened(
         _reference(run),
         info,
@@ -140,11 +141,6 @@ def foreign_source(run: RunDir) -> Source | None:
     from trainwatch.foreign.find import source_at  # a run does without
 
     return source_at(run.path)
-
-
-def _value(configured: dict[str, Any], section: str, key: str) -> Any:
-    part = configured.get(section)
-    return part.get(key) if isinstance(part, dict) else None
 
 
 class Feed:

@@ -10,7 +10,7 @@ from msgspec import field
 
 from rundir.alerts.base import AlertChange, Finding, Rule, RuleState
 from rundir.alerts.noise import mann_kendall_z, median
-from rundir.alerts.outlook import FEW, GOES_ON, Z, comes_to, stretches
+from rundir.alerts.outlook import FEW, Z, comes_to, steps_to_go, stretches
 from rundir.alerts.track import Track
 from rundir.records import EpochRecord, EvalRecord, LifecycleEvent, Record, Severity, StepRecord, number
 
@@ -167,8 +167,7 @@ class ChanceLevelRule(Rule[ChanceState]):
         state, above = self.state, self._loss_of_chance()
         if self._gets_better(self._chance() or 1.0):
             return True
-        planned = self.facts.planned_steps
-        more = max(planned - step, 0) if planned is not None else GOES_ON * (step - state.first_step)
+        more = steps_to_go(self.facts.planned_steps, step, state.first_step)
         if len(state.eval_losses) >= FEW:
             points: list[tuple[float, float]] = [(at, loss) for at, loss in state.eval_losses]
         elif len(state.eval_losses) == FEW - 1 and _falls(state.eval_losses):

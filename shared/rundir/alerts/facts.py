@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from rundir.direction import directions_in, is_lower_better
+from rundir.section import section
 from rundir.usual_lr import most_usual
 
 
@@ -48,12 +49,12 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     @classmethod
     def of_run(cls, run_json: Mapping[str, Any], config: Mapping[str, Any]) -> "Facts":
         """From the content of run.json and of config.toml; what either lacks, or has in another form, is unknown."""
-        train, planned = _section(config, "train"), _whole(run_json.get("planned_steps"))
+        train, planned = section(config, "train"), _whole(run_json.get("planned_steps"))
         ratio = _real(train.get("warmup_ratio"))
         warmup = _whole(train.get("warmup_steps"))
         if warmup is None and ratio is not None and planned is not None:
             warmup = math.ceil(ratio * planned)
-        device, metric = train.get("device"), _section(config, "eval").get("metric")
+        device, metric = train.get("device"), section(config, "eval").get("metric")
         # A floor of the cosine is no decay to zero; the plain shape is what the rule on schedules compares with.
         schedule = train.get("schedule") if not train.get("min_lr") else None
         return cls(
@@ -64,17 +65,12 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
             lr_usual=most_usual(config),
             schedule=schedule if isinstance(schedule, str) else None,
             device_asked=device.partition(":")[0] if isinstance(device, str) else None,
-            log_every=_whole(_section(config, "log").get("every")),
-            checkpoint_every=_whole(_section(config, "checkpoint").get("every")),
-            eval_every=_whole(_section(config, "eval").get("every")),
+            log_every=_whole(section(config, "log").get("every")),
+            checkpoint_every=_whole(section(config, "checkpoint").get("every")),
+            eval_every=_whole(section(config, "eval").get("every")),
             eval_metric=metric if isinstance(metric, str) else None,
             is_lower_better=is_lower_better(metric, directions_in(config)) if isinstance(metric, str) else False,
         )
-
-
-def _section(config: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    section = config.get(name)
-    return section if isinstance(section, Mapping) else {}
 
 
 def _whole(value: Any) -> int | None:

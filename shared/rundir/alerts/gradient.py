@@ -24,8 +24,8 @@ OVER_FIRST = 0.3
 """Decades over the median of the first norms that an exploding one also stands: the first steps have large ones."""
 FIRST = 50
 HITS, OF = 3, 5
-SPARSE, SPARSE_HITS, SPARSE_DECADES = 5, 2, 1.3
-"""Where only every fifth step is logged, or fewer, so many of the last are enough if so high."""
+SPARSE_HITS, SPARSE_DECADES = 2, 1.3
+"""In a sparse log so many of the last are enough if so high."""
 LOST, LEAST_PROGRESS = 0.25, 0.1
 """Part of the progress (that of the first loss at least) that the loss has lost where a norm that was usual at first
 counts all the same."""
@@ -77,11 +77,9 @@ class GradExplodeRule(Rule[ExplodeState]):
 
     def judge(self, record: StepRecord, track: Track) -> list[AlertChange]:
         state, norm = self.state, norm_of(record)
-        is_sparse = track.stride >= SPARSE
-        if norm is None and record.grad_norm is not None and is_sparse and self._last_hit() > SPARSE_DECADES:
-            self._note(
-                record.step, self._last_hit()
-            )  # of a sparse log one record is all there is before the floats end
+        if norm is None and record.grad_norm is not None and track.is_sparse and self._last_hit() > SPARSE_DECADES:
+            # Of a sparse log one record is all there is before the floats end.
+            self._note(record.step, self._last_hit())
             state.good_in_a_row = 0
             return self.hold(self._finding(record), track) if self._is_hit_often(track) else []
         if norm is None or norm <= 0.0:
@@ -105,7 +103,7 @@ class GradExplodeRule(Rule[ExplodeState]):
         return self.state.hits[-1][1] if self.state.hits else 0.0
 
     def _ready(self, track: Track) -> int:
-        return READY if track.stride < SPARSE else READY // 2
+        return READY // 2 if track.is_sparse else READY
 
     def _note(self, step: int, decades: float) -> None:
         self.state.hits.append((step, decades))
@@ -114,7 +112,7 @@ class GradExplodeRule(Rule[ExplodeState]):
     def _is_hit_often(self, track: Track) -> bool:
         decades = [each for _, each in self.state.hits]
         return sum(each > 0.0 for each in decades) >= HITS or (
-            track.stride >= SPARSE and sum(each > SPARSE_DECADES for each in decades[-HITS:]) >= SPARSE_HITS
+            track.is_sparse and sum(each > SPARSE_DECADES for each in decades[-HITS:]) >= SPARSE_HITS
         )
 
     def _has_lost(self, track: Track) -> bool:

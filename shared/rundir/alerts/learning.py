@@ -10,7 +10,7 @@ from msgspec import field
 
 from rundir.alerts.base import AlertChange, Finding, Rule, RuleState
 from rundir.alerts.noise import mann_kendall_z, median, spread, step_noise
-from rundir.alerts.outlook import GOES_ON, comes_to
+from rundir.alerts.outlook import comes_to, steps_to_go
 from rundir.alerts.track import Track
 from rundir.records import EpochRecord, EvalRecord, Record, Severity, StepRecord, number
 
@@ -25,6 +25,7 @@ FAIR_UPDATES = (3e-6, 3e-2)
 """Sizes of an update against the weights at which a flat loss may be that of a model which has learnt elsewhere."""
 MOST_MEANS = 64
 FAR = 0.95
+"""Part of its start that the loss falls below where it comes far."""
 TREND_Z = 1.0
 """A falling trend of the means that chance brings in one of six flat runs: then it is looked at again."""
 
@@ -148,8 +149,7 @@ class NotLearningRule(Rule[NotLearningState]):
 
     def _comes_far(self, step: int, start: float, track: Track) -> bool:
         """Whether at its pace, such as it is, the loss has fallen by a fair part of its start when the run ends."""
-        planned, size = self.facts.planned_steps, self.state.size * track.stride
-        more = max(planned - step, 0) if planned is not None else GOES_ON * (step - self.state.first_step)
+        more, size = steps_to_go(self.facts.planned_steps, step, self.state.first_step), self.state.size * track.stride
         expected = comes_to([(i * size, mean) for i, mean in enumerate(self.state.means)], more)
         return expected is None or expected < FAR * start
 

@@ -17,6 +17,11 @@ GOES_ON = 3.0
 """Without a plan a run is taken to go on for so many times what it has run."""
 
 
+def steps_to_go(planned: int | None, step: int, first_step: int) -> float:
+    """How many steps a run will still take: by its plan, else a few times what it has run."""
+    return max(planned - step, 0) if planned is not None else GOES_ON * (step - first_step)
+
+
 def stretches(steps: Sequence[int], losses: Sequence[float], num: int = PARTS) -> list[tuple[float, float]]:
     """Means of steps and of losses over at most `num` equal stretches, what does not fill one left out at the start."""
     size = max(len(losses) // num, 1)

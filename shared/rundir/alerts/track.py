@@ -12,7 +12,7 @@ from msgspec import field
 
 from rundir.alerts.facts import Facts
 from rundir.alerts.noise import jitter, lone_rise, median, middle, spread, step_noise
-from rundir.alerts.outlook import GOES_ON
+from rundir.alerts.outlook import steps_to_go
 from rundir.alerts.work import Work
 from rundir.records import (
     CheckpointEvent,
@@ -29,6 +29,8 @@ WINDOW = 128
 """Accepted losses that a new one is compared with."""
 READY = 32
 """Losses that make a window."""
+SPARSE = 5
+"""Steps from one record to the next."""
 NOISE_EVERY = 8
 """The noise of the window is estimated anew after so many accepted losses."""
 MAX_REJECTED = 20
@@ -56,6 +58,7 @@ SIGNED_SHARE = 0.02
 SIGNED_FIRST = 16
 """Most of so many first losses below zero: a reward or a similarity, which has no scale of its own."""
 BEGAN_NOISE = 5.0
+"""Deviations of a loss over zero from which on the first level is far over it."""
 LR_JUMP = 2.0
 """A learning rate that grows by more than this from one record to the next starts the window anew."""
 HISTORY = 64
@@ -302,9 +305,14 @@ class Track(msgspec.Struct, kw_only=True):
         return max(SPIKY_NOISE * self.noise, SPIKY_TAIL * tail, SPIKY_PROGRESS * self.progress)
 
     @property
+    def is_sparse(self) -> bool:
+        """Whether only every fifth step is logged, or fewer: then less has to be enough."""
+        return self.stride >= SPARSE
+
+    @property
     def ready(self) -> int:
         """Losses that make a window: half as many where records are sparse."""
-        return READY if self.stride < 5 else READY // 2
+        return READY // 2 if self.is_sparse else READY
 
     @property
     def block_size(self) -> int:
@@ -405,9 +413,7 @@ class Track(msgspec.Struct, kw_only=True):
         (first, began_at), (last, ended_at) = self.times[0], self.times[-1]
         if ended_at <= began_at:  # the clock was set back
             return math.inf
-        if facts.planned_steps is None:
-            return GOES_ON * (ended_at - began_at)
-        return max(facts.planned_steps - last, 0) * (ended_at - began_at) / (last - first)
+        return steps_to_go(facts.planned_steps, last, first) * (ended_at - began_at) / (last - first)
 
     def time_of(self, step: int) -> float | None:
         """UTC seconds of the first record kept that is not before a step."""

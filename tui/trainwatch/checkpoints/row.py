@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from rundir.section import section
 from trainwatch.checkpoints.shelf import Found, Shelf
 from trainwatch.scores import values_of
 from trainwatch.store import Store
@@ -102,8 +103,7 @@ def _kept_for(
 
 def _last_kept(store: Store, current: Sequence[Found]) -> Sequence[Found]:
     """The newest ones, as many as the configuration says are kept; a damaged one does not count."""
-    part = store.opened.config.get("checkpoint")
-    configured = part.get("keep_last") if isinstance(part, dict) else None
+    configured = section(store.opened.config, "checkpoint").get("keep_last")
     wanted = configured if isinstance(configured, int) and configured > 0 else 0
     return [found for found in current if not found.fault][:wanted]
 

@@ -15,7 +15,7 @@ import msgspec
 
 from rundir.layout import RunDir
 from rundir.records import SYSTEM_DECODER, SystemRecord
-from trainwatch.consolelog.lines import LineFile
+from trainwatch.consolelog.lines import Line, LineFile
 
 _NEAR_BYTES = 64 * 1024
 """So little is read line by line."""
@@ -72,10 +72,8 @@ def _last_time(hour: int, minute: int, second: int, now: float) -> float:
 
 def offset_at(run: RunDir, file: LineFile, at: float) -> int | None:
     """Where the log was at a moment, roughly; None where nothing tells. Raises OSError."""
-    noted = _noted_length(run, at)
-    if noted is not None:
-        return file.start_of(max(file.begin, min(noted, file.size)))
-    return _before(file, _stamped, at)
+    noted = _noted_start(run, file, at)
+    return noted if noted is not None else _before(file, _stamped, at)
 
 
 def end_at(run: RunDir, file: LineFile, at: float) -> int | None:
@@ -83,9 +81,9 @@ def end_at(run: RunDir, file: LineFile, at: float) -> int | None:
 
     Raises OSError.
     """
-    noted = _noted_length(run, at)
+    noted = _noted_start(run, file, at)
     if noted is not None:
-        return file.start_of(max(file.begin, min(noted, file.size)))
+        return noted
     start = _before(file, _stamped, at)
     if start is None:
         return None
@@ -96,46 +94,40 @@ def end_at(run: RunDir, file: LineFile, at: float) -> int | None:
 
 def sample_at(run: RunDir, at: float) -> SystemRecord | None:
     """The newest sample of the machine at a moment; None where there was none yet. Raises OSError."""
+    record = next((_sample(line.text) for line in _samples(run, at, 1)), None)
+    return record if record is not None and record.at <= at else None
+
+
+def _noted_start(run: RunDir, file: LineFile, at: float) -> int | None:
+    """The line at which the console ended at the last sample before a moment, or at the first one after it."""
+    records = (_sample(line.text) for line in _samples(run, at, 3))
+    noted = next((record.console_bytes for record in records if record and record.console_bytes is not None), None)
+    return None if noted is None else file.start_of(max(file.begin, min(noted, file.size)))
+
+
+def _samples(run: RunDir, at: float, num: int) -> list[Line]:
+    """Lines of system.jsonl from the newest sample at a moment on; empty where there was none yet. Raises OSError."""
     try:
         system = LineFile(run.system)
     except FileNotFoundError:
-        return None
+        return []
     try:
         start = _before(system, _sampled_at, at)
-        found = None if start is None else next(iter(system.after(start, 1)), None)
-        record = None if found is None else SYSTEM_DECODER.decode(found.text.encode("utf-8", "surrogateescape"))
-        return record if record is not None and record.at <= at else None
+        return [] if start is None else list(system.after(start, num))
     finally:
         system.close()
 
 
-def _noted_length(run: RunDir, at: float) -> int | None:
-    """How long the console was at the last sample before a moment, or at the first one after it."""
+def _sample(text: str) -> SystemRecord | None:
     try:
-        system = LineFile(run.system)
-    except FileNotFoundError:
+        return SYSTEM_DECODER.decode(text.encode("utf-8", "surrogateescape"))
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
         return None
-    try:
-        start = _before(system, _sampled_at, at)
-        if start is None:
-            return None
-        return next((noted for line in system.after(start, 3) if (noted := _noted(line.text)) is not None), None)
-    finally:
-        system.close()
 
 
 def _sampled_at(text: str) -> float | None:
-    try:
-        return SYSTEM_DECODER.decode(text.encode("utf-8", "surrogateescape")).at
-    except (msgspec.DecodeError, UnicodeError, RecursionError):
-        return None
-
-
-def _noted(text: str) -> int | None:
-    try:
-        return SYSTEM_DECODER.decode(text.encode("utf-8", "surrogateescape")).console_bytes
-    except (msgspec.DecodeError, UnicodeError, RecursionError):
-        return None
+    record = _sample(text)
+    return None if record is None else record.at
 
 
 def _stamped(text: str) -> float | None:

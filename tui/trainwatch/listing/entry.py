@@ -9,6 +9,7 @@ from rundir.direction import directions_in, is_lower_better
 from rundir.layout import RunDir
 from rundir.records import AlertEvent, Severity
 from rundir.remarks import Remarks
+from rundir.section import section
 from rundir.status import Liveness, RunInfo, State, Status
 from trainwatch.format import as_float
 from trainwatch.listing.glance import Figures
@@ -117,8 +118,7 @@ class Entry:
     @property
     def chosen_metric(self) -> str:
         """What the best checkpoint is chosen by: as configured, else the first that is no loss."""
-        part = (self.config or {}).get("eval")
-        named = part.get("metric") if isinstance(part, dict) else None
+        named = section(self.config or {}, "eval").get("metric")
         known = self.figures.chosen or self.figures.best
         if isinstance(named, str) and named.removeprefix("eval_") in known:
             return named.removeprefix("eval_")

@@ -45,9 +45,9 @@ from trainwatch.panes.orders import words_of
 from trainwatch.remote.run import RemoteRun
 from trainwatch.screens.ask import Confirm
 from trainwatch.screens.panes import Command, dragged, looked, said_of_copy
-from trainwatch.screens.run_page import LOOK_S, RunPage
+from trainwatch.screens.run_page import RunPage
 from trainwatch.store import Store
-from trainwatch.travel.whole import read_past
+from trainwatch.travel.past import Past
 from trainwatch.widgets.pane import Pane
 
 if TYPE_CHECKING:
@@ -186,7 +186,8 @@ class EvidenceScreen(RunPage):
                 return name, self._lines
             if self._own is None and self.store.caught_up:
                 self._own = Lines(Store(self.store.run, self.store.opened))
-                read = self._read_own(self._own.store) if self.front.playhead is None else self._read_past()
+                is_now = self.front.playhead is None
+                read = self._read_own(self._own.store) if is_now else self.follow_past(self.store, self._show_past)
                 self.run_worker(read, name="read", exit_on_error=True)
             if self._own is None or not self._own.store.caught_up or self._own.line(name, XAxis.STEP) is not None:
                 return name, self._own or self._lines
@@ -210,19 +211,8 @@ class EvidenceScreen(RunPage):
                 self.repaint()
                 await asyncio.sleep(STILL_POLL_S if store.is_still else POLL_S)
 
-    async def _read_past(self) -> None:
-        """Stand where the run's page does, which may be playing."""
-        try:
-            past = await asyncio.to_thread(read_past, self.store.run, self.store.opened)
-        except OSError as error:
-            self.say(f"cannot read the run: {error}")
-            return
-        while True:
-            at = self.front.as_of
-            if at is not None and at != past.at:
-                self._own = Lines(past.seek(at))
-                self.repaint()
-            await asyncio.sleep(LOOK_S)
+    async def _show_past(self, past: Past, at: float) -> None:
+        self._own = Lines(past.seek(at))
 
     def on_unmount(self) -> None:
         if self._own is not None and self._feed is not None:

@@ -1,5 +1,7 @@
 """What pages above a run's own have in common that show what that one has read. Owns no records."""
 
+import asyncio
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, cast
 
 from trainwatch.paint import Row
@@ -8,6 +10,8 @@ from trainwatch.remote.run import place_of
 from trainwatch.screens.ask import Help
 from trainwatch.screens.panes import PaneScreen
 from trainwatch.store import Store
+from trainwatch.travel.past import Past
+from trainwatch.travel.whole import read_past
 from trainwatch.widgets.pane import Pane
 
 if TYPE_CHECKING:
@@ -43,6 +47,21 @@ class RunPage(PaneScreen):
         if seen != self._seen:
             self._seen = seen
             self.repaint()
+
+    async def follow_past(self, store: Store, show: Callable[[Past, float], Awaitable[None]]) -> None:
+        """Stand where the run's page does, which may be playing: `show` what was at each of its times, once all of
+        the run, as `store` has it, was read."""
+        try:
+            past = await asyncio.to_thread(read_past, store.run, store.opened)
+        except OSError as error:
+            self.say(f"cannot read the run: {error}")
+            return
+        while True:
+            at = self.front.as_of
+            if at is not None and at != past.at:
+                await show(past, at)
+                self.repaint()
+            await asyncio.sleep(LOOK_S)
 
     def on_pane_pointed(self, message: Pane.Pointed) -> None:
         pointed = self.hint(message.pane, message.x)

@@ -20,9 +20,10 @@ from trainwatch.panes.header import paint_header
 from trainwatch.panes.machine import MOST_CHARTS, NARROW, arrange_machine, machine_charts, now_lines, paint_now
 from trainwatch.remote.run import RemoteRun, lag
 from trainwatch.screens.panes import dragged, looked
-from trainwatch.screens.run_page import LOOK_S, RunPage
+from trainwatch.screens.run_page import RunPage
 from trainwatch.store import Store
-from trainwatch.travel.whole import last_sample, read_past, stand
+from trainwatch.travel.past import Past
+from trainwatch.travel.whole import last_sample, stand
 from trainwatch.waiting import Waiting
 from trainwatch.widgets.pane import Pane
 
@@ -134,7 +135,7 @@ class SystemScreen(RunPage):
     # --- following --------------------------------------------------------------------------------------------------
 
     def on_mount(self) -> None:
-        follow = self._follow() if self.front.playhead is None else self._follow_past()
+        follow = self._follow() if self.front.playhead is None else self.follow_past(self._own, self._show_past)
         self.run_worker(follow, name="follow", exit_on_error=True)
 
     def on_unmount(self) -> None:
@@ -156,24 +157,11 @@ class SystemScreen(RunPage):
             if is_at_end:
                 await asyncio.sleep(STILL_POLL_S if self._own.is_still and not lag(self._own.run) else POLL_S)
 
-    async def _follow_past(self) -> None:
-        """Stand where the run's page does, which may be playing."""
-        run, opened = self._own.run, self._own.opened
-        try:
-            past = await asyncio.to_thread(read_past, run, opened)
-        except OSError as error:
-            self.say(f"cannot read the run: {error}")
-            return
-        while True:
-            at = self.front.as_of
-            if at is not None and at != past.at:
-                sample = await asyncio.to_thread(last_sample, run, at)
-                store = stand(past, at, sample)
-                if store is not self._own:
-                    self._take(store)
-                self.place_panes()
-                self.repaint()
-            await asyncio.sleep(LOOK_S)
+    async def _show_past(self, past: Past, at: float) -> None:
+        store = stand(past, at, await asyncio.to_thread(last_sample, self._own.run, at))
+        if store is not self._own:
+            self._take(store)
+        self.place_panes()
 
     # --- keys and pointer -------------------------------------------------------------------------------------------
 
