@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from rundir.layout import RunDir
@@ -236,6 +236,14 @@ def test_charts_of_the_chosen_gpu() -> None:
     records=st.lists(system_records, max_size=4),
     size=st.sampled_from([(100, 30), (70, 12), (30, 6), (5, 3)]),
     waiting=st.sampled_from([math.nan, 0.0, 55.0]),
+)
+@example(
+    records=[
+        SystemRecord(at=0.0, attempt=1, net_received_bytes=0),
+        SystemRecord(at=2.2e-311, attempt=1, net_received_bytes=1),
+    ],
+    size=(100, 30),
+    waiting=math.nan,
 )
 def test_any_samples_at_any_size(records: list[SystemRecord], size: tuple[int, int], waiting: float) -> None:
     width, height = size

@@ -75,7 +75,7 @@ class Sampling:
         for name, field in _COUNTERS.items():
             counted = _fields([*first, *records], field)
             grown = np.diff(counted, prepend=[] if first else [math.nan])
-            with np.errstate(divide="ignore", invalid="ignore"):
+            with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
                 rates[name] = np.where((grown >= 0) & (apart > 0), grown / apart, np.nan)
         return rates
 
